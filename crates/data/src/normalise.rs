@@ -1,0 +1,94 @@
+//! From counts to the values that models are fitted on.
+
+use ndarray::Array2;
+use ndarray::parallel::prelude::*;
+
+use crate::Csr;
+
+/// Replaces each count of cells x genes by `log1p(count / s)`, `s` the cell's total over the median total.
+///
+/// The sums and the logarithm are computed in float64. A cell without counts stays as it is.
+///
+/// # Errors
+/// A sentence, where the median total is zero: more than half of the cells are empty.
+pub fn normalise_gex(gex: &mut Csr) -> Result<(), String> {
+    let bounds = gex.indptr().raw_storage().to_vec();
+    let total = |row: &[usize], data: &[f32]| {
+        data[row[0]..row[1]].iter().map(|&count| f64::from(count)).sum::<f64>()
+    };
+    let totals: Vec<f64> = bounds.windows(2).map(|row| total(row, gex.data())).collect();
+    let median = median(totals.clone());
+    if median <= 0.0 {
+        return Err(
+            "half of the cells or more have no gene counts, so that the median total is zero"
+                .to_owned(),
+        );
+    }
+    let mut rest = gex.data_mut();
+    let mut rows = Vec::with_capacity(totals.len());
+    for (row, total) in bounds.windows(2).zip(totals) {
+        let (counts, behind) = rest.split_at_mut(row[1] - row[0]);
+        rows.push((counts, total / median));
+        rest = behind;
+    }
+    rows.into_par_iter().filter(|(_, size)| *size > 0.0).for_each(|(counts, size)| {
+        counts.iter_mut().for_each(|count| *count = libm::log1p(f64::from(*count) / size) as f32);
+    });
+    Ok(())
+}
+
+/// Replaces each count of cells x proteins by `log1p(count / g)`, `g = exp(mean over proteins of log1p(count))`.
+///
+/// The mean and the logarithm are computed in float64.
+pub fn normalise_adt(adt: &mut Array2<f32>) {
+    let proteins = adt.ncols() as f64;
+    adt.outer_iter_mut().into_par_iter().for_each(|mut counts| {
+        let mean =
+            counts.iter().map(|&count| libm::log1p(f64::from(count))).sum::<f64>() / proteins;
+        let centre = libm::exp(mean);
+        counts.mapv_inplace(|count| libm::log1p(f64::from(count) / centre) as f32);
+    });
+}
+
+/// The middle value, or the mean of the two middle values; zero of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn gene_counts_are_scaled_to_the_median_total() {
+        // Totals 4, 2, 0, 6: the median is 3.
+        let mut gex =
+            Csr::new((4, 2), vec![0, 2, 3, 3, 4], vec![0, 1, 0, 1], vec![1.0, 3.0, 2.0, 6.0]);
+        normalise_gex(&mut gex).unwrap();
+        let expected =
+            [1.0 * 3.0 / 4.0, 3.0 * 3.0 / 4.0, 3.0, 3.0].map(|ratio: f64| ratio.ln_1p() as f32);
+        assert_eq!(gex.data(), expected);
+    }
+
+    #[test]
+    fn mostly_empty_cells_are_refused() {
+        let mut gex = Csr::new((3, 1), vec![0, 1, 1, 1], vec![0], vec![5.0]);
+        assert!(normalise_gex(&mut gex).unwrap_err().contains("median"));
+    }
+
+    #[test]
+    fn protein_counts_are_centred_on_the_cells_geometric_mean() {
+        let mut adt = array![[0.0_f32, 3.0], [0.0, 0.0]];
+        normalise_adt(&mut adt);
+        // log1p(0) = 0 and log1p(3) = 2 ln 2, so g = exp(ln 2) = 2.
+        assert!((adt[(0, 1)] - 2.5_f32.ln()).abs() < 1e-6);
+        assert_eq!((adt[(0, 0)], adt[(1, 0)], adt[(1, 1)]), (0.0, 0.0, 0.0));
+    }
+}

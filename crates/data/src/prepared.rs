@@ -1,0 +1,248 @@
+//! A data set made ready, as a folder of plain files: what runners read, in any language.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `dataset.json` | [`Manifest`]: names, shapes, provenance, sums |
+//! | `train_cells.json`, `test_cells.json` | [`Cells`]: barcodes, batch, donor, site |
+//! | `train_gex.{indptr,indices,data}.npy`, `test_gex.…` | cells x genes, CSR: uint64, uint32, float32 |
+//! | `train_adt.npy` | cells x proteins, float32, C order |
+//! | `test_adt.npy` | the answers, read by the harness alone |
+//!
+//! A folder is written beside its place and renamed, so a half-written one never counts.
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use ndarray::{Array1, Array2, ArrayView1};
+use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use crate::{Cells, Csr, Dataset, Error, FileSum, Provenance, Result};
+
+/// Version of the folder's layout, in [`Manifest::format`].
+pub const FORMAT: u32 = 1;
+
+const MANIFEST: &str = "dataset.json";
+
+/// What a prepared folder holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Name of the data set.
+    pub name: String,
+    /// Where the numbers come from.
+    pub provenance: Provenance,
+    /// Rows of the training matrices.
+    pub train_cells: usize,
+    /// Rows of the test matrices.
+    pub test_cells: usize,
+    /// Columns of the GEX matrices.
+    pub genes: Vec<String>,
+    /// Columns of the ADT matrices.
+    pub proteins: Vec<String>,
+    /// SHA-256 over the sums of the arrays below: one short name for the data.
+    pub sha256: String,
+    /// The other files of the folder, with their sums.
+    pub files: Vec<FileSum>,
+}
+
+/// What a backend may see.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Names, shapes, provenance.
+    pub manifest: Manifest,
+    /// Training cells x genes.
+    pub train_gex: Csr,
+    /// Training cells x proteins.
+    pub train_adt: Array2<f32>,
+    /// Test cells x genes.
+    pub test_gex: Csr,
+}
+
+/// Writes `dataset` into `folder`, which must not exist yet; whole or not at all.
+///
+/// # Errors
+/// [`Error::Invalid`] if the data set is not [valid](Dataset::validate), [`Error::Io`] if the system refuses.
+pub fn write(dataset: &Dataset, folder: &Path) -> Result<Manifest> {
+    dataset.validate()?;
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(io(parent))?;
+    let staging =
+        tempfile::Builder::new().prefix(".preparing-").tempdir_in(parent).map_err(io(parent))?;
+    let mut writer = Writer { folder: staging.path().to_owned(), files: Vec::new() };
+    for (half, split) in [("train", &dataset.train), ("test", &dataset.test)] {
+        writer.csr(&format!("{half}_gex"), &split.gex)?;
+        writer.file(&format!("{half}_adt.npy"), |out| split.adt.write_npy(out).map_err(npy))?;
+        writer.json(&format!("{half}_cells.json"), &split.cells)?;
+    }
+    let manifest = Manifest {
+        format: FORMAT,
+        name: dataset.name.clone(),
+        provenance: dataset.provenance.clone(),
+        train_cells: dataset.train.gex.rows(),
+        test_cells: dataset.test.gex.rows(),
+        genes: dataset.genes.clone(),
+        proteins: dataset.proteins.clone(),
+        sha256: digest(&writer.files),
+        files: std::mem::take(&mut writer.files),
+    };
+    writer.json(MANIFEST, &manifest)?;
+    fs::rename(staging.path(), folder).map_err(io(folder))?;
+    Ok(manifest)
+}
+
+/// Reads names, shapes and provenance.
+///
+/// # Errors
+/// [`Error::Io`] if there is no prepared data set in `folder`, [`Error::File`] if it has another format.
+pub fn read_manifest(folder: &Path) -> Result<Manifest> {
+    let manifest: Manifest = read_json(&folder.join(MANIFEST))?;
+    if manifest.format != FORMAT {
+        return Err(Error::File {
+            path: folder.join(MANIFEST),
+            what: format!(
+                "format {} where this program reads {FORMAT}; delete the folder",
+                manifest.format
+            ),
+        });
+    }
+    Ok(manifest)
+}
+
+/// Reads what a backend may see.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::File`], naming the file.
+pub fn read_inputs(folder: &Path) -> Result<Inputs> {
+    let manifest = read_manifest(folder)?;
+    let train_adt = read_npy(&folder.join("train_adt.npy"))?;
+    let train_gex = read_csr(folder, "train_gex", (manifest.train_cells, manifest.genes.len()))?;
+    let test_gex = read_csr(folder, "test_gex", (manifest.test_cells, manifest.genes.len()))?;
+    Ok(Inputs { manifest, train_gex, train_adt, test_gex })
+}
+
+/// Reads the measured proteins of the test cells.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::File`], naming the file.
+pub fn read_answers(folder: &Path) -> Result<Array2<f32>> {
+    read_npy(&folder.join("test_adt.npy"))
+}
+
+/// Reads the annotations of the training cells.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::File`], naming the file.
+pub fn read_train_cells(folder: &Path) -> Result<Cells> {
+    read_json(&folder.join("train_cells.json"))
+}
+
+struct Writer {
+    folder: PathBuf,
+    files: Vec<FileSum>,
+}
+
+impl Writer {
+    fn csr(&mut self, stem: &str, matrix: &Csr) -> Result<()> {
+        let indptr: Array1<u64> =
+            matrix.indptr().into_raw_storage().iter().map(|&offset| offset as u64).collect();
+        self.array(&format!("{stem}.indptr.npy"), indptr.view())?;
+        self.array(&format!("{stem}.indices.npy"), ArrayView1::from(matrix.indices()))?;
+        self.array(&format!("{stem}.data.npy"), ArrayView1::from(matrix.data()))
+    }
+
+    fn array<T: WritableElement>(&mut self, name: &str, array: ArrayView1<'_, T>) -> Result<()> {
+        self.file(name, |out| array.write_npy(out).map_err(npy))
+    }
+
+    fn json<T: Serialize>(&mut self, name: &str, value: &T) -> Result<()> {
+        self.file(name, |out| serde_json::to_writer(out, value).map_err(std::io::Error::from))
+    }
+
+    fn file(
+        &mut self,
+        name: &str,
+        fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<()> {
+        let path = self.folder.join(name);
+        let file = File::create(&path).map_err(io(&path))?;
+        let mut out = Hashing { inner: BufWriter::new(file), hash: Sha256::new() };
+        fill(&mut out).map_err(io(&path))?;
+        let file = out.inner.into_inner().map_err(|error| io(&path)(error.into_error()))?;
+        file.sync_all().map_err(io(&path))?;
+        self.files.push(FileSum { name: name.to_owned(), sha256: hex(&out.hash.finalize()) });
+        Ok(())
+    }
+}
+
+struct Hashing<W> {
+    inner: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn digest(files: &[FileSum]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(format!("{} {}\n", file.sha256, file.name));
+    }
+    hex(&hash.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_csr(folder: &Path, stem: &str, shape: (usize, usize)) -> Result<Csr> {
+    let part = |part: &str| folder.join(format!("{stem}.{part}.npy"));
+    let indptr: Array1<u64> = read_npy(&part("indptr"))?;
+    let indices: Array1<u32> = read_npy(&part("indices"))?;
+    let data: Array1<f32> = read_npy(&part("data"))?;
+    let indptr = indptr.into_iter().map(|offset| offset as usize).collect();
+    Csr::try_new(
+        shape,
+        indptr,
+        indices.into_raw_vec_and_offset().0,
+        data.into_raw_vec_and_offset().0,
+    )
+    .map_err(|(_, _, _, error)| Error::File { path: part("indptr"), what: error.to_string() })
+}
+
+fn read_npy<T: ReadableElement, D: ndarray::Dimension>(
+    path: &Path,
+) -> Result<ndarray::Array<T, D>> {
+    let file = File::open(path).map_err(io(path))?;
+    ndarray::Array::read_npy(BufReader::new(file))
+        .map_err(|error| Error::File { path: path.to_owned(), what: error.to_string() })
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let file = File::open(path).map_err(io(path))?;
+    serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| Error::File { path: path.to_owned(), what: error.to_string() })
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { path: path.clone(), source }
+}
+
+fn npy(error: ndarray_npy::WriteNpyError) -> std::io::Error {
+    std::io::Error::other(error)
+}

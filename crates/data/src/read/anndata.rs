@@ -1,0 +1,75 @@
+//! AnnData `.h5ad`: `X` or a layer, sparse or dense, with `obs` and `var`.
+
+use super::entries::{Compressed, Dense, Major, to_csr};
+use super::frame::{Frame, read_frame};
+use super::h5::{H5File, Node};
+use super::table::{Feature, FeatureKind, Table};
+use crate::{Csr, Result};
+
+/// Reads `X`, or the layer of that name, of an open AnnData file.
+pub(super) fn read_anndata(file: &H5File, layer: Option<&str>) -> Result<Table> {
+    let obs = read_frame(file, "obs")?;
+    let var = read_frame(file, "var")?;
+    let matrix = layer.map_or_else(|| "X".to_owned(), |layer| format!("layers/{layer}"));
+    let values = read_matrix(file, &matrix, (obs.index.len(), var.index.len()))?;
+    let features = features(file, var)?;
+    Ok(Table { path: file.path().to_owned(), cells: obs.index, features, values, obs: obs.columns })
+}
+
+fn features(file: &H5File, var: Frame) -> Result<Vec<Feature>> {
+    let kinds = match var.columns.get("feature_types").or_else(|| var.columns.get("feature_type")) {
+        Some(column) => column.values().map_err(|why| file.error(why))?,
+        None => vec![None; var.index.len()],
+    };
+    let kind = |label: Option<String>| {
+        label.map_or(FeatureKind::Unknown, |label| FeatureKind::from_label(&label))
+    };
+    Ok(var
+        .index
+        .into_iter()
+        .zip(kinds)
+        .map(|(name, label)| Feature { name, kind: kind(label) })
+        .collect())
+}
+
+fn read_matrix(file: &H5File, name: &str, shape: (usize, usize)) -> Result<Csr> {
+    match file.node(name)? {
+        None => Err(file.error(format!("`{name}` is missing; {}", known_matrices(file)))),
+        Some(Node::Array(array)) => to_csr(file.path(), &Dense::new(array, shape)?),
+        Some(Node::Group) => {
+            let major = sparse_format(file, name, shape)?;
+            to_csr(file.path(), &Compressed::open(file, name, major, shape)?)
+        }
+    }
+}
+
+fn known_matrices(file: &H5File) -> String {
+    let layers = file.children("layers").unwrap_or_default();
+    if layers.is_empty() {
+        "the file has no layers".to_owned()
+    } else {
+        format!("its layers are {layers:?}")
+    }
+}
+
+/// The orientation that the group's attributes name, once its shape is found to fit `obs` and `var`.
+fn sparse_format(file: &H5File, name: &str, shape: (usize, usize)) -> Result<Major> {
+    let attributes = file.group_attributes(name)?;
+    let either =
+        |current: &str, legacy: &str| attributes.get(current).or_else(|| attributes.get(legacy));
+    let claimed =
+        either("shape", "h5sparse_shape").and_then(|value| value.to_i64s()).unwrap_or_default();
+    if claimed != [shape.0 as i64, shape.1 as i64] {
+        return Err(file.error(format!(
+            "`{name}` has shape {claimed:?} where obs and var have {} cells and {} features",
+            shape.0, shape.1
+        )));
+    }
+    match either("encoding-type", "h5sparse_format").and_then(|value| value.as_str()) {
+        Some("csr_matrix" | "csr") => Ok(Major::Cells),
+        Some("csc_matrix" | "csc") => Ok(Major::Features),
+        other => Err(file.error(format!(
+            "`{name}` is stored as {other:?}; csr_matrix, csc_matrix and dense arrays can be read"
+        ))),
+    }
+}

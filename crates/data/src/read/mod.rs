@@ -1,0 +1,64 @@
+//! The way from files to a [`Dataset`](crate::Dataset).
+//!
+//! A reader gives a [`Table`]: one matrix, its cells and its features. Tables become a [`Pair`], the two
+//! modalities of the same cells, which is normalised where it holds counts and then cut into a training
+//! and a test half as a [`CiteLayout`] says.
+
+mod anndata;
+mod cite;
+mod delimited;
+mod entries;
+mod four_files;
+mod frame;
+mod h5;
+mod layout;
+mod mtx;
+mod pair;
+mod rows;
+mod table;
+mod tenx;
+mod text;
+
+use std::path::Path;
+
+pub use cite::{read_cite_file, read_pair};
+pub use four_files::read_four_files;
+pub use layout::{CellRule, CiteLayout, Sizes, Values};
+pub use pair::Pair;
+pub use table::{Column, Columns, Feature, FeatureKind, Table};
+
+use crate::{Error, Result};
+
+/// Reads one matrix; what the file is, its content decides.
+///
+/// Known are AnnData `.h5ad`, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
+/// `barcodes.tsv`, and comma- or tab-separated text (`.csv`, `.tsv`, `.txt`), text plain or gzip.
+/// `layer` names a layer of an AnnData file; without it `X` is read.
+///
+/// # Errors
+/// [`Error::Io`] where the operating system refuses, [`Error::File`] where the content is not what it should be.
+pub fn read_table(path: &Path, layer: Option<&str>) -> Result<Table> {
+    let meta =
+        std::fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    let table = match (meta.is_dir(), delimited::delimiter(path)) {
+        (false, None) => read_hdf5(path, layer),
+        (_, _) if layer.is_some() => Err(bad(path, "layers stand in AnnData files only")),
+        (true, _) => tenx::read_folder(path),
+        (false, Some(_)) => delimited::read_matrix(path),
+    };
+    table?.checked()
+}
+
+fn read_hdf5(path: &Path, layer: Option<&str>) -> Result<Table> {
+    let file = h5::H5File::open(path)?;
+    if layer.is_none() && tenx::is_tenx(&file)? {
+        tenx::read_h5(&file)
+    } else {
+        anndata::read_anndata(&file, layer)
+    }
+}
+
+/// An error about the content of `path`.
+fn bad(path: &Path, what: impl Into<String>) -> Error {
+    Error::File { path: path.to_owned(), what: what.into() }
+}

@@ -1,0 +1,202 @@
+//! The same seven cells in every layout.
+
+use modality_data::{
+    CiteLayout, Column, Dataset, FeatureKind, Pair, Table, Values, read_cite_file, read_four_files,
+    read_pair, read_table,
+};
+use ndarray::{Array2, array, s};
+
+use crate::{CELLS, COUNTS, GENES, PROTEINS, as_stored, fixture};
+
+const ANNDATA: [&str; 7] = [
+    "csr_gzip.h5ad",
+    "csc_lzf.h5ad",
+    "csc_i64.h5ad",
+    "dense.h5ad",
+    "dense_gzip.h5ad",
+    "legacy_csc_gzip.h5ad",
+    "legacy_h5sparse_lzf.h5ad",
+];
+const TENX: [&str; 3] = ["filtered_feature_bc_matrix.h5", "mtx_gzip", "mtx_plain"];
+
+fn counts() -> Array2<f32> {
+    Array2::from_shape_fn((7, 7), |(cell, feature)| COUNTS[cell][feature])
+}
+
+fn text(table: &Table, column: &str) -> Vec<Option<String>> {
+    table.obs[column].values().unwrap()
+}
+
+fn some(values: [&str; 7]) -> Vec<Option<String>> {
+    values.map(|value| Some(value.to_owned())).to_vec()
+}
+
+#[test]
+fn every_layout_gives_the_same_matrix() {
+    for name in ANNDATA.into_iter().chain(TENX) {
+        let table = read_table(&fixture(name), None).unwrap();
+        assert_eq!(table.values.to_dense(), counts(), "{name}");
+        assert_eq!(table.cells, CELLS, "{name}");
+        let names: Vec<&str> = table.features.iter().map(|feature| feature.name.as_str()).collect();
+        assert_eq!(names, [&GENES[..], &PROTEINS[..]].concat(), "{name}");
+        assert!(
+            table.features[..4].iter().all(|feature| feature.kind == FeatureKind::Gene),
+            "{name}"
+        );
+        assert!(
+            table.features[4..].iter().all(|feature| feature.kind == FeatureKind::Protein),
+            "{name}"
+        );
+        assert_eq!(table.values.nnz(), 28, "{name}");
+    }
+}
+
+#[test]
+fn layers_are_read_by_name() {
+    let table = read_table(&fixture("csr_gzip.h5ad"), Some("double")).unwrap();
+    assert_eq!(table.values.to_dense(), counts() * 2.0);
+}
+
+#[test]
+fn batches_are_read_in_both_layouts_of_categories() {
+    for name in ANNDATA {
+        let table = read_table(&fixture(name), None).unwrap();
+        assert_eq!(
+            text(&table, "batch"),
+            some(["s1d1", "s1d1", "s1d2", "s1d2", "s2d1", "s2d1", "s2d1"]),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn columns_of_every_kind_are_read() {
+    for name in ["dense.h5ad", "csc_i64.h5ad"] {
+        let table = read_table(&fixture(name), None).unwrap();
+        let mut person = some(["ann", "ann", "bob", "bob", "cat", "", "cat"]);
+        person[5] = None;
+        assert_eq!(text(&table, "person"), person);
+        assert_eq!(text(&table, "depth"), some(["0", "100", "200", "300", "400", "500", "600"]));
+        let mut score = some(["0.5", "", "1.5", "2", "2.5", "3", "3.5"]);
+        score[1] = None;
+        assert_eq!(text(&table, "score"), score);
+        let mut half = some(["1", "1", "1", "1", "2", "2", ""]);
+        half[6] = None;
+        assert_eq!(text(&table, "half"), half);
+        let mut doublet = some(["0", "1", "0", "0", "", "0", "0"]);
+        doublet[4] = None;
+        assert_eq!(text(&table, "doublet"), doublet);
+        assert_eq!(text(&table, "sure"), some(["1", "0", "1", "1", "1", "1", "1"]));
+    }
+    let table = read_table(&fixture("csr_gzip.h5ad"), None).unwrap();
+    assert_eq!(text(&table, "person")[5], None, "a nullable string");
+    assert!(matches!(&table.obs["batch"], Column::Text { names, .. } if names.len() == 4));
+}
+
+#[test]
+fn modalities_are_split_by_column_where_names_occur_in_both() {
+    for name in ANNDATA.into_iter().chain(TENX) {
+        let pair = Pair::from_table(read_table(&fixture(name), None).unwrap()).unwrap();
+        assert_eq!(
+            (&pair.genes[..], &pair.proteins[..]),
+            (&GENES.map(str::to_owned)[..], &PROTEINS.map(str::to_owned)[..])
+        );
+        assert_eq!(pair.gex.to_dense(), counts().slice(s![.., ..4]), "{name}");
+        assert_eq!(pair.adt, counts().slice(s![.., 4..]), "{name}");
+    }
+}
+
+fn check_halves(dataset: &Dataset, training_cells: usize) {
+    let (train, test) = (&dataset.train, &dataset.test);
+    assert_eq!(train.cells.names, CELLS[..training_cells]);
+    assert_eq!(test.cells.names, CELLS[training_cells..]);
+    assert_eq!(train.gex.to_dense(), counts().slice(s![..training_cells, ..4]));
+    assert_eq!(test.gex.to_dense(), counts().slice(s![training_cells.., ..4]));
+    assert_eq!(train.adt, counts().slice(s![..training_cells, 4..]));
+    assert_eq!(test.adt, counts().slice(s![training_cells.., 4..]));
+    dataset.validate().unwrap();
+}
+
+#[test]
+fn a_rule_cuts_the_cells_into_halves() {
+    let dataset =
+        read_cite_file(&fixture("csr_gzip.h5ad"), "small", &as_stored("batch", &["s1d1", "s1d2"]))
+            .unwrap();
+    check_halves(&dataset, 4);
+    assert_eq!(dataset.train.cells.batch.names, ["s1d1", "s1d2"]);
+    assert_eq!(dataset.train.cells.donor, dataset.train.cells.batch);
+    assert_eq!(
+        (&dataset.train.cells.site.names[..], &dataset.train.cells.site.codes[..]),
+        (&["s1".to_owned()][..], &[0; 4][..])
+    );
+    assert_eq!(dataset.test.cells.site.names, ["s2"]);
+    assert_eq!(dataset.provenance.files.len(), 1);
+    assert!(!dataset.provenance.synthetic);
+}
+
+#[test]
+fn counts_are_normalised_and_isotypes_left_out_first() {
+    let layout = CiteLayout {
+        values: Values::Counts,
+        drop_proteins_containing: vec!["iso".into()],
+        ..as_stored("batch", &["s1d1"])
+    };
+    let dataset = read_cite_file(&fixture("dense.h5ad"), "small", &layout).unwrap();
+    assert_eq!(dataset.proteins, ["CD4", "CD19"]);
+    // Totals of the seven cells are 4, 2, 5, 5, 8, 1, 7; their median is 5.
+    let expected = array![[1.25_f32, 0.0, 3.75, 0.0], [0.0, 5.0, 0.0, 0.0]].mapv(f32::ln_1p);
+    assert_eq!(dataset.train.gex.to_dense(), expected);
+    // The first cell has 10 and 0 of the two proteins: g = exp((ln 11 + 0) / 2) = sqrt(11).
+    assert!((dataset.train.adt[(0, 0)] - (10.0 / 11_f32.sqrt()).ln_1p()).abs() < 1e-6);
+}
+
+#[test]
+fn four_files_are_put_into_one_order() {
+    let dataset = read_four_files(&fixture("four"), "small").unwrap();
+    check_halves(&dataset, 4);
+    assert_eq!(dataset.genes, GENES);
+    assert_eq!(dataset.proteins, PROTEINS);
+    assert_eq!(dataset.test.cells.batch.names, ["s2d1"]);
+    let names: Vec<&str> = dataset.provenance.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "small.train_mod1.h5ad",
+            "small.train_mod2.h5ad",
+            "small.test_mod1.h5ad",
+            "small.test_mod2.h5ad"
+        ]
+    );
+}
+
+#[test]
+fn tenx_cells_are_told_apart_by_gem_group() {
+    for name in TENX {
+        let dataset =
+            read_cite_file(&fixture(name), "small", &as_stored("gem_group", &["1"])).unwrap();
+        check_halves(&dataset, 4);
+        assert_eq!(dataset.provenance.files.len(), if name.starts_with("mtx") { 3 } else { 1 });
+    }
+}
+
+#[test]
+fn delimited_pairs_are_joined_by_cell_and_take_columns_from_a_table() {
+    let layout = CiteLayout {
+        cells: Some("cells.csv".into()),
+        batch_column: "batch".into(),
+        ..as_stored("half", &["a"])
+    };
+    let dataset =
+        read_pair(&fixture("csv/gex.csv"), &fixture("csv/adt.tsv.gz"), "small", &layout).unwrap();
+    check_halves(&dataset, 4);
+    assert_eq!(dataset.train.cells.batch.names, ["s1d1", "s1d2"]);
+    assert_eq!(dataset.provenance.files.len(), 3);
+}
+
+#[test]
+fn the_sum_of_a_file_is_its_sha256() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "abc").unwrap();
+    let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(modality_data::sha256_file(file.path()).unwrap(), expected);
+}

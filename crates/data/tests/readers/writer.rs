@@ -1,0 +1,143 @@
+//! AnnData files as the tests need them, wrong ones included.
+
+use std::path::Path;
+
+use hdf5_pure::{AttrValue, DatasetBuilder, FileBuilder, GroupBuilder};
+use ndarray::Array2;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Csr,
+    Csc,
+    Dense,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    None,
+    Deflate,
+    Lzf,
+}
+
+/// A compressed sparse matrix before it is written.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) shape: Vec<i64>,
+    pub(crate) encoding: String,
+    pub(crate) data: Vec<f32>,
+    pub(crate) indices: Vec<i64>,
+    pub(crate) indptr: Vec<i64>,
+}
+
+impl Parts {
+    pub(crate) fn of(dense: &Array2<f32>, form: Form) -> Self {
+        let (mut data, mut indices, mut indptr) = (Vec::new(), Vec::new(), vec![0]);
+        let axis = if form == Form::Csc { 1 } else { 0 };
+        for lane in dense.axis_iter(ndarray::Axis(axis)) {
+            for (minor, &value) in lane.iter().enumerate().filter(|&(_, &value)| value != 0.0) {
+                indices.push(minor as i64);
+                data.push(value);
+            }
+            indptr.push(data.len() as i64);
+        }
+        let encoding = if form == Form::Csc { "csc_matrix" } else { "csr_matrix" };
+        let shape = vec![dense.nrows() as i64, dense.ncols() as i64];
+        Self { shape, encoding: encoding.to_owned(), data, indices, indptr }
+    }
+}
+
+/// An AnnData file under construction: cells `c0`, `c1`, ..., and as many features of each kind as asked for.
+pub(crate) struct Writer {
+    file: FileBuilder,
+    codec: Codec,
+}
+
+impl Writer {
+    pub(crate) fn new(codec: Codec) -> Self {
+        Self { file: FileBuilder::new(), codec }
+    }
+
+    pub(crate) fn annotations(mut self, cells: &[&str], features: &[(&str, &str)]) -> Self {
+        let names: Vec<&str> = features.iter().map(|&(name, _)| name).collect();
+        let kinds: Vec<&str> = features.iter().map(|&(_, kind)| kind).collect();
+        let batches: Vec<&str> =
+            (0..cells.len()).map(|cell| if cell % 2 == 0 { "s1d1" } else { "s1d2" }).collect();
+        for (frame, index, column, values) in
+            [("obs", cells, "batch", &batches), ("var", &names, "feature_types", &kinds)]
+        {
+            let mut group = self.file.create_group(frame);
+            group.set_attr("_index", AttrValue::String("_index".into()));
+            strings(&mut group, "_index", index);
+            broken_category(&mut group, index.len());
+            strings(&mut group, column, values);
+            self.file.add_group(group.finish());
+        }
+        self
+    }
+
+    pub(crate) fn sparse(mut self, parts: &Parts) -> Self {
+        let mut group = self.file.create_group("X");
+        group.set_attr("encoding-type", AttrValue::String(parts.encoding.clone()));
+        group.set_attr("shape", AttrValue::I64Array(parts.shape.clone()));
+        let length = |values: usize| [values as u64];
+        let data = group
+            .create_dataset("data")
+            .with_f32_data(&parts.data)
+            .with_shape(&length(parts.data.len()));
+        compress(data, self.codec, parts.data.len());
+        let indices = group
+            .create_dataset("indices")
+            .with_i64_data(&parts.indices)
+            .with_shape(&length(parts.indices.len()));
+        compress(indices, self.codec, parts.indices.len());
+        group
+            .create_dataset("indptr")
+            .with_i64_data(&parts.indptr)
+            .with_shape(&length(parts.indptr.len()));
+        self.file.add_group(group.finish());
+        self
+    }
+
+    pub(crate) fn dense(mut self, matrix: &Array2<f32>) -> Self {
+        let values: Vec<f32> = matrix.iter().copied().collect();
+        let (rows, columns) = matrix.dim();
+        let array = self
+            .file
+            .create_dataset("X")
+            .with_f32_data(&values)
+            .with_shape(&[rows as u64, columns as u64]);
+        match self.codec {
+            Codec::None => array,
+            Codec::Deflate => array.with_chunks(&[2, 2]).with_shuffle().with_deflate(4),
+            Codec::Lzf => array.with_chunks(&[3, 2]).with_lzf(),
+        };
+        self
+    }
+
+    pub(crate) fn write(self, path: &Path) {
+        self.file.write(path).unwrap();
+    }
+}
+
+fn compress(array: &mut DatasetBuilder, codec: Codec, len: usize) {
+    if len == 0 {
+        return;
+    }
+    match codec {
+        Codec::None => array,
+        Codec::Deflate => array.with_chunks(&[3]).with_shuffle().with_deflate(4),
+        Codec::Lzf => array.with_chunks(&[5]).with_lzf(),
+    };
+}
+
+fn strings(group: &mut GroupBuilder, name: &str, values: &[&str]) {
+    group.create_dataset(name).with_vlen_strings(values).with_shape(&[values.len() as u64]);
+}
+
+/// A column whose codes name a category that is not there.
+fn broken_category(frame: &mut GroupBuilder, rows: usize) {
+    let mut group = frame.create_group("broken");
+    group.create_dataset("codes").with_i8_data(&vec![9; rows]).with_shape(&[rows as u64]);
+    strings(&mut group, "categories", &["a"]);
+    frame.add_group(group.finish());
+}

@@ -1,0 +1,227 @@
+//! One run from plan to record, and the folder that a study's results live in.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use modality_data::{prepared, sha256_file};
+use ndarray::Array2;
+use ndarray_npy::ReadNpyExt as _;
+
+use crate::{
+    Error, Result,
+    environment::Environment,
+    host::{self, Outcome, Runner},
+    metrics::Metrics,
+    plan::{Plan, PlannedRow},
+    protocol::{Event, PROTOCOL, RunSpec},
+    record::{self, RunId, RunRecord, Status},
+};
+
+/// Where the files of a study lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    root: PathBuf,
+}
+
+impl Output {
+    /// The output folder `root`, which need not exist.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Makes the folder and those in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the folder that cannot be made.
+    pub fn create(&self) -> Result<()> {
+        for folder in [self.records(), self.predictions(), self.logs()] {
+            fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
+        }
+        Ok(())
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> PathBuf {
+        self.root.join("plan.json")
+    }
+
+    /// One JSON file a run.
+    pub fn records(&self) -> PathBuf {
+        self.root.join("records")
+    }
+
+    /// One `.npy` file a run.
+    pub fn predictions(&self) -> PathBuf {
+        self.root.join("predictions")
+    }
+
+    /// What runners wrote to standard error.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+}
+
+/// Everything that the runs of one study share.
+#[derive(Debug)]
+pub struct Bench {
+    plan: Plan,
+    dataset: PathBuf,
+    answers: Array2<f32>,
+    output: Output,
+    environment: Environment,
+}
+
+impl Bench {
+    /// Reads the answers of the prepared data set in `dataset`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] naming the file.
+    pub fn open(
+        plan: Plan,
+        dataset: &Path,
+        output: Output,
+        environment: Environment,
+    ) -> Result<Self> {
+        let answers = prepared::read_answers(dataset)?;
+        Ok(Self { plan, dataset: dataset.to_owned(), answers, output, environment })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The record of a run that is already there, if it went well.
+    ///
+    /// # Errors
+    /// As [`RunRecord::load`], for a record that is there and cannot be read.
+    pub fn finished(&self, row: &PlannedRow, repeat: usize) -> Result<Option<RunRecord>> {
+        let path = self.output.records().join(self.id(row, repeat).file_name());
+        if !path.exists() {
+            return Ok(None);
+        }
+        Ok(Some(RunRecord::load(&path)?).filter(|record| record.status == Status::Ok))
+    }
+
+    /// Runs one row, scores it and saves its record. A run that goes wrong is a record that says so.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the log or the record cannot be written.
+    pub fn run(
+        &self,
+        row: &PlannedRow,
+        repeat: usize,
+        runner: &Runner,
+        watch: impl FnMut(&Event),
+    ) -> Result<RunRecord> {
+        let stem = self.id(row, repeat).stem();
+        let spec = self.spec(row, repeat);
+        // Left over from an earlier try, it could pass for this run's.
+        let _ = fs::remove_file(&spec.predictions);
+        let log = self.output.logs().join(format!("{stem}.log"));
+        let outcome = host::run(runner, &spec, &log, watch)?;
+        let record = self.scored(row, repeat, outcome, &spec.predictions);
+        record.save(&self.output.records())?;
+        Ok(record)
+    }
+
+    /// Saves the record of a run that could not even be started.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the record cannot be written.
+    pub fn cannot_run(&self, row: &PlannedRow, repeat: usize, reason: &str) -> Result<RunRecord> {
+        let record = self.record(row, repeat, Outcome::unavailable(reason));
+        record.save(&self.output.records())?;
+        Ok(record)
+    }
+
+    fn id(&self, row: &PlannedRow, repeat: usize) -> RunId {
+        RunId {
+            study: self.plan.study.clone(),
+            method: row.method.clone(),
+            backend: row.backend.clone(),
+            repeat,
+        }
+    }
+
+    fn spec(&self, row: &PlannedRow, repeat: usize) -> RunSpec {
+        let random = &self.plan.repeats[repeat];
+        RunSpec {
+            protocol: PROTOCOL,
+            method: row.method.clone(),
+            params: row.params.clone(),
+            dataset: absolute(&self.dataset),
+            predictions: absolute(&self.output.predictions())
+                .join(format!("{}.npy", self.id(row, repeat).stem())),
+            threads: self.plan.threads,
+            seed: random.seed,
+            fits: random.fits.iter().map(|fit| fit.cells.clone()).collect(),
+        }
+    }
+
+    fn scored(
+        &self,
+        row: &PlannedRow,
+        repeat: usize,
+        outcome: Outcome,
+        predictions: &Path,
+    ) -> RunRecord {
+        let mut record = self.record(row, repeat, outcome);
+        if record.status != Status::Ok {
+            return record;
+        }
+        match self.score(predictions) {
+            Ok((metrics, sha256)) => {
+                record.metrics = Some(metrics);
+                record.predictions_sha256 = Some(sha256);
+            }
+            Err(error) => {
+                record.status = Status::Failed;
+                record.note = error.to_string();
+            }
+        }
+        record
+    }
+
+    fn score(&self, path: &Path) -> Result<(Metrics, String)> {
+        let wrong = |what: String| Error::Invalid(format!("{}: {what}", path.display()));
+        let file =
+            fs::File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let predicted = Array2::<f32>::read_npy(std::io::BufReader::new(file))
+            .map_err(|error| wrong(format!("not a float32 matrix in npy format: {error}")))?;
+        let metrics = Metrics::score(predicted.view(), self.answers.view())
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok((metrics, sha256_file(path)?))
+    }
+
+    fn record(&self, row: &PlannedRow, repeat: usize, outcome: Outcome) -> RunRecord {
+        RunRecord {
+            format: record::FORMAT,
+            run: self.id(row, repeat),
+            dataset: self.plan.dataset.clone(),
+            params: row.params.clone(),
+            threads: self.plan.threads,
+            seed: self.plan.repeats[repeat].seed,
+            status: outcome.status,
+            note: outcome.note,
+            device: outcome.device,
+            metrics: None,
+            predictions_sha256: None,
+            stages: outcome.stages,
+            usage: outcome.usage,
+            environment: self.environment.clone(),
+            versions: outcome.versions,
+        }
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

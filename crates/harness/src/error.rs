@@ -1,0 +1,41 @@
+//! What can go wrong between a study and its records, as sentences.
+
+use std::path::PathBuf;
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A study, plan, record or prediction that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A JSON file that does not hold what it should.
+    #[error("{path}: {source}", path = path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        source: serde_json::Error,
+    },
+    /// A TOML file that does not hold what it should.
+    #[error("{path}: {source}", path = path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        source: Box<toml::de::Error>,
+    },
+    /// A setting outside its range, an unknown name, or predictions of the wrong shape.
+    #[error("{0}")]
+    Invalid(String),
+    /// The prepared data set cannot be read.
+    #[error(transparent)]
+    Data(#[from] modality_data::Error),
+}

@@ -1,0 +1,46 @@
+//! Files that are written whole or not at all.
+
+use std::{fs, io::Write as _, path::Path};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Error, Result};
+
+/// Writes `bytes` to a temporary file beside `path`, syncs it, and renames it into place.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`; what stood there before is untouched.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    file.write_all(bytes).map_err(io)?;
+    file.as_file().sync_all().map_err(io)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(io)?;
+    }
+    file.persist(path).map_err(|error| io(error.error))?;
+    Ok(())
+}
+
+/// [`write()`] of a value as indented JSON.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|source| Error::Json { path: path.to_owned(), source })?;
+    bytes.push(b'\n');
+    write(path, &bytes)
+}
+
+/// Reads a value from a JSON file.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Json`], naming `path`.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let bytes = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
+}

@@ -1,0 +1,353 @@
+//! The harness's side of the protocol: one run, one process.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Instant,
+};
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+use crate::{
+    Error, Result,
+    protocol::{Event, RunSpec},
+    record::{StageTime, Status, Usage},
+};
+
+/// The command line of a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runner {
+    /// Program and arguments; never empty.
+    pub command: Vec<String>,
+    /// Folder it is started in.
+    pub folder: PathBuf,
+}
+
+/// What a run said and used. Whether its predictions are any good is not known yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// [`Status::Ok`] if the runner said that it was done.
+    pub status: Status,
+    /// Notes and reasons, joined.
+    pub note: String,
+    /// What computed.
+    pub device: String,
+    /// Versions that the runner reported.
+    pub versions: BTreeMap<String, String>,
+    /// Wall time by stage, in the order in which they first began.
+    pub stages: Vec<StageTime>,
+    /// What the process cost.
+    pub usage: Usage,
+}
+
+impl Outcome {
+    /// A run that this machine cannot make, for the given reason.
+    pub fn unavailable(reason: &str) -> Self {
+        Said::default().outcome(Status::Unavailable, reason.to_owned(), Usage::default())
+    }
+}
+
+/// Runs `spec` in a process of its own, its standard error kept in `log`, and hands each event to `watch`.
+///
+/// A runner that cannot be started, crashes or breaks the protocol is an [`Outcome`], not an error.
+///
+/// # Errors
+/// [`Error::Io`] if the log cannot be written.
+pub fn run(
+    runner: &Runner,
+    spec: &RunSpec,
+    log: &Path,
+    mut watch: impl FnMut(&Event),
+) -> Result<Outcome> {
+    let log_error = |source| Error::Io { path: log.to_owned(), source };
+    let stderr = File::create(log).map_err(log_error)?;
+    let cpu_before = children_cpu_s();
+    let start = Instant::now();
+    let mut said = Said::default();
+    let mut child = match spawn(runner, spec, stderr) {
+        Ok(child) => child,
+        Err(error) => {
+            let command = runner.command.join(" ");
+            return Ok(Outcome::unavailable(&format!("`{command}` cannot be started: {error}")));
+        }
+    };
+    let peak_rss_mb = converse(&mut child, spec, &mut said, &mut watch);
+    let status = child.wait().map_err(log_error)?;
+    let usage = Usage {
+        total_s: start.elapsed().as_secs_f64(),
+        cpu_s: children_cpu_s() - cpu_before,
+        peak_rss_mb,
+        peak_gpu_mb: said.peak_gpu_mb,
+    };
+    let (status, reason) = said.verdict(status, log);
+    Ok(said.outcome(status, reason, usage))
+}
+
+fn spawn(runner: &Runner, spec: &RunSpec, stderr: File) -> std::io::Result<Child> {
+    let threads = spec.threads.to_string();
+    Command::new(&runner.command[0])
+        .args(&runner.command[1..])
+        .current_dir(&runner.folder)
+        .env("RAYON_NUM_THREADS", &threads)
+        .env("OMP_NUM_THREADS", &threads)
+        .env("OPENBLAS_NUM_THREADS", &threads)
+        .env("MKL_NUM_THREADS", &threads)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+}
+
+/// Hands over the spec, takes in events, and lets go of the runner once it has said its last.
+fn converse(
+    child: &mut Child,
+    spec: &RunSpec,
+    said: &mut Said,
+    watch: &mut dyn FnMut(&Event),
+) -> Option<f64> {
+    let mut stdin = child.stdin.take();
+    if let (Some(pipe), Ok(line)) = (&mut stdin, serde_json::to_string(spec)) {
+        // A runner that died early shows in its exit status.
+        let _ = writeln!(pipe, "{line}").and_then(|()| pipe.flush());
+    }
+    let stdout = child.stdout.take()?;
+    let mut peak_rss_mb = None;
+    for line in BufReader::new(stdout).split(b'\n') {
+        let Ok(line) = line else { break };
+        if said.last_word {
+            continue;
+        }
+        match serde_json::from_slice::<Event>(&line) {
+            Ok(event) => {
+                watch(&event);
+                said.take(event);
+            }
+            Err(error) => {
+                let text: String = String::from_utf8_lossy(&line).chars().take(120).collect();
+                said.garbled = Some(format!(
+                    "it wrote `{text}` to standard output, which is no event: {error}"
+                ));
+                let _ = child.kill();
+                break;
+            }
+        }
+        peak_rss_mb = peak_rss_of(child.id()).or(peak_rss_mb);
+        if said.last_word {
+            drop(stdin.take());
+        }
+    }
+    peak_rss_mb
+}
+
+/// The events of a run, taken together.
+#[derive(Debug, Default)]
+struct Said {
+    device: String,
+    versions: BTreeMap<String, String>,
+    stages: Vec<StageTime>,
+    notes: Vec<String>,
+    peak_gpu_mb: Option<f64>,
+    done: bool,
+    unavailable: Option<String>,
+    failed: Option<String>,
+    garbled: Option<String>,
+    last_word: bool,
+}
+
+impl Said {
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Hello { device, versions } => (self.device, self.versions) = (device, versions),
+            Event::Begin { .. } | Event::Progress { .. } => {}
+            Event::End { stage, seconds } => {
+                match self.stages.iter_mut().find(|time| time.stage == stage) {
+                    Some(time) => time.seconds += seconds,
+                    None => self.stages.push(StageTime { stage, seconds }),
+                }
+            }
+            Event::Note { text } => self.notes.push(text),
+            Event::GpuMemory { peak_mb } => {
+                self.peak_gpu_mb = Some(self.peak_gpu_mb.map_or(peak_mb, |seen| seen.max(peak_mb)));
+            }
+            Event::Unavailable { reason } => {
+                (self.unavailable, self.last_word) = (Some(reason), true)
+            }
+            Event::Failed { reason } => (self.failed, self.last_word) = (Some(reason), true),
+            Event::Done => (self.done, self.last_word) = (true, true),
+        }
+    }
+
+    fn verdict(&mut self, exit: ExitStatus, log: &Path) -> (Status, String) {
+        if let Some(reason) = self.garbled.take() {
+            return (Status::Failed, reason);
+        }
+        if let Some(reason) = self.unavailable.take() {
+            return (Status::Unavailable, reason);
+        }
+        if let Some(reason) = self.failed.take() {
+            return (Status::Failed, reason);
+        }
+        if self.done && exit.success() {
+            return (Status::Ok, String::new());
+        }
+        let how = describe(exit);
+        let last =
+            last_line(log).map_or(String::new(), |line| format!("; its last words were `{line}`"));
+        (Status::Failed, format!("the runner {how}{last}"))
+    }
+
+    fn outcome(self, status: Status, reason: String, usage: Usage) -> Outcome {
+        let mut note = self.notes;
+        note.extend((!reason.is_empty()).then_some(reason));
+        Outcome {
+            status,
+            note: note.join("; "),
+            device: self.device,
+            versions: self.versions,
+            stages: self.stages,
+            usage,
+        }
+    }
+}
+
+fn describe(exit: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (exit.signal(), exit.code()) {
+        (Some(9), _) => "was killed, as the system does when memory runs out".to_owned(),
+        (Some(signal), _) => format!("crashed with signal {signal}"),
+        (None, Some(0)) => "ended without saying that it was done".to_owned(),
+        (None, code) => format!("ended with exit code {}", code.unwrap_or(-1)),
+    }
+}
+
+/// The last line of a log that is not empty, at most 200 characters of it.
+fn last_line(log: &Path) -> Option<String> {
+    const TAIL: u64 = 4096;
+    let mut file = File::open(log).ok()?;
+    let start = file.metadata().ok()?.len().saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().chars().take(200).collect())
+}
+
+/// Peak resident memory of a living process in MiB. Unlike what `wait4` tells, it does not count the memory
+/// of the parent that the process was forked from.
+fn peak_rss_of(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+/// CPU time of all children that have been waited for.
+fn children_cpu_s() -> f64 {
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 * 1e-6;
+    getrusage(UsageWho::RUSAGE_CHILDREN)
+        .map_or(0.0, |used| seconds(used.user_time()) + seconds(used.system_time()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{PROTOCOL, Stage};
+
+    fn run_script(script: &str) -> (Outcome, Vec<Event>) {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = RunSpec {
+            protocol: PROTOCOL,
+            method: "mean".to_owned(),
+            params: serde_json::Map::new(),
+            dataset: folder.path().to_owned(),
+            predictions: folder.path().join("p.npy"),
+            threads: 1,
+            seed: 0,
+            fits: vec![vec![0, 1]],
+        };
+        let runner = Runner {
+            command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            folder: folder.path().to_owned(),
+        };
+        let mut events = Vec::new();
+        let outcome =
+            run(&runner, &spec, &folder.path().join("log"), |event| events.push(event.clone()));
+        (outcome.unwrap(), events)
+    }
+
+    #[test]
+    fn visits_of_a_stage_add_up_and_memory_is_read_while_it_lives() {
+        let (outcome, events) = run_script(
+            r#"read spec; case "$spec" in *'"method":"mean"'*) ;; *) exit 3;; esac
+            echo '{"event":"hello","device":"abacus","versions":{"beads":"10"}}'
+            echo '{"event":"end","stage":"kernel","seconds":1.5}'
+            echo '{"event":"end","stage":"solve","seconds":4}'
+            echo '{"event":"end","stage":"kernel","seconds":0.5}'
+            echo '{"event":"note","text":"slow"}'
+            echo '{"event":"done"}'; cat"#,
+        );
+        assert_eq!(outcome.status, Status::Ok, "{}", outcome.note);
+        let time = |stage, seconds| StageTime { stage, seconds };
+        assert_eq!(outcome.stages, [time(Stage::Kernel, 2.0), time(Stage::Solve, 4.0)]);
+        assert_eq!((outcome.device.as_str(), outcome.note.as_str()), ("abacus", "slow"));
+        assert_eq!(outcome.versions["beads"], "10");
+        assert!(outcome.usage.peak_rss_mb.is_none_or(|mb| mb > 0.1 && mb < 100.0));
+        assert_eq!(events.len(), 6);
+    }
+
+    #[test]
+    fn every_bad_end_is_a_sentence() {
+        for (script, status, wanted) in [
+            (
+                "echo oh no >&2; exit 7",
+                Status::Failed,
+                "ended with exit code 7; its last words were `oh no`",
+            ),
+            ("kill -SEGV $$", Status::Failed, "crashed with signal 11"),
+            (
+                "kill -KILL $$",
+                Status::Failed,
+                "was killed, as the system does when memory runs out",
+            ),
+            ("true", Status::Failed, "ended without saying that it was done"),
+            ("echo hi; cat", Status::Failed, "it wrote `hi` to standard output"),
+            (r#"echo '{"event":"unavailable","reason":"no GPU"}'"#, Status::Unavailable, "no GPU"),
+            (r#"echo '{"event":"failed","reason":"NaN"}'; exit 1"#, Status::Failed, "NaN"),
+        ] {
+            let (outcome, _) = run_script(script);
+            assert_eq!(outcome.status, status, "{script}: {}", outcome.note);
+            assert!(outcome.note.contains(wanted), "{}", outcome.note);
+        }
+    }
+
+    #[test]
+    fn a_missing_program_is_a_row_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let runner = Runner {
+            command: vec!["/no/such/runner".to_owned()],
+            folder: folder.path().to_owned(),
+        };
+        let spec = RunSpec {
+            protocol: PROTOCOL,
+            method: String::new(),
+            params: serde_json::Map::new(),
+            dataset: PathBuf::new(),
+            predictions: PathBuf::new(),
+            threads: 1,
+            seed: 0,
+            fits: Vec::new(),
+        };
+        let outcome = run(&runner, &spec, &folder.path().join("log"), |_| ()).unwrap();
+        assert_eq!(outcome.status, Status::Unavailable);
+        assert!(
+            outcome.note.starts_with("`/no/such/runner` cannot be started"),
+            "{}",
+            outcome.note
+        );
+    }
+}

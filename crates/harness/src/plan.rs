@@ -1,0 +1,213 @@
+//! The plan of a study: everything random, fixed before the first run and the same for every backend.
+
+use std::path::Path;
+
+use modality_data::{Labels, prepared};
+use rand::{SeedableRng as _, seq::SliceRandom as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    Error, Result, files,
+    record::DatasetId,
+    study::{Row, Study},
+};
+
+/// Version of the plan's layout, in [`Plan::format`].
+pub const FORMAT: u32 = 1;
+
+/// Shuffles of the batch list; each gives two fits.
+const SHUFFLES: usize = 5;
+
+/// What will be run, on what, with which random choices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Name of the study.
+    pub study: String,
+    /// Heading of the report.
+    pub title: String,
+    /// Sentences under it.
+    pub description: String,
+    /// The data set that every run sees.
+    pub dataset: DatasetId,
+    /// Where the data comes from.
+    pub source: String,
+    /// CPU threads of every run.
+    pub threads: usize,
+    /// What is run, in this order.
+    pub rows: Vec<PlannedRow>,
+    /// Random choices by repeat.
+    pub repeats: Vec<Repeat>,
+}
+
+/// A row with its hyperparameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRow {
+    /// Name of the method.
+    pub method: String,
+    /// Name of the backend.
+    pub backend: String,
+    /// Hyperparameters, complete.
+    pub params: Map<String, Value>,
+}
+
+/// What is random in one repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Seed of everything random outside the lists.
+    pub seed: u64,
+    /// The ten fits of an ensemble.
+    pub fits: Vec<Fit>,
+}
+
+/// The training cells of one fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fit {
+    /// The batches of this half.
+    pub batches: Vec<String>,
+    /// Rows of the training matrices, ascending.
+    pub cells: Vec<u32>,
+}
+
+impl Plan {
+    /// Plans `rows` of `study` on the prepared data set in `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the prepared data set cannot be read.
+    pub fn draw(study: &Study, rows: &[Row], folder: &Path, threads: usize) -> Result<Self> {
+        let manifest = prepared::read_manifest(folder)?;
+        let batch = prepared::read_train_cells(folder)?.batch;
+        let rows = rows.iter().map(|row| PlannedRow {
+            method: row.method.clone(),
+            backend: row.backend.clone(),
+            params: study.params.get(&row.method).cloned().unwrap_or_default(),
+        });
+        let seeds = (0..study.repeats as u64).map(|repeat| study.seed.wrapping_add(repeat));
+        Ok(Self {
+            format: FORMAT,
+            study: study.name.clone(),
+            title: study.title.clone(),
+            description: study.description.clone(),
+            dataset: DatasetId {
+                name: manifest.name,
+                synthetic: manifest.provenance.synthetic,
+                sha256: manifest.sha256,
+                train_cells: manifest.train_cells,
+                test_cells: manifest.test_cells,
+                genes: manifest.genes.len(),
+                proteins: manifest.proteins.len(),
+            },
+            source: manifest.provenance.source,
+            threads,
+            rows: rows.collect(),
+            repeats: seeds.map(|seed| Repeat { seed, fits: draw_fits(&batch, seed) }).collect(),
+        })
+    }
+
+    /// The first thing in which runs of `before` would differ from runs of this plan, if any. More or fewer
+    /// rows and repeats do not change the runs that both have.
+    pub fn contradicts(&self, before: &Self) -> Option<&'static str> {
+        let param_differs = |row: &PlannedRow| {
+            before.rows.iter().any(|other| {
+                (&other.method, &other.backend) == (&row.method, &row.backend)
+                    && other.params != row.params
+            })
+        };
+        if self.study != before.study {
+            Some("study")
+        } else if self.dataset != before.dataset {
+            Some("data set")
+        } else if self.threads != before.threads {
+            Some("number of threads")
+        } else if self.repeats.iter().zip(&before.repeats).any(|(new, old)| new != old) {
+            Some("seed")
+        } else if self.rows.iter().any(param_differs) {
+            Some("value of a hyperparameter")
+        } else {
+            None
+        }
+    }
+
+    /// Writes the plan whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let json = |source| Error::Json { path: path.to_owned(), source };
+        files::write(path, &serde_json::to_vec(self).map_err(json)?)
+    }
+
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
+    pub fn load(path: &Path) -> Result<Self> {
+        let plan: Self = files::read_json(path)?;
+        if plan.format != FORMAT {
+            let what = format!(
+                "{}: plan format {} where this program reads {FORMAT}",
+                path.display(),
+                plan.format
+            );
+            return Err(Error::Invalid(what));
+        }
+        Ok(plan)
+    }
+}
+
+/// Five times: shuffle the batches, cut the list in two halves (the first is the smaller one), one fit on
+/// the cells of each. With one batch both fits use it.
+fn draw_fits(batch: &Labels, seed: u64) -> Vec<Fit> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut present: Vec<u32> = batch.codes.clone();
+    present.sort_unstable();
+    present.dedup();
+    let mut fits = Vec::with_capacity(2 * SHUFFLES);
+    for _ in 0..SHUFFLES {
+        present.shuffle(&mut rng);
+        let (first, second) = present.split_at(present.len() / 2);
+        let halves = if first.is_empty() { [second, second] } else { [first, second] };
+        fits.extend(halves.map(|codes| fit(batch, codes)));
+    }
+    fits
+}
+
+fn fit(batch: &Labels, codes: &[u32]) -> Fit {
+    let cells =
+        batch.codes.iter().zip(0..).filter(|(code, _)| codes.contains(code)).map(|(_, cell)| cell);
+    Fit {
+        batches: codes.iter().map(|&code| batch.names[code as usize].clone()).collect(),
+        cells: cells.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_split_the_batches_and_cover_every_cell() {
+        let batch = Labels::from_names(["a", "b", "c", "a", "b", "c", "c"]);
+        let fits = draw_fits(&batch, 7);
+        assert_eq!(fits.len(), 10);
+        for pair in fits.chunks(2) {
+            assert_eq!((pair[0].batches.len(), pair[1].batches.len()), (1, 2));
+            let mut cells: Vec<u32> = pair.iter().flat_map(|fit| fit.cells.clone()).collect();
+            cells.sort_unstable();
+            assert_eq!(cells, [0, 1, 2, 3, 4, 5, 6]);
+        }
+        assert!(fits.iter().step_by(2).any(|fit| fit.batches != fits[0].batches), "never shuffled");
+        assert_eq!(fits, draw_fits(&batch, 7));
+        assert_ne!(fits, draw_fits(&batch, 8));
+    }
+
+    #[test]
+    fn one_batch_serves_both_halves() {
+        for fit in draw_fits(&Labels::constant("s1d1", 3), 0) {
+            assert_eq!(fit.cells, [0, 1, 2]);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What passes between the harness and a runner: one [`RunSpec`] in, [`Event`]s out, one line of JSON each.
+//!
+//! A runner reads the spec from the first line of its standard input, writes events to its standard output,
+//! leaves its predictions in the file that the spec names, says [`Event::Done`], and waits for its standard
+//! input to close, so that the harness can read its peak memory while it is still alive. What it writes to
+//! standard error is kept as its log. Any program that does this is a backend.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the protocol, in [`RunSpec::protocol`].
+pub const PROTOCOL: u32 = 1;
+
+/// Everything a runner needs to know; nothing random is left for it to choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// Name of the method, `tsvd-krr` for instance.
+    pub method: String,
+    /// The method's hyperparameters, the same for every backend.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// Folder of the prepared data set (`modality_data::prepared`).
+    pub dataset: PathBuf,
+    /// Where the predictions go: `.npy`, float32, C order, test cells x proteins.
+    pub predictions: PathBuf,
+    /// Number of CPU threads to use.
+    pub threads: usize,
+    /// Seed of everything random that is not in the plan.
+    pub seed: u64,
+    /// Rows of the training half that each fit of an ensemble is fitted on.
+    pub fits: Vec<Vec<u32>>,
+}
+
+/// A named unit of work, the same on every backend, so that times compare like with like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Reading the prepared data set.
+    Load,
+    /// Warm-up, just-in-time compilation, device contexts, uploads.
+    Setup,
+    /// Truncated SVD of gene expression, training and test cells stacked.
+    TsvdGex,
+    /// Truncated SVD of the training proteins.
+    TsvdAdt,
+    /// Row-wise standardisation of the gene expression scores.
+    Standardize,
+    /// Kernel matrices of the training cells.
+    Kernel,
+    /// Solving for the dual coefficients.
+    Solve,
+    /// Fitting, where a method has no finer stages.
+    Fit,
+    /// Predicting the test cells.
+    Predict,
+    /// Writing the predictions.
+    Write,
+}
+
+/// What a stage counts towards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Neither training nor prediction: reported, and part of the total alone.
+    Overhead,
+    /// Training time, the figure's horizontal axis.
+    Train,
+    /// Prediction time.
+    Predict,
+}
+
+impl Stage {
+    /// What the stage counts towards.
+    pub fn phase(self) -> Phase {
+        match self {
+            Self::Load | Self::Setup | Self::Write => Phase::Overhead,
+            Self::TsvdGex
+            | Self::TsvdAdt
+            | Self::Standardize
+            | Self::Kernel
+            | Self::Solve
+            | Self::Fit => Phase::Train,
+            Self::Predict => Phase::Predict,
+        }
+    }
+
+    /// The name in records, tables and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Setup => "setup",
+            Self::TsvdGex => "tsvd-gex",
+            Self::TsvdAdt => "tsvd-adt",
+            Self::Standardize => "standardize",
+            Self::Kernel => "kernel",
+            Self::Solve => "solve",
+            Self::Fit => "fit",
+            Self::Predict => "predict",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// One line that a runner says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// First: what will compute, and the versions of what it is built from.
+    Hello {
+        /// `CPU` or the accelerator's name.
+        device: String,
+        /// Library name to version.
+        versions: BTreeMap<String, String>,
+    },
+    /// A stage begins.
+    Begin {
+        /// Which.
+        stage: Stage,
+    },
+    /// Steps done inside the stage that began last.
+    Progress {
+        /// Which.
+        stage: Stage,
+        /// Steps done.
+        done: u64,
+        /// Steps in all.
+        total: u64,
+    },
+    /// A stage ended, all its device work finished. A stage visited several times counts the sum.
+    End {
+        /// Which.
+        stage: Stage,
+        /// Wall time of this visit.
+        seconds: f64,
+    },
+    /// Something a reader of the report should know.
+    Note {
+        /// One sentence.
+        text: String,
+    },
+    /// Peak memory taken on the accelerator.
+    GpuMemory {
+        /// In MiB.
+        peak_mb: f64,
+    },
+    /// This machine cannot run the backend: a row that says why, not an error.
+    Unavailable {
+        /// One sentence.
+        reason: String,
+    },
+    /// The run failed.
+    Failed {
+        /// One sentence.
+        reason: String,
+    },
+    /// Last: the predictions are written.
+    Done,
+}

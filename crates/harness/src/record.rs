@@ -1,0 +1,202 @@
+//! What is kept of a run.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result,
+    environment::Environment,
+    files,
+    metrics::Metrics,
+    protocol::{Phase, Stage},
+};
+
+/// Version of the record's layout, in [`RunRecord::format`].
+pub const FORMAT: u32 = 1;
+
+/// One run of one method on one backend: what was asked, what came out, what it cost, and where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Which run of which study.
+    pub run: RunId,
+    /// The data set.
+    pub dataset: DatasetId,
+    /// Hyperparameters as the runner got them.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// Threads and seed of the run.
+    pub threads: usize,
+    /// Seed of everything random outside the plan's lists.
+    pub seed: u64,
+    /// How it ended.
+    pub status: Status,
+    /// What a reader should know: why a run is missing, what a backend noted. Empty if nothing.
+    pub note: String,
+    /// What computed: `CPU` or the accelerator's name; empty if the runner never said.
+    pub device: String,
+    /// Scores of the predictions; present if and only if `status` is [`Status::Ok`].
+    pub metrics: Option<Metrics>,
+    /// SHA-256 of the prediction file.
+    pub predictions_sha256: Option<String>,
+    /// Wall time by stage, in the order in which they first began.
+    pub stages: Vec<StageTime>,
+    /// What the operating system says the process used.
+    pub usage: Usage,
+    /// The machine and the tools.
+    pub environment: Environment,
+    /// Versions that the runner reported.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// Which run of which study.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunId {
+    /// Name of the study.
+    pub study: String,
+    /// Name of the method.
+    pub method: String,
+    /// Name of the backend.
+    pub backend: String,
+    /// Counted from zero.
+    pub repeat: usize,
+}
+
+/// Which data the run saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetId {
+    /// Name of the data set.
+    pub name: String,
+    /// Whether the numbers were generated.
+    pub synthetic: bool,
+    /// SHA-256 over the prepared arrays.
+    pub sha256: String,
+    /// Training cells.
+    pub train_cells: usize,
+    /// Test cells.
+    pub test_cells: usize,
+    /// Genes.
+    pub genes: usize,
+    /// Proteins.
+    pub proteins: usize,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Predictions were scored.
+    Ok,
+    /// This machine cannot run it; the note says why.
+    Unavailable,
+    /// It broke; the note says how.
+    Failed,
+}
+
+impl Status {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Unavailable => "unavailable",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Wall time of one stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageTime {
+    /// Which.
+    pub stage: Stage,
+    /// Sum over its visits.
+    pub seconds: f64,
+}
+
+/// What a run cost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// From the start of the process to its end, seconds.
+    pub total_s: f64,
+    /// CPU time of the process, user and system, seconds.
+    pub cpu_s: f64,
+    /// Peak resident memory, MiB; absent where the system does not tell.
+    pub peak_rss_mb: Option<f64>,
+    /// Peak memory on the accelerator, MiB.
+    pub peak_gpu_mb: Option<f64>,
+}
+
+impl RunRecord {
+    /// Sum of the training stages, seconds.
+    pub fn train_s(&self) -> f64 {
+        self.phase_s(Phase::Train)
+    }
+
+    /// Sum of the prediction stages, seconds.
+    pub fn predict_s(&self) -> f64 {
+        self.phase_s(Phase::Predict)
+    }
+
+    fn phase_s(&self, phase: Phase) -> f64 {
+        self.stages.iter().filter(|time| time.stage.phase() == phase).map(|time| time.seconds).sum()
+    }
+
+    /// Writes the record into `folder` whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        files::write_json(&folder.join(self.run.file_name()), self)
+    }
+
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
+    pub fn load(path: &Path) -> Result<Self> {
+        let record: Self = files::read_json(path)?;
+        if record.format != FORMAT {
+            return Err(Error::Invalid(format!(
+                "{}: record format {} where this program reads {FORMAT}",
+                path.display(),
+                record.format
+            )));
+        }
+        Ok(record)
+    }
+
+    /// Reads every record in `folder`, in order of method, backend and repeat.
+    ///
+    /// # Errors
+    /// As [`RunRecord::load`].
+    pub fn load_all(folder: &Path) -> Result<Vec<Self>> {
+        let io = |source| Error::Io { path: folder.to_owned(), source };
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let mut records = paths.iter().map(|path| Self::load(path)).collect::<Result<Vec<_>>>()?;
+        records.sort_by(|a, b| a.run.cmp(&b.run));
+        Ok(records)
+    }
+}
+
+impl RunId {
+    /// File name of the run's record.
+    pub fn file_name(&self) -> String {
+        format!("{}.json", self.stem())
+    }
+
+    /// Stem of every file that belongs to the run.
+    pub fn stem(&self) -> String {
+        format!("{}-{}-r{}", self.method, self.backend, self.repeat)
+    }
+}

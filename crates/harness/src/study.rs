@@ -1,0 +1,271 @@
+//! What is measured: a study file, and the backends that can be named in it.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::{Error, Result, methods};
+
+/// One study: a data set, the rows to compare on it, hyperparameters, repeats.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Study {
+    /// Name of the file without `.toml`.
+    #[serde(skip)]
+    pub name: String,
+    /// Heading of the report.
+    pub title: String,
+    /// A sentence or two under it.
+    #[serde(default)]
+    pub description: String,
+    /// The data, by name.
+    pub dataset: DatasetChoice,
+    /// How often each row is run, each time with the next seed.
+    pub repeats: usize,
+    /// Seed of the first repeat.
+    pub seed: u64,
+    /// `method/backend`, in the order in which they run.
+    pub rows: Vec<Row>,
+    /// Hyperparameters by method, shared by all its backends; what is left out has the published value.
+    #[serde(default)]
+    pub params: BTreeMap<String, Map<String, Value>>,
+}
+
+/// A data set by name, with what the generator needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetChoice {
+    /// A name in `datasets.toml`.
+    pub name: String,
+    /// For generated data: `tiny`, `small` or `paper`.
+    pub size: Option<String>,
+}
+
+/// A method on a backend.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Row {
+    /// Name of the method.
+    pub method: String,
+    /// Name of the backend.
+    pub backend: String,
+}
+
+/// A program that speaks the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    /// Methods that it can run.
+    pub methods: Vec<String>,
+    /// Workspace package whose binary of the same name is the runner.
+    pub package: Option<String>,
+    /// Command line of the runner, started in the root of the checkout.
+    pub command: Option<Vec<String>>,
+}
+
+/// Backends by name.
+pub type Backends = BTreeMap<String, Backend>;
+
+impl TryFrom<String> for Row {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        match text.split_once('/') {
+            Some((method, backend)) if is_name(method) && is_name(backend) => {
+                Ok(Self { method: method.to_owned(), backend: backend.to_owned() })
+            }
+            _ => Err(format!(
+                "`{text}` is not a row; write `method/backend`, `tsvd-krr/linfa` for instance"
+            )),
+        }
+    }
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.method, self.backend)
+    }
+}
+
+impl Row {
+    /// Whether `filter` means this row: its method, its backend, or both as `method/backend`.
+    pub fn matches(&self, filter: &str) -> bool {
+        filter == self.method || filter == self.backend || filter == self.to_string()
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+impl Study {
+    /// Reads `folder/name.toml` and checks it against `backends`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an unknown study, method or backend, or a value out of range;
+    /// [`Error::Toml`] for anything that is not a study file.
+    pub fn load(folder: &Path, name: &str, backends: &Backends) -> Result<Self> {
+        let path = folder.join(format!("{name}.toml"));
+        if !is_name(name) || !path.is_file() || NOT_STUDIES.contains(&name) {
+            let known = names(folder)?.join(", ");
+            return Err(Error::Invalid(format!("there is no study `{name}`; there are: {known}")));
+        }
+        let mut study: Self = read_toml(&path)?;
+        study.name = name.to_owned();
+        study
+            .check(backends)
+            .map_err(|what| Error::Invalid(format!("{}: {what}", path.display())))?;
+        study.complete().map_err(|error| Error::Invalid(format!("{}: {error}", path.display())))?;
+        Ok(study)
+    }
+
+    fn check(&self, backends: &Backends) -> std::result::Result<(), String> {
+        if self.repeats == 0 {
+            return Err("`repeats` is 0; it must be at least 1".to_owned());
+        }
+        if self.rows.is_empty() {
+            return Err("`rows` is empty; name at least one `method/backend`".to_owned());
+        }
+        for (i, row) in self.rows.iter().enumerate() {
+            let Some(backend) = backends.get(&row.backend) else {
+                let known = backends.keys().cloned().collect::<Vec<_>>().join(", ");
+                return Err(format!(
+                    "row `{row}`: there is no backend `{}`; there are: {known}",
+                    row.backend
+                ));
+            };
+            if !backend.methods.contains(&row.method) {
+                let known = backend.methods.join(", ");
+                return Err(format!("row `{row}`: backend `{}` runs: {known}", row.backend));
+            }
+            if self.rows[..i].contains(row) {
+                return Err(format!("row `{row}` is there twice"));
+            }
+        }
+        match self.params.keys().find(|method| self.rows.iter().all(|row| row.method != **method)) {
+            Some(method) => Err(format!("`params.{method}` belongs to no row")),
+            None => Ok(()),
+        }
+    }
+
+    fn complete(&mut self) -> Result<()> {
+        for row in &self.rows {
+            let table = self.params.remove(&row.method).unwrap_or_default();
+            self.params.insert(row.method.clone(), methods::complete(&row.method, table)?);
+        }
+        Ok(())
+    }
+}
+
+const DATASETS: &str = "datasets";
+const BACKENDS: &str = "backends";
+const NOT_STUDIES: [&str; 2] = [DATASETS, BACKENDS];
+
+/// Names of the studies in `folder`, sorted.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read.
+pub fn names(folder: &Path) -> Result<Vec<String>> {
+    let io = |source| Error::Io { path: folder.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if path.extension().is_some_and(|extension| extension == "toml")
+            && !NOT_STUDIES.contains(&stem)
+        {
+            names.push(stem.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Reads `folder/backends.toml`.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Toml`] naming the file; [`Error::Invalid`] for a backend that has not exactly
+/// one of `package` and `command`.
+pub fn load_backends(folder: &Path) -> Result<Backends> {
+    let path: PathBuf = folder.join(format!("{BACKENDS}.toml"));
+    let backends: Backends = read_toml(&path)?;
+    for (name, backend) in &backends {
+        let command_is_empty = backend.command.as_ref().is_some_and(Vec::is_empty);
+        if backend.package.is_some() == backend.command.is_some() || command_is_empty {
+            return Err(Error::Invalid(format!(
+                "{}: backend `{name}` needs either `package` or a `command` that is not empty",
+                path.display()
+            )));
+        }
+    }
+    Ok(backends)
+}
+
+/// Reads a TOML file.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Toml`], naming the file.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    toml::from_str(&text)
+        .map_err(|source| Error::Toml { path: path.to_owned(), source: Box::new(source) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BACKENDS_TOML: &str =
+        "[linfa]\npackage = 'backend-linfa'\nmethods = ['mean', 'tsvd-krr']\n";
+    const STUDY: &str = "title = 't'\nrepeats = 1\nseed = 0\nrows = ['mean/linfa', 'tsvd-krr/linfa']\n\
+                         dataset = { name = 'd' }\n";
+
+    fn load(study: &str) -> Result<Study> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("backends.toml"), BACKENDS_TOML).unwrap();
+        std::fs::write(folder.path().join("s.toml"), study).unwrap();
+        Study::load(folder.path(), "s", &load_backends(folder.path())?)
+    }
+
+    #[test]
+    fn hyperparameters_are_completed() {
+        let study = load(&format!("{STUDY}[params.tsvd-krr]\nalpha = 0.5\n")).unwrap();
+        assert_eq!(study.params["tsvd-krr"]["alpha"], 0.5);
+        assert_eq!(study.params["tsvd-krr"]["gamma"], 0.005);
+        assert!(study.params["mean"].is_empty());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, wanted) in [
+            (STUDY.replace("repeats = 1", "repeats = 0"), "`repeats` is 0"),
+            (STUDY.replace("mean/linfa", "mean"), "`mean` is not a row"),
+            (
+                STUDY.replace("mean/linfa", "mean/cuda"),
+                "there is no backend `cuda`; there are: linfa",
+            ),
+            (STUDY.replace("mean/linfa", "knn/linfa"), "backend `linfa` runs: mean, tsvd-krr"),
+            (STUDY.replace("mean/linfa", "tsvd-krr/linfa"), "is there twice"),
+            (STUDY.replace("seed", "sed"), "unknown field `sed`"),
+            (format!("{STUDY}[params.knn]\n"), "`params.knn` belongs to no row"),
+            (format!("{STUDY}[params.tsvd-krr]\nalpha = -1\n"), "`alpha` is -1"),
+            (format!("{STUDY}[params.tsvd-krr]\nalfa = 1\n"), "unknown field `alfa`"),
+        ] {
+            let message = load(&text).unwrap_err().to_string();
+            assert!(message.contains(wanted) && message.contains("s.toml"), "{message}");
+        }
+    }
+
+    #[test]
+    fn unknown_studies_are_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("s.toml"), STUDY).unwrap();
+        let message = Study::load(folder.path(), "../s", &Backends::new()).unwrap_err().to_string();
+        assert_eq!(message, "there is no study `../s`; there are: s");
+    }
+}

@@ -1,0 +1,123 @@
+//! Dense arithmetic: a thin layer over faer for ndarray views, on all threads of the current pool.
+
+use faer::{
+    Accum, MatMut, MatRef, Par,
+    dyn_stack::{MemBuffer, MemStack},
+    linalg::{
+        cholesky::llt::{
+            factor::{LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch},
+            solve::{solve_in_place, solve_in_place_scratch},
+        },
+        matmul::{
+            matmul,
+            triangular::{self, BlockStructure},
+        },
+    },
+};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+use crate::Real;
+
+/// As faer sees it.
+pub(crate) fn view<'a, F: Real>(a: &ArrayView2<'a, F>) -> MatRef<'a, F> {
+    let strides = a.strides();
+    // SAFETY: pointer, shape and strides are those of elements that `a` borrows for 'a.
+    unsafe { MatRef::from_raw_parts(a.as_ptr(), a.nrows(), a.ncols(), strides[0], strides[1]) }
+}
+
+fn view_mut<'a, F: Real>(a: &'a mut ArrayViewMut2<'_, F>) -> MatMut<'a, F> {
+    let (rows, columns) = a.dim();
+    let (row_stride, column_stride) = (a.strides()[0], a.strides()[1]);
+    // SAFETY: pointer, shape and strides are those of elements that `a` borrows mutably for 'a.
+    unsafe { MatMut::from_raw_parts_mut(a.as_mut_ptr(), rows, columns, row_stride, column_stride) }
+}
+
+/// As ndarray sees it, in row-major order.
+pub(crate) fn to_array<F: Real>(a: MatRef<'_, F>) -> Array2<F> {
+    Array2::from_shape_fn((a.nrows(), a.ncols()), |(i, j)| a[(i, j)])
+}
+
+fn threads() -> Par {
+    Par::rayon(0)
+}
+
+/// `out` = `a` `b`.
+pub(crate) fn product_into<F: Real>(
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    mut out: ArrayViewMut2<'_, F>,
+) {
+    matmul(
+        view_mut(&mut out),
+        Accum::Replace,
+        view(&a),
+        view(&b),
+        <F as num_traits::One>::one(),
+        threads(),
+    );
+}
+
+/// `out` += `a` `b`.
+pub(crate) fn add_product<F: Real>(
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    mut out: ArrayViewMut2<'_, F>,
+) {
+    matmul(
+        view_mut(&mut out),
+        Accum::Add,
+        view(&a),
+        view(&b),
+        <F as num_traits::One>::one(),
+        threads(),
+    );
+}
+
+/// `a` `b`.
+pub(crate) fn product<F: Real>(a: ArrayView2<'_, F>, b: ArrayView2<'_, F>) -> Array2<F> {
+    let mut out = Array2::zeros((a.nrows(), b.ncols()));
+    product_into(a, b, out.view_mut());
+    out
+}
+
+/// Lower triangle of X X^T, column-major, into `out`; what stands above the diagonal is left as it is.
+pub(crate) fn gram_lower<F: Real>(x: ArrayView2<'_, F>, out: &mut [F]) {
+    let n = x.nrows();
+    let x = view(&x);
+    triangular::matmul(
+        MatMut::from_column_major_slice_mut(out, n, n),
+        BlockStructure::TriangularLower,
+        Accum::Replace,
+        x,
+        BlockStructure::Rectangular,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        <F as num_traits::One>::one(),
+        threads(),
+    );
+}
+
+/// Solves A X = `rhs` for symmetric positive definite A, whose lower triangle is in `a`, column-major. Leaves
+/// the Cholesky factor in `a` and X in `rhs`.
+///
+/// # Errors
+/// The index of the pivot at which A turned out not to be positive definite.
+pub(crate) fn cholesky_solve<F: Real>(a: &mut [F], rhs: &mut Array2<F>) -> Result<(), usize> {
+    let n = rhs.nrows();
+    let par = threads();
+    let mut factor = MatMut::from_column_major_slice_mut(a, n, n);
+    let scratch = cholesky_in_place_scratch::<F>(n, par, Default::default());
+    cholesky_in_place(
+        factor.as_mut(),
+        LltRegularization::default(),
+        par,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .map_err(|LltError::NonPositivePivot { index }| index)?;
+    let scratch = solve_in_place_scratch::<F>(n, rhs.ncols(), par);
+    let mut rhs = rhs.view_mut();
+    let stack = &mut MemBuffer::new(scratch);
+    solve_in_place(factor.as_ref(), view_mut(&mut rhs), par, MemStack::new(stack));
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! TSVD, kernel ridge regression and the baselines on the CPU.
+//!
+//! [`TruncatedSvd`] and [`KernelRidge`] are linfa estimators, generic over `f32` and `f64` and of use outside
+//! this project. [`CpuStages`] puts their arithmetic behind the recipe of `modality-recipe`, and the binary of
+//! this package is the runner that `cargo xtask reproduce` starts. All of it runs on the current rayon pool.
+
+mod baselines;
+mod dense;
+mod kernel;
+mod kernel_ridge;
+mod matrix;
+mod real;
+mod sparse;
+mod stages;
+mod subspace;
+mod truncated_svd;
+
+pub use baselines::{knn, linear, mean};
+pub use kernel::Kernel;
+pub use kernel_ridge::{KernelRidge, KernelRidgeError, KernelRidgeParams, KernelRidgeValidParams};
+pub use real::Real;
+pub use sparse::CsrView;
+pub use stages::CpuStages;
+pub use truncated_svd::{
+    Solver, SparseRows, TruncatedSvd, TruncatedSvdError, TruncatedSvdParams,
+    TruncatedSvdValidParams,
+};

@@ -1,0 +1,171 @@
+//! The recipe's arithmetic on the CPU, in float32.
+
+use linfa::ParamGuard as _;
+use modality_data::Csr;
+use modality_recipe::{Stages, Tsvd};
+use ndarray::{Array2, ArrayView2, Axis, Zip};
+
+use crate::{
+    Kernel, KernelRidgeError, SparseRows, TruncatedSvd, TruncatedSvdError, dense, kernel_ridge,
+    truncated_svd::TruncatedSvdValidParams,
+};
+
+/// [`Stages`] on the current rayon pool.
+#[derive(Debug, Default)]
+pub struct CpuStages {
+    /// Memory of the last kernel matrix, kept for the next: the first touch of fresh memory is slow.
+    spare: Vec<f32>,
+}
+
+/// Why a stage failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// In a decomposition.
+    #[error(transparent)]
+    Tsvd(#[from] TruncatedSvdError),
+    /// In a kernel ridge regression.
+    #[error(transparent)]
+    KernelRidge(#[from] KernelRidgeError),
+}
+
+impl Stages for CpuStages {
+    type Matrix = Array2<f32>;
+    type Kernel = Vec<f32>;
+    type Error = StageError;
+
+    fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Result<Array2<f32>, StageError> {
+        Ok(matrix.as_standard_layout().into_owned())
+    }
+
+    fn download(&mut self, matrix: &Array2<f32>) -> Result<Array2<f32>, StageError> {
+        Ok(matrix.clone())
+    }
+
+    fn densify(&mut self, matrix: &Csr) -> Result<Array2<f32>, StageError> {
+        Ok(matrix.to_dense())
+    }
+
+    fn tsvd_gex(
+        &mut self,
+        train: &Csr,
+        test: &Csr,
+        n_components: usize,
+        seed: u64,
+    ) -> Result<(Array2<f32>, Array2<f32>), StageError> {
+        let rows = SparseRows::stacked(vec![train.view(), test.view()]);
+        let (_, scores) = tsvd(n_components, seed)?.fit_transform(&rows)?;
+        let (train_scores, test_scores) = scores.view().split_at(Axis(0), train.rows());
+        Ok((train_scores.to_owned(), test_scores.to_owned()))
+    }
+
+    fn tsvd_adt(
+        &mut self,
+        adt: &Array2<f32>,
+        n_components: usize,
+        seed: u64,
+    ) -> Result<Tsvd<Array2<f32>>, StageError> {
+        let (svd, scores) = tsvd(n_components, seed)?.fit_transform_dense(adt)?;
+        Ok(Tsvd { scores, components: svd.components().clone() })
+    }
+
+    fn standardize_rows(&mut self, matrix: &mut Array2<f32>) -> Result<(), StageError> {
+        Zip::from(matrix.rows_mut()).par_for_each(|mut row| {
+            let n = row.len() as f64;
+            let mean = row.iter().map(|&value| f64::from(value)).sum::<f64>() / n;
+            let variance =
+                row.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / n;
+            let deviation = if variance == 0.0 { 1.0 } else { variance.sqrt() };
+            row.mapv_inplace(|value| ((f64::from(value) - mean) / deviation) as f32);
+        });
+        Ok(())
+    }
+
+    fn gather_rows(
+        &mut self,
+        matrix: &Array2<f32>,
+        rows: &[u32],
+    ) -> Result<Array2<f32>, StageError> {
+        let rows: Vec<usize> = rows.iter().map(|&row| row as usize).collect();
+        Ok(matrix.select(Axis(0), &rows))
+    }
+
+    fn scatter_add_rows(
+        &mut self,
+        target: &mut Array2<f32>,
+        rows: &[u32],
+        source: &Array2<f32>,
+    ) -> Result<(), StageError> {
+        for (&row, source) in rows.iter().zip(source.rows()) {
+            let mut target = target.row_mut(row as usize);
+            target += &source;
+        }
+        Ok(())
+    }
+
+    fn zeros(&mut self, rows: usize, columns: usize) -> Result<Array2<f32>, StageError> {
+        Ok(Array2::zeros((rows, columns)))
+    }
+
+    fn kernel(&mut self, x: &Array2<f32>, gamma: f64) -> Result<Vec<f32>, StageError> {
+        let mut kernel = std::mem::take(&mut self.spare);
+        kernel.resize(x.nrows() * x.nrows(), 0.0);
+        Kernel::Rbf { gamma: gamma as f32 }.lower(x.view(), &mut kernel);
+        Ok(kernel)
+    }
+
+    fn solve(
+        &mut self,
+        mut kernel: Vec<f32>,
+        alpha: f64,
+        targets: &Array2<f32>,
+    ) -> Result<Array2<f32>, StageError> {
+        let coefficients = kernel_ridge::solve(&mut kernel, alpha as f32, targets.view())?;
+        self.spare = kernel;
+        Ok(coefficients)
+    }
+
+    fn kernel_product(
+        &mut self,
+        x: &Array2<f32>,
+        y: &Array2<f32>,
+        gamma: f64,
+        coefficients: &Array2<f32>,
+    ) -> Result<Array2<f32>, StageError> {
+        Ok(Kernel::Rbf { gamma: gamma as f32 }.product(x.view(), y.view(), coefficients.view()))
+    }
+
+    fn matmul(&mut self, a: &Array2<f32>, b: &Array2<f32>) -> Result<Array2<f32>, StageError> {
+        Ok(dense::product(a.view(), b.view()))
+    }
+}
+
+fn tsvd(n_components: usize, seed: u64) -> Result<TruncatedSvdValidParams<f32>, StageError> {
+    Ok(TruncatedSvd::params(n_components).random_state(seed).check()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conforms_to_the_recipe() {
+        modality_recipe::conformance::check(&mut CpuStages::default(), 1e-4);
+    }
+
+    #[test]
+    fn results_do_not_depend_on_the_run() {
+        let x = Array2::from_shape_fn((700, 40), |(i, j)| ((i * 31 + j * 17) % 97) as f32 / 97.0);
+        let t = Array2::from_shape_fn((700, 9), |(i, j)| ((i * 13 + j * 7) % 89) as f32 / 89.0);
+        let run = || {
+            let mut stages = CpuStages::default();
+            let tsvd = stages.tsvd_adt(&x, 20, 5).unwrap();
+            let kernel = stages.kernel(&tsvd.scores, 0.1).unwrap();
+            let c = stages.solve(kernel, 0.2, &t).unwrap();
+            stages.kernel_product(&tsvd.scores, &tsvd.scores, 0.1, &c).unwrap()
+        };
+        let first = run();
+        for _ in 0..3 {
+            assert!(run() == first, "another run gave other bits");
+        }
+    }
+}

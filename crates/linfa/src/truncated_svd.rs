@@ -1,0 +1,304 @@
+//! Truncated singular value decomposition without centring.
+
+use std::marker::PhantomData;
+
+use linfa::{
+    DatasetBase, ParamGuard,
+    dataset::Records,
+    traits::{Fit, Transformer},
+};
+use ndarray::{Array1, Array2, ArrayBase, Data, Ix2, s};
+
+use crate::{Real, matrix::Matrix, sparse::CsrView, subspace};
+
+type Result<T, E = TruncatedSvdError> = std::result::Result<T, E>;
+
+/// A setting or matrix that has no such decomposition.
+#[derive(Debug, thiserror::Error)]
+pub enum TruncatedSvdError {
+    /// `n_components` is zero.
+    #[error("n_components is 0; it must be at least 1")]
+    NoComponents,
+    /// More components than the matrix has rows or columns.
+    #[error("n_components is {n_components}; a matrix of {rows} x {columns} has at most {most}", most = rows.min(columns))]
+    TooManyComponents {
+        /// As asked for.
+        n_components: usize,
+        /// Of the matrix.
+        rows: usize,
+        /// Of the matrix.
+        columns: usize,
+    },
+    /// NaN or infinity.
+    #[error("the matrix holds NaN or infinite values")]
+    NotFinite,
+    /// An iteration broke down.
+    #[error("{0}; `Solver::Randomized` has no such limit")]
+    Breakdown(String),
+    /// From linfa.
+    #[error(transparent)]
+    Linfa(#[from] linfa::Error),
+}
+
+/// How the leading singular vectors are found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Solver {
+    /// Randomized subspace iteration with a Gaussian start, re-orthonormalised at every step, and a
+    /// Rayleigh-Ritz step in float64 (Halko, Martinsson and Tropp, SIAM Review 53, 2011, algorithm 4.4).
+    Randomized {
+        /// Vectors carried beside the wanted ones.
+        n_oversamples: usize,
+        /// Multiplications by A^T A before the last projection.
+        n_power_iterations: usize,
+    },
+    /// Locally optimal block preconditioned conjugate gradients on A^T A, as linfa-reduction's `Pca` uses it.
+    Lobpcg {
+        /// Largest residual norm of an eigenvector of A^T A.
+        tolerance: f32,
+        /// Steps at most.
+        max_iterations: usize,
+    },
+}
+
+impl Default for Solver {
+    fn default() -> Self {
+        Self::Randomized { n_oversamples: 20, n_power_iterations: 5 }
+    }
+}
+
+/// Truncated SVD: the best approximation A = U S V^T of given rank, of a sparse or dense matrix as it is, not
+/// centred, so that sparsity is kept. Rows are samples.
+///
+/// Components come in descending order of singular value. The sign of each is the one that makes the entry of
+/// largest magnitude in its row of V^T positive, as scikit-learn's `TruncatedSVD` has it.
+///
+/// ```
+/// use backend_linfa::TruncatedSvd;
+/// use linfa::{DatasetBase, traits::{Fit, Transformer}};
+/// use ndarray::array;
+///
+/// // Five cells x three genes of rank two.
+/// let a = array![[2.0, 0.0, 1.0], [4.0, 0.0, 2.0], [0.0, 3.0, 0.0], [2.0, 3.0, 1.0], [0.0, 6.0, 0.0]];
+/// let svd = TruncatedSvd::params(2).fit(&DatasetBase::from(a.clone()))?;
+/// let scores = svd.transform(a.view());
+/// assert_eq!(scores.dim(), (5, 2));
+/// let difference = scores.dot(svd.components()) - &a;
+/// assert!(difference.iter().all(|d: &f64| d.abs() < 1e-9));
+/// # Ok::<(), backend_linfa::TruncatedSvdError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct TruncatedSvd<F> {
+    components: Array2<F>,
+    singular_values: Array1<F>,
+}
+
+/// Settings of [`TruncatedSvd`], not checked yet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TruncatedSvdParams<F>(TruncatedSvdValidParams<F>);
+
+/// Settings of [`TruncatedSvd`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TruncatedSvdValidParams<F> {
+    n_components: usize,
+    solver: Solver,
+    random_state: u64,
+    float: PhantomData<F>,
+}
+
+impl<F: Real> TruncatedSvd<F> {
+    /// Settings for `n_components` components: randomized, seed 0.
+    pub fn params(n_components: usize) -> TruncatedSvdParams<F> {
+        TruncatedSvdParams(TruncatedSvdValidParams {
+            n_components,
+            solver: Solver::default(),
+            random_state: 0,
+            float: PhantomData,
+        })
+    }
+
+    /// V^T, components x columns.
+    pub fn components(&self) -> &Array2<F> {
+        &self.components
+    }
+
+    /// Diagonal of S, descending.
+    pub fn singular_values(&self) -> &Array1<F> {
+        &self.singular_values
+    }
+}
+
+impl<F> TruncatedSvdParams<F> {
+    /// How the singular vectors are found.
+    pub fn solver(mut self, solver: Solver) -> Self {
+        self.0.solver = solver;
+        self
+    }
+
+    /// Seed of the random start.
+    pub fn random_state(mut self, seed: u64) -> Self {
+        self.0.random_state = seed;
+        self
+    }
+}
+
+impl<F> ParamGuard for TruncatedSvdParams<F> {
+    type Checked = TruncatedSvdValidParams<F>;
+    type Error = TruncatedSvdError;
+
+    fn check_ref(&self) -> Result<&Self::Checked> {
+        if self.0.n_components == 0 {
+            return Err(TruncatedSvdError::NoComponents);
+        }
+        Ok(&self.0)
+    }
+
+    fn check(self) -> Result<Self::Checked> {
+        self.check_ref()?;
+        Ok(self.0)
+    }
+}
+
+/// Sparse rows as linfa's records: one matrix, or several on top of one another that need not be copied into
+/// one.
+///
+/// ```
+/// use backend_linfa::{SparseRows, TruncatedSvd};
+/// use linfa::{DatasetBase, traits::{Fit, Transformer}};
+/// use sprs::CsMatI;
+///
+/// let train = CsMatI::<f32, u32, usize>::new((2, 3), vec![0, 1, 3], vec![0, 1, 2], vec![2.0, 1.0, 3.0]);
+/// let test = CsMatI::<f32, u32, usize>::new((1, 3), vec![0, 2], vec![0, 1], vec![1.0, 1.0]);
+/// let rows = SparseRows::stacked(vec![train.view(), test.view()]);
+/// let svd = TruncatedSvd::params(2).fit(&DatasetBase::new(rows.clone(), ()))?;
+/// assert_eq!(svd.transform(rows).dim(), (3, 2));
+/// # Ok::<(), backend_linfa::TruncatedSvdError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SparseRows<'a, F>(Vec<CsrView<'a, F>>);
+
+impl<'a, F> SparseRows<'a, F> {
+    /// The blocks on top of one another.
+    ///
+    /// # Panics
+    /// If there is none, or they differ in their number of columns.
+    pub fn stacked(blocks: Vec<CsrView<'a, F>>) -> Self {
+        assert!(
+            blocks.windows(2).all(|pair| pair[0].cols() == pair[1].cols()) && !blocks.is_empty(),
+            "blocks of sparse rows need one number of columns"
+        );
+        Self(blocks)
+    }
+}
+
+impl<F> Records for SparseRows<'_, F> {
+    type Elem = F;
+
+    fn nsamples(&self) -> usize {
+        self.0.iter().map(|block| block.rows()).sum()
+    }
+
+    fn nfeatures(&self) -> usize {
+        self.0[0].cols()
+    }
+}
+
+impl<F: Real> TruncatedSvdValidParams<F> {
+    /// Fits the decomposition and gives the scores U S of the rows it was fitted on, rows x components,
+    /// without another pass over them.
+    ///
+    /// # Errors
+    /// [`TruncatedSvdError`] for more components than rows or columns, NaN and infinities.
+    pub fn fit_transform(&self, rows: &SparseRows<'_, F>) -> Result<(TruncatedSvd<F>, Array2<F>)> {
+        self.decompose(Matrix::Sparse(&rows.0))
+    }
+
+    /// As [`Self::fit_transform`], for a dense matrix.
+    ///
+    /// # Errors
+    /// As [`Self::fit_transform`].
+    pub fn fit_transform_dense<D: Data<Elem = F>>(
+        &self,
+        rows: &ArrayBase<D, Ix2>,
+    ) -> Result<(TruncatedSvd<F>, Array2<F>)> {
+        self.decompose(Matrix::Dense(rows.view()))
+    }
+
+    fn decompose(&self, matrix: Matrix<'_, F>) -> Result<(TruncatedSvd<F>, Array2<F>)> {
+        let (rows, columns) = matrix.dim();
+        let n_components = self.n_components;
+        if n_components > rows.min(columns) {
+            return Err(TruncatedSvdError::TooManyComponents { n_components, rows, columns });
+        }
+        if !matrix.is_finite() {
+            return Err(TruncatedSvdError::NotFinite);
+        }
+        let basis = match self.solver {
+            Solver::Randomized { n_oversamples, n_power_iterations } => {
+                let width = (n_components + n_oversamples).min(rows).min(columns);
+                subspace::randomized(&matrix, width, n_power_iterations, self.random_state)
+            }
+            Solver::Lobpcg { tolerance, max_iterations } => subspace::lobpcg(
+                &matrix,
+                n_components,
+                tolerance,
+                max_iterations,
+                self.random_state,
+            )
+            .map_err(TruncatedSvdError::Breakdown)?,
+        };
+        let ritz = subspace::rayleigh_ritz(&matrix, &basis);
+        let mut scores = ritz.scores.slice_move(s![.., ..n_components]);
+        let mut components = ritz.vectors.slice_move(s![.., ..n_components]).reversed_axes();
+        let signs: Array1<F> = components.rows().into_iter().map(sign_of_largest).collect();
+        components *= &signs.view().insert_axis(ndarray::Axis(1));
+        scores *= &signs;
+        let components = components.as_standard_layout().into_owned();
+        let singular_values = ritz.values.slice_move(s![..n_components]);
+        Ok((TruncatedSvd { components, singular_values }, scores.as_standard_layout().into_owned()))
+    }
+}
+
+fn sign_of_largest<F: Real>(row: ndarray::ArrayView1<'_, F>) -> F {
+    let magnitude = |value: F| num_traits::Float::abs(value);
+    let largest =
+        row.iter().fold(F::zero(), |a, &b| if magnitude(b) > magnitude(a) { b } else { a });
+    if largest < F::zero() { -F::one() } else { F::one() }
+}
+
+impl<F: Real, T> Fit<SparseRows<'_, F>, T, TruncatedSvdError> for TruncatedSvdValidParams<F> {
+    type Object = TruncatedSvd<F>;
+
+    fn fit(&self, dataset: &DatasetBase<SparseRows<'_, F>, T>) -> Result<TruncatedSvd<F>> {
+        Ok(self.decompose(Matrix::Sparse(&dataset.records.0))?.0)
+    }
+}
+
+impl<F: Real, D: Data<Elem = F>, T> Fit<ArrayBase<D, Ix2>, T, TruncatedSvdError>
+    for TruncatedSvdValidParams<F>
+{
+    type Object = TruncatedSvd<F>;
+
+    fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<TruncatedSvd<F>> {
+        Ok(self.decompose(Matrix::Dense(dataset.records.view()))?.0)
+    }
+}
+
+/// Scores A V, rows x components.
+///
+/// # Panics
+/// If the number of columns is not that of the matrix the decomposition was fitted on.
+impl<F: Real> Transformer<SparseRows<'_, F>, Array2<F>> for TruncatedSvd<F> {
+    fn transform(&self, rows: SparseRows<'_, F>) -> Array2<F> {
+        Matrix::Sparse(&rows.0).product(self.components.t())
+    }
+}
+
+/// Scores A V, rows x components.
+///
+/// # Panics
+/// If the number of columns is not that of the matrix the decomposition was fitted on.
+impl<F: Real, D: Data<Elem = F>> Transformer<ArrayBase<D, Ix2>, Array2<F>> for TruncatedSvd<F> {
+    fn transform(&self, rows: ArrayBase<D, Ix2>) -> Array2<F> {
+        Matrix::Dense(rows.view()).product(self.components.t())
+    }
+}

@@ -1,0 +1,151 @@
+//! The reference: every stage in float64, by the plainest exact algorithm. For small problems.
+
+use std::convert::Infallible;
+
+use faer::{Mat, Side, linalg::solvers::Solve as _};
+use modality_data::Csr;
+use ndarray::{Array2, ArrayView2, Axis, concatenate};
+
+use crate::{Stages, Tsvd};
+
+/// [`Stages`] in float64: full singular value decompositions of dense matrices, LDL^T solves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Exact;
+
+impl Stages for Exact {
+    type Matrix = Array2<f64>;
+    type Kernel = Array2<f64>;
+    type Error = Infallible;
+
+    fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Result<Array2<f64>, Infallible> {
+        Ok(matrix.mapv(f64::from))
+    }
+
+    fn download(&mut self, matrix: &Array2<f64>) -> Result<Array2<f32>, Infallible> {
+        Ok(matrix.mapv(|value| value as f32))
+    }
+
+    fn densify(&mut self, matrix: &Csr) -> Result<Array2<f64>, Infallible> {
+        Ok(matrix.to_dense().mapv(f64::from))
+    }
+
+    fn tsvd_gex(
+        &mut self,
+        train: &Csr,
+        test: &Csr,
+        n_components: usize,
+        _seed: u64,
+    ) -> Result<(Array2<f64>, Array2<f64>), Infallible> {
+        let (train, test) = (self.densify(train)?, self.densify(test)?);
+        let stacked = stack(&train, &test);
+        let components = right_vectors(&stacked, n_components);
+        Ok((train.dot(&components.t()), test.dot(&components.t())))
+    }
+
+    fn tsvd_adt(
+        &mut self,
+        adt: &Array2<f64>,
+        n_components: usize,
+        _seed: u64,
+    ) -> Result<Tsvd<Array2<f64>>, Infallible> {
+        let components = right_vectors(adt, n_components);
+        Ok(Tsvd { scores: adt.dot(&components.t()), components })
+    }
+
+    fn standardize_rows(&mut self, matrix: &mut Array2<f64>) -> Result<(), Infallible> {
+        for mut row in matrix.rows_mut() {
+            let n = row.len() as f64;
+            let mean = row.sum() / n;
+            row -= mean;
+            let deviation = (row.dot(&row) / n).sqrt();
+            row /= if deviation == 0.0 { 1.0 } else { deviation };
+        }
+        Ok(())
+    }
+
+    fn gather_rows(
+        &mut self,
+        matrix: &Array2<f64>,
+        rows: &[u32],
+    ) -> Result<Array2<f64>, Infallible> {
+        let rows: Vec<usize> = rows.iter().map(|&row| row as usize).collect();
+        Ok(matrix.select(Axis(0), &rows))
+    }
+
+    fn scatter_add_rows(
+        &mut self,
+        target: &mut Array2<f64>,
+        rows: &[u32],
+        source: &Array2<f64>,
+    ) -> Result<(), Infallible> {
+        for (&row, source) in rows.iter().zip(source.rows()) {
+            let mut target = target.row_mut(row as usize);
+            target += &source;
+        }
+        Ok(())
+    }
+
+    fn zeros(&mut self, rows: usize, columns: usize) -> Result<Array2<f64>, Infallible> {
+        Ok(Array2::zeros((rows, columns)))
+    }
+
+    fn kernel(&mut self, x: &Array2<f64>, gamma: f64) -> Result<Array2<f64>, Infallible> {
+        Ok(rbf(x, x, gamma))
+    }
+
+    fn solve(
+        &mut self,
+        mut kernel: Array2<f64>,
+        alpha: f64,
+        targets: &Array2<f64>,
+    ) -> Result<Array2<f64>, Infallible> {
+        kernel.diag_mut().mapv_inplace(|value| value + alpha);
+        let coefficients = to_faer(&kernel).lblt(Side::Lower).solve(to_faer(targets));
+        Ok(Array2::from_shape_fn(targets.dim(), |(i, j)| coefficients[(i, j)]))
+    }
+
+    fn kernel_product(
+        &mut self,
+        x: &Array2<f64>,
+        y: &Array2<f64>,
+        gamma: f64,
+        coefficients: &Array2<f64>,
+    ) -> Result<Array2<f64>, Infallible> {
+        Ok(rbf(x, y, gamma).dot(coefficients))
+    }
+
+    fn matmul(&mut self, a: &Array2<f64>, b: &Array2<f64>) -> Result<Array2<f64>, Infallible> {
+        Ok(a.dot(b))
+    }
+}
+
+fn rbf(x: &Array2<f64>, y: &Array2<f64>, gamma: f64) -> Array2<f64> {
+    Array2::from_shape_fn((x.nrows(), y.nrows()), |(i, j)| {
+        let square: f64 = x.row(i).iter().zip(y.row(j)).map(|(a, b)| (a - b) * (a - b)).sum();
+        (-gamma * square).exp()
+    })
+}
+
+fn stack(top: &Array2<f64>, bottom: &Array2<f64>) -> Array2<f64> {
+    concatenate![Axis(0), top.view(), bottom.view()]
+}
+
+/// V^T of the leading components, each with its entry of largest magnitude positive.
+fn right_vectors(matrix: &Array2<f64>, n_components: usize) -> Array2<f64> {
+    // The thin SVD of a finite matrix converges; NaN would be caught by the data set's own checks.
+    let Ok(svd) = to_faer(matrix).thin_svd() else {
+        return Array2::from_elem((n_components, matrix.ncols()), f64::NAN);
+    };
+    let v = svd.V();
+    let mut components = Array2::from_shape_fn((n_components, matrix.ncols()), |(i, j)| v[(j, i)]);
+    for mut row in components.rows_mut() {
+        let largest =
+            row.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
+        row *= largest.signum();
+    }
+    components
+}
+
+fn to_faer(matrix: &Array2<f64>) -> Mat<f64> {
+    Mat::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[[i, j]])
+}

@@ -1,0 +1,15 @@
+//! TSVD + kernel ridge regression, written once.
+//!
+//! [`tsvd_krr()`] is the method: the first-place entry of the NeurIPS 2021 Open Problems competition, task
+//! GEX -> ADT. A backend implements [`Stages`], the arithmetic, and nothing else; so backends differ in how a
+//! stage is computed and in no other way. [`Exact`] is the reference in float64, and [`conformance`] holds
+//! any other implementation against it.
+
+pub mod conformance;
+mod exact;
+mod stages;
+mod tsvd_krr;
+
+pub use exact::Exact;
+pub use stages::{Stages, Tsvd};
+pub use tsvd_krr::{Error, Problem, tsvd_krr};

@@ -1,0 +1,120 @@
+//! Records as delimited text, for other programs.
+
+use modality_harness::record::{RunRecord, Status};
+use serde::Serialize;
+
+use crate::{
+    Result,
+    summary::{reason, scored},
+};
+
+#[derive(Serialize)]
+struct Key<'a> {
+    study: &'a str,
+    dataset: &'a str,
+    synthetic: bool,
+    method: &'a str,
+    backend: &'a str,
+    device: &'a str,
+    repeat: usize,
+}
+
+const KEY: [&str; 7] = ["study", "dataset", "synthetic", "method", "backend", "device", "repeat"];
+
+#[derive(Serialize)]
+struct Values<'a> {
+    status: &'static str,
+    rmse: Option<f64>,
+    mae: Option<f64>,
+    pearson_cell: Option<f64>,
+    pearson_protein: Option<f64>,
+    spearman_cell: Option<f64>,
+    spearman_protein: Option<f64>,
+    train_s: Option<f64>,
+    predict_s: Option<f64>,
+    total_s: Option<f64>,
+    cpu_s: Option<f64>,
+    peak_rss_mb: Option<f64>,
+    peak_gpu_mb: Option<f64>,
+    note: &'a str,
+}
+
+const VALUES: [&str; 14] = [
+    "status",
+    "rmse",
+    "mae",
+    "pearson_cell",
+    "pearson_protein",
+    "spearman_cell",
+    "spearman_protein",
+    "train_s",
+    "predict_s",
+    "total_s",
+    "cpu_s",
+    "peak_rss_mb",
+    "peak_gpu_mb",
+    "note",
+];
+
+pub(crate) fn results(records: &[RunRecord]) -> Result<Vec<u8>> {
+    let mut writer = writer(&VALUES)?;
+    for record in records {
+        writer.serialize((key(record), values(record)))?;
+    }
+    bytes(writer)
+}
+
+pub(crate) fn stages(records: &[RunRecord]) -> Result<Vec<u8>> {
+    let mut writer = writer(&["stage", "seconds"])?;
+    for record in records.iter().filter_map(scored) {
+        for time in &record.stages {
+            writer.serialize((key(record), time.stage.name(), time.seconds))?;
+        }
+    }
+    bytes(writer)
+}
+
+fn key(record: &RunRecord) -> Key<'_> {
+    Key {
+        study: &record.run.study,
+        dataset: &record.dataset.name,
+        synthetic: record.dataset.synthetic,
+        method: &record.run.method,
+        backend: &record.run.backend,
+        device: &record.device,
+        repeat: record.run.repeat,
+    }
+}
+
+/// Zeros are added because the sum of no stages is negative zero. A failed run keeps what it used until it broke, but no stage sums, which would be partial.
+fn values(record: &RunRecord) -> Values<'_> {
+    let ok = scored(record);
+    let ran = (record.status != Status::Unavailable).then_some(&record.usage);
+    let metrics = ok.and(record.metrics);
+    Values {
+        status: record.status.name(),
+        rmse: metrics.map(|m| m.rmse),
+        mae: metrics.map(|m| m.mae),
+        pearson_cell: metrics.and_then(|m| m.pearson_cell),
+        pearson_protein: metrics.and_then(|m| m.pearson_protein),
+        spearman_cell: metrics.and_then(|m| m.spearman_cell),
+        spearman_protein: metrics.and_then(|m| m.spearman_protein),
+        train_s: ok.map(|record| record.train_s() + 0.0),
+        predict_s: ok.map(|record| record.predict_s() + 0.0),
+        total_s: ran.map(|usage| usage.total_s),
+        cpu_s: ran.map(|usage| usage.cpu_s),
+        peak_rss_mb: ran.and_then(|usage| usage.peak_rss_mb),
+        peak_gpu_mb: ran.and_then(|usage| usage.peak_gpu_mb),
+        note: if ok.is_some() { record.note.trim() } else { reason(record) },
+    }
+}
+
+fn writer(columns: &[&str]) -> Result<csv::Writer<Vec<u8>>> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.write_record(KEY.iter().chain(columns))?;
+    Ok(writer)
+}
+
+fn bytes(writer: csv::Writer<Vec<u8>>) -> Result<Vec<u8>> {
+    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()).into())
+}

@@ -1,0 +1,158 @@
+//! From values to places, and round ticks.
+
+use serde::Serialize;
+
+/// A place along an axis and what stands there.
+#[derive(Serialize)]
+pub(super) struct Tick {
+    pub(super) at: f64,
+    pub(super) label: String,
+}
+
+/// A linear or logarithmic scale onto an interval of the page.
+pub(super) struct Axis {
+    low: f64,
+    high: f64,
+    start: f64,
+    end: f64,
+    log: bool,
+}
+
+/// Shorter than any time that is drawn.
+const SHORTEST: f64 = 1e-6;
+
+const COARSE: [(f64, &str); 10] = [
+    (1e-3, "1 ms"),
+    (1e-2, "10 ms"),
+    (0.1, "0.1 s"),
+    (1.0, "1 s"),
+    (10.0, "10 s"),
+    (60.0, "1 min"),
+    (600.0, "10 min"),
+    (3600.0, "1 h"),
+    (36_000.0, "10 h"),
+    (360_000.0, "100 h"),
+];
+const FINE: [(f64, &str); 15] = [
+    (2e-3, "2 ms"),
+    (5e-3, "5 ms"),
+    (2e-2, "20 ms"),
+    (5e-2, "50 ms"),
+    (0.2, "0.2 s"),
+    (0.5, "0.5 s"),
+    (2.0, "2 s"),
+    (5.0, "5 s"),
+    (30.0, "30 s"),
+    (120.0, "2 min"),
+    (300.0, "5 min"),
+    (1800.0, "30 min"),
+    (7200.0, "2 h"),
+    (18_000.0, "5 h"),
+    (72_000.0, "20 h"),
+];
+
+impl Axis {
+    /// Seconds, logarithmic, at least one decade, with room at both ends.
+    pub(super) fn time(values: &[f64], start: f64, end: f64) -> Self {
+        let (low, high) =
+            bounds(values.iter().map(|&seconds| seconds.max(SHORTEST).log10()), (-1.0, 2.0));
+        let middle = (low + high) / 2.0;
+        let half = ((high - low) / 2.0 * 1.2).max(0.5);
+        Self { low: middle - half, high: middle + half, start, end, log: true }
+    }
+
+    /// Any values, linear, with room at both ends.
+    pub(super) fn linear(values: &[f64], start: f64, end: f64) -> Self {
+        let (low, high) = bounds(values.iter().copied(), (0.0, 1.0));
+        let span = (high - low).max(high.abs() * 0.05).max(1e-9);
+        let middle = (low + high) / 2.0;
+        Self { low: middle - 0.6 * span, high: middle + 0.6 * span, start, end, log: false }
+    }
+
+    /// Where `value` is drawn.
+    pub(super) fn place(&self, value: f64) -> f64 {
+        let value = if self.log { value.max(SHORTEST).log10() } else { value };
+        self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+    }
+
+    /// Round values along the axis.
+    pub(super) fn ticks(&self) -> Vec<Tick> {
+        if self.log { self.time_ticks() } else { self.linear_ticks() }
+    }
+
+    fn time_ticks(&self) -> Vec<Tick> {
+        let inside =
+            |(seconds, _): &&(f64, &str)| (self.low..=self.high).contains(&seconds.log10());
+        let mut shown: Vec<&(f64, &str)> = COARSE.iter().filter(inside).collect();
+        if shown.len() < 4 {
+            shown.extend(FINE.iter().filter(inside));
+            shown.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
+        shown
+            .into_iter()
+            .map(|&(seconds, label)| Tick { at: self.place(seconds), label: label.to_owned() })
+            .collect()
+    }
+
+    fn linear_ticks(&self) -> Vec<Tick> {
+        let step = round_step((self.high - self.low) / 6.0);
+        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
+        let tick = |i: i64| {
+            let value = i as f64 * step;
+            Tick { at: self.place(value), label: format!("{value:.decimals$}") }
+        };
+        (first..=last).map(tick).collect()
+    }
+}
+
+/// 1, 2 or 5 times a power of ten, `raw` or a little more.
+fn round_step(raw: f64) -> f64 {
+    let power = 10_f64.powf(raw.log10().floor());
+    let factor =
+        [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= raw * 0.999).unwrap_or(10.0);
+    factor * power
+}
+
+fn bounds(values: impl Iterator<Item = f64>, none: (f64, f64)) -> (f64, f64) {
+    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    });
+    if low <= high { (low, high) } else { none }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(axis: &Axis) -> Vec<String> {
+        axis.ticks().into_iter().map(|tick| tick.label).collect()
+    }
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        assert_eq!(
+            labels(&Axis::time(&[0.2, 4000.0], 0.0, 100.0)),
+            ["0.1 s", "1 s", "10 s", "1 min", "10 min", "1 h"]
+        );
+        assert_eq!(labels(&Axis::time(&[4.0], 0.0, 100.0)), ["2 s", "5 s", "10 s"]);
+    }
+
+    #[test]
+    fn errors_get_round_ticks() {
+        assert_eq!(
+            labels(&Axis::linear(&[0.36, 0.44], 0.0, 1.0)),
+            ["0.36", "0.38", "0.40", "0.42", "0.44"]
+        );
+        assert!(labels(&Axis::linear(&[0.36], 0.0, 1.0)).len() > 2);
+    }
+
+    #[test]
+    fn places_keep_order_and_stay_inside() {
+        let values = [0.002, 0.5, 40.0, 9000.0];
+        let axis = Axis::time(&values, 50.0, 950.0);
+        let places = values.map(|value| axis.place(value));
+        assert!(places.is_sorted() && places[0] > 50.0 && places[3] < 950.0);
+        assert!(axis.place(0.0).is_finite());
+    }
+}

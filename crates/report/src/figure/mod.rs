@@ -1,0 +1,45 @@
+//! RMSE against training time: drawn once as SVG, rasterised from that very SVG.
+
+mod axis;
+mod labels;
+mod place;
+mod scene;
+mod style;
+mod text;
+
+use resvg::{tiny_skia, usvg};
+
+use crate::{Error, Result, Row, Summary, page, template};
+
+/// Pixels of the PNG a unit of the SVG.
+const SCALE: f32 = 2.0;
+
+pub(crate) fn svg(summary: &Summary) -> Result<String> {
+    template::render("figure.svg", scene::Scene::new(summary)?)
+}
+
+pub(crate) fn png(svg: &str) -> Result<Vec<u8>> {
+    let broken = |error: &dyn std::fmt::Display| Error::Figure(error.to_string());
+    let tree = usvg::Tree::from_str(svg, &text::options()).map_err(|error| broken(&error))?;
+    let size =
+        tree.size().to_int_size().scale_by(SCALE).ok_or_else(|| broken(&"it has no size"))?;
+    let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height())
+        .ok_or_else(|| broken(&"it is too large to rasterise"))?;
+    resvg::render(&tree, tiny_skia::Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
+    pixels.encode_png().map_err(|error| broken(&error))
+}
+
+/// Whether a row has no training time worth a place on the axis.
+pub(crate) fn is_baseline(row: &Row) -> bool {
+    ["zeros", "mean"].contains(&row.method.as_str()) || row.train_s.median < 1e-3
+}
+
+/// The figure in words.
+pub(crate) fn says(summary: &Summary) -> String {
+    let synthetic = if summary.dataset.synthetic { ", synthetic data" } else { "" };
+    format!(
+        "RMSE against training time on {}{synthetic}. {}",
+        summary.dataset.name,
+        page::answer(summary)
+    )
+}

@@ -1,0 +1,140 @@
+//! Numbers as readers expect them.
+
+use crate::Spread;
+
+/// Thousands separated by commas.
+pub(crate) fn count(value: usize) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Three significant digits, never more than milliseconds, without a unit.
+pub(crate) fn seconds(value: f64) -> String {
+    match value {
+        v if v < 0.9995 => format!("{v:.3}"),
+        v if v < 9.995 => format!("{v:.2}"),
+        v if v < 99.95 => format!("{v:.1}"),
+        v => count(v.round() as usize),
+    }
+}
+
+/// As one says it: `420 ms`, `4.2 s`, `1 min 9 s`, `1 h 9 min`.
+pub(crate) fn duration(value: f64) -> String {
+    let whole = value.round() as u64;
+    match value {
+        v if v < 0.0095 => format!("{:.1} ms", v * 1e3),
+        v if v < 0.9995 => format!("{:.0} ms", v * 1e3),
+        v if v < 9.95 => format!("{v:.1} s"),
+        v if v < 59.5 => format!("{v:.0} s"),
+        v if v < 3599.5 => pair(whole / 60, "min", whole % 60, "s"),
+        v => {
+            let minutes = (v / 60.0).round() as u64;
+            pair(minutes / 60, "h", minutes % 60, "min")
+        }
+    }
+}
+
+fn pair(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    match small {
+        0 => format!("{large} {large_unit}"),
+        _ => format!("{large} {large_unit} {small} {small_unit}"),
+    }
+}
+
+/// Memory given in MiB.
+pub(crate) fn memory(mebibytes: f64) -> String {
+    match mebibytes {
+        m if m < 1023.5 => format!("{m:.0} MiB"),
+        m if m < 102_348.8 => format!("{:.1} GiB", m / 1024.0),
+        m => format!("{} GiB", count((m / 1024.0).round() as usize)),
+    }
+}
+
+/// The range, where it is visible at the precision of `show`.
+pub(crate) fn range(spread: &Spread, show: impl Fn(f64) -> String) -> Option<String> {
+    let (min, max) = (show(spread.min), show(spread.max));
+    (min != max).then(|| format!("{min}..{max}"))
+}
+
+/// Calendar date, UTC, of seconds since 1970 (Howard Hinnant's `civil_from_days`).
+pub(crate) fn date(unix: u64) -> String {
+    let days = unix / 86_400 + 719_468;
+    let era_day = days % 146_097;
+    let year_of_era = (era_day - era_day / 1460 + era_day / 36_524 - era_day / 146_096) / 365;
+    let year_day = era_day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * year_day + 2) / 153;
+    let day = year_day - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = days / 146_097 * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.as_ref().to_owned(),
+        [rest @ .., last] => {
+            let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", rest.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// One line: control characters and runs of white space become one space.
+pub(crate) fn line(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        let times = [0.0, 0.4199, 0.9996, 9.994, 9.996, 99.96, 4141.4].map(seconds);
+        assert_eq!(times, ["0.000", "0.420", "1.00", "9.99", "10.0", "100", "4,141"]);
+        assert_eq!(
+            [512.0, 1023.4, 1536.0, 204_800.0].map(memory),
+            ["512 MiB", "1023 MiB", "1.5 GiB", "200 GiB"]
+        );
+    }
+
+    #[test]
+    fn durations_carry_into_the_next_unit() {
+        let said =
+            [0.0004, 0.42, 0.9996, 4.21, 59.4, 59.6, 69.0, 3599.6, 4141.0, 7200.0].map(duration);
+        let wanted = [
+            "0.4 ms",
+            "420 ms",
+            "1.0 s",
+            "4.2 s",
+            "59 s",
+            "1 min",
+            "1 min 9 s",
+            "1 h",
+            "1 h 9 min",
+            "2 h",
+        ];
+        assert_eq!(said, wanted);
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(
+            [0, 951_782_400, 1_735_689_599].map(date),
+            ["1970-01-01", "2000-02-29", "2024-12-31"]
+        );
+    }
+}

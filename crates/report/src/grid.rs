@@ -1,0 +1,157 @@
+//! Tables as text, before a page or a terminal lays them out.
+
+use std::collections::BTreeSet;
+
+use modality_harness::protocol::Stage;
+use serde::Serialize;
+
+use crate::{Row, Spread, Summary, format};
+
+/// The one column of numbers that may be wrapped.
+pub(crate) const MEMORY: &str = "Memory";
+
+/// Column heads, and cells row by row.
+#[derive(Serialize)]
+pub(crate) struct Grid {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) rows: Vec<Vec<Cell>>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) numeric: bool,
+}
+
+/// A value, and its spread if it has one.
+#[derive(Serialize)]
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    pub(crate) aside: Option<String>,
+}
+
+impl Cell {
+    pub(crate) fn plain(text: impl AsRef<str>) -> Self {
+        Self { text: format::line(text.as_ref()), aside: None }
+    }
+
+    fn spread(spread: &Spread, show: impl Fn(f64) -> String) -> Self {
+        Self { text: show(spread.median), aside: format::range(spread, show) }
+    }
+
+    pub(crate) fn one_line(&self) -> String {
+        match &self.aside {
+            None => self.text.clone(),
+            Some(aside) => format!("{} ({aside})", self.text),
+        }
+    }
+}
+
+fn text(name: &'static str) -> Column {
+    Column { name, numeric: false }
+}
+
+fn number(name: &'static str) -> Column {
+    Column { name, numeric: true }
+}
+
+/// What the terminal shows, and the start of what the pages show.
+pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
+    let columns = vec![
+        text("Method"),
+        text("Backend"),
+        number("RMSE"),
+        number("Train s"),
+        number("Predict s"),
+        number("Total s"),
+        number(MEMORY),
+        text("Device"),
+    ];
+    let rows = summary.rows.iter().map(|row| {
+        vec![
+            Cell::plain(&row.method),
+            Cell::plain(&row.backend),
+            Cell::spread(&row.scores.rmse, |rmse| format!("{rmse:.decimals$}")),
+            Cell::spread(&row.train_s, format::seconds),
+            Cell::plain(format::seconds(row.predict_s.median)),
+            Cell::plain(format::seconds(row.total_s.median)),
+            Cell::plain(peak_memory(row)),
+            Cell::plain(&row.device),
+        ]
+    });
+    Grid { columns, rows: rows.collect() }
+}
+
+/// [`results`] with what does not fit a terminal.
+pub(crate) fn full_results(summary: &Summary) -> Grid {
+    let mut grid = results(summary, 5);
+    grid.columns.insert(6, number("CPU s"));
+    grid.columns.push(number("Repeats"));
+    for (cells, row) in grid.rows.iter_mut().zip(&summary.rows) {
+        cells.insert(6, Cell::plain(format::seconds(row.cpu_s.median)));
+        cells.push(Cell::plain(row.repeats.to_string()));
+    }
+    grid
+}
+
+/// Median seconds a stage.
+pub(crate) fn stages(summary: &Summary) -> Grid {
+    let shown: BTreeSet<Stage> =
+        summary.rows.iter().flat_map(|row| row.stages.keys().copied()).collect();
+    let columns = [text("Method"), text("Backend")]
+        .into_iter()
+        .chain(shown.iter().map(|stage| number(stage.name())));
+    let rows = summary.rows.iter().map(|row| {
+        let seconds = |stage| {
+            row.stages.get(stage).map_or(String::new(), |spread| format::seconds(spread.median))
+        };
+        named(row, shown.iter().map(seconds))
+    });
+    Grid { columns: columns.collect(), rows: rows.collect() }
+}
+
+/// Medians of the metrics other than RMSE.
+pub(crate) fn metrics(summary: &Summary) -> Grid {
+    let columns = vec![
+        text("Method"),
+        text("Backend"),
+        number("MAE"),
+        number("Pearson, cells"),
+        number("Pearson, proteins"),
+        number("Spearman, cells"),
+        number("Spearman, proteins"),
+    ];
+    let rows = summary.rows.iter().map(|row| {
+        let s = &row.scores;
+        let values =
+            [Some(s.mae), s.pearson_cell, s.pearson_protein, s.spearman_cell, s.spearman_protein];
+        named(
+            row,
+            values
+                .map(|value| value.map_or(String::new(), |spread| format!("{:.4}", spread.median))),
+        )
+    });
+    Grid { columns, rows: rows.collect() }
+}
+
+/// What each row was computed with.
+pub(crate) fn software(summary: &Summary) -> Grid {
+    let columns =
+        vec![text("Method"), text("Backend"), number("Threads"), text("Versions"), text("Notes")];
+    let rows = summary.rows.iter().map(|row| {
+        let versions: Vec<String> =
+            row.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        named(row, [row.threads.to_string(), versions.join(", "), row.notes.join(" ")])
+    });
+    Grid { columns, rows: rows.collect() }
+}
+
+fn named(row: &Row, cells: impl IntoIterator<Item = String>) -> Vec<Cell> {
+    [row.method.clone(), row.backend.clone()].into_iter().chain(cells).map(Cell::plain).collect()
+}
+
+fn peak_memory(row: &Row) -> String {
+    let host = row.peak_rss_mb.map(|spread| format::memory(spread.median));
+    let device = row.peak_gpu_mb.map(|spread| format!("{} GPU", format::memory(spread.median)));
+    [host, device].into_iter().flatten().collect::<Vec<_>>().join(" + ")
+}

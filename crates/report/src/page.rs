@@ -1,0 +1,246 @@
+//! What the Markdown and the HTML page say.
+
+use modality_harness::protocol::{Phase, Stage};
+use serde::Serialize;
+
+use crate::{
+    Result, Row, Summary, figure, format,
+    grid::{self, Grid},
+    template,
+};
+
+#[derive(Serialize)]
+struct Page<'a> {
+    title: &'a str,
+    description: &'a str,
+    answer: String,
+    repeats: String,
+    results: Grid,
+    stages: Grid,
+    metrics: Grid,
+    software: Grid,
+    figure: Option<&'a str>,
+    figure_says: String,
+    reading: Vec<String>,
+    dataset: Dataset<'a>,
+    machines: Vec<Machine>,
+    params: &'a [(String, String)],
+    missing: Vec<Missing<'a>>,
+    command: String,
+}
+
+#[derive(Serialize)]
+struct Dataset<'a> {
+    name: &'a str,
+    synthetic: bool,
+    sha256: &'a str,
+    train_cells: String,
+    test_cells: String,
+    genes: String,
+    proteins: String,
+}
+
+#[derive(Serialize)]
+struct Machine {
+    facts: Vec<(&'static str, String)>,
+    rows: Option<String>,
+}
+
+/// A row that says why it has no numbers.
+#[derive(Serialize)]
+pub(crate) struct Missing<'a> {
+    pub(crate) name: String,
+    pub(crate) status: &'static str,
+    pub(crate) reason: &'a str,
+}
+
+pub(crate) fn markdown(title: &str, description: &str, summary: &Summary) -> Result<String> {
+    template::render("report.md", page(title, description, summary, None))
+}
+
+pub(crate) fn html(
+    title: &str,
+    description: &str,
+    summary: &Summary,
+    figure: &str,
+) -> Result<String> {
+    template::render("report.html", page(title, description, summary, Some(figure)))
+}
+
+fn page<'a>(
+    title: &'a str,
+    description: &'a str,
+    summary: &'a Summary,
+    figure: Option<&'a str>,
+) -> Page<'a> {
+    let id = &summary.dataset;
+    Page {
+        title,
+        description,
+        answer: answer(summary),
+        repeats: repeats(summary),
+        results: grid::full_results(summary),
+        stages: grid::stages(summary),
+        metrics: grid::metrics(summary),
+        software: grid::software(summary),
+        figure,
+        figure_says: figure::says(summary),
+        reading: reading(summary),
+        dataset: Dataset {
+            name: &id.name,
+            synthetic: id.synthetic,
+            sha256: &id.sha256,
+            train_cells: format::count(id.train_cells),
+            test_cells: format::count(id.test_cells),
+            genes: format::count(id.genes),
+            proteins: format::count(id.proteins),
+        },
+        machines: machines(summary),
+        params: &summary.params,
+        missing: missing(summary),
+        command: format!("cargo xtask reproduce --study {}", argument(&summary.study)),
+    }
+}
+
+/// The best error and the fastest training, in one sentence; the baselines that fit nothing compete only among
+/// themselves.
+pub(crate) fn answer(summary: &Summary) -> String {
+    let fitted: Vec<&Row> = summary.rows.iter().filter(|row| !figure::is_baseline(row)).collect();
+    let rows = if fitted.is_empty() { summary.rows.iter().collect() } else { fitted };
+    let fastest = rows.iter().min_by(|a, b| a.train_s.median.total_cmp(&b.train_s.median));
+    let (Some(best), Some(fastest)) = (rows.first(), fastest) else {
+        return "No run was scored; the reasons are given under \u{201c}missing\u{201d}."
+            .to_owned();
+    };
+    let rmse = |row: &Row| format!("{:.4}", row.scores.rmse.median);
+    let train = |row: &Row| format::duration(row.train_s.median);
+    format!(
+        "Best RMSE: {} on {}, {} after {} of training; fastest: {} on {}, {} of training for an RMSE of {}.",
+        best.method,
+        best.backend,
+        rmse(best),
+        train(best),
+        fastest.method,
+        fastest.backend,
+        train(fastest),
+        rmse(fastest)
+    )
+}
+
+/// How many repeats a median is of.
+pub(crate) fn repeats(summary: &Summary) -> String {
+    match summary.repeats() {
+        (_, 0) => "no scored repeats".to_owned(),
+        (1, 1) => "one run each".to_owned(),
+        (min, max) if min == max => format!("median of {max} repeats"),
+        (min, max) => format!("median of {min} to {max} repeats"),
+    }
+}
+
+pub(crate) fn missing(summary: &Summary) -> Vec<Missing<'_>> {
+    let planned = |name: &str| -> usize {
+        let scored: usize =
+            summary.rows.iter().filter(|row| row.name() == name).map(|row| row.repeats).sum();
+        let others = summary.missing.iter().filter(|missing| missing.name() == name);
+        scored + others.map(|missing| missing.repeats.len()).sum::<usize>()
+    };
+    let entries = summary.missing.iter().map(|missing| {
+        let (name, count) = (missing.name(), missing.repeats.len());
+        let part = if count < planned(&name) {
+            format!(", {count} of {} repeats", planned(&name))
+        } else {
+            String::new()
+        };
+        Missing { name: name + &part, status: missing.status.name(), reason: &missing.reason }
+    });
+    entries.collect()
+}
+
+const STAGES: [Stage; 10] = [
+    Stage::Load,
+    Stage::Setup,
+    Stage::TsvdGex,
+    Stage::TsvdAdt,
+    Stage::Standardize,
+    Stage::Kernel,
+    Stage::Solve,
+    Stage::Fit,
+    Stage::Predict,
+    Stage::Write,
+];
+
+fn reading(summary: &Summary) -> Vec<String> {
+    let of = |phase| {
+        STAGES
+            .iter()
+            .filter(|stage| stage.phase() == phase)
+            .map(|stage| stage.name())
+            .collect::<Vec<_>>()
+    };
+    let mut lines = vec![
+        "RMSE is the root of the mean squared error over all entries, test cells by proteins; lower is better. It is \
+         computed from the written predictions, never by a backend."
+            .to_owned(),
+        format!("Training time is wall time of the stages {}.", format::list(&of(Phase::Train))),
+        format!(
+            "Training time leaves out {} and {}. Total is the whole process, from its start to its end; CPU is its \
+             user and system time.",
+            of(Phase::Overhead).join(", "),
+            of(Phase::Predict).join(", "),
+        ),
+    ];
+    lines.push(match summary.repeats() {
+        (_, max) if max > 1 => format!(
+            "Each number is the {}, never the best; a spread is min..max, and none is shown where all repeats agree \
+             in the digits shown.",
+            repeats(summary)
+        ),
+        _ => "Each run was made once, so no spread is known.".to_owned(),
+    });
+    if summary.rows.iter().any(figure::is_baseline) {
+        lines.push("Baselines that fit nothing are dashed lines in the figure: their training time means nothing.".to_owned());
+    }
+    if summary.dataset.synthetic {
+        lines.push("The data are synthetic: errors here say nothing about real cells.".to_owned());
+    }
+    if summary.machines.len() > 1 {
+        lines.push(
+            "The rows come from more than one machine: compare times only within one.".to_owned(),
+        );
+    }
+    lines
+}
+
+fn machines(summary: &Summary) -> Vec<Machine> {
+    let several = summary.machines.len() > 1;
+    let entries = summary.machines.iter().map(|machine| {
+        let e = &machine.environment;
+        let date = if e.started_unix == 0 { String::new() } else { format::date(e.started_unix) };
+        let cores = if e.cores == 0 { String::new() } else { e.cores.to_string() };
+        let memory =
+            if e.memory_mb == 0 { String::new() } else { format::memory(e.memory_mb as f64) };
+        let facts = [
+            ("Processor", e.cpu.clone()),
+            ("Cores", cores),
+            ("Memory", memory),
+            ("System", e.os.clone()),
+            ("Compiler", e.rustc.clone()),
+            ("modality-bench", e.version.clone()),
+            ("Commit", e.git_commit.clone()),
+            ("Measured from", date),
+        ];
+        let facts = facts.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        Machine { facts, rows: several.then(|| machine.rows.join(", ")) }
+    });
+    entries.collect()
+}
+
+/// Quoted where a shell would read more than a name.
+fn argument(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', "'\\''"))
+    }
+}

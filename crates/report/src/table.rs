@@ -1,0 +1,105 @@
+//! The table for a terminal.
+
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+
+use crate::{
+    Summary, format,
+    grid::{self, Grid},
+    page,
+};
+
+const WIDTH: usize = 100;
+
+pub(crate) fn render(title: &str, summary: &Summary) -> String {
+    let mut out = heading(title, summary);
+    if !summary.rows.is_empty() {
+        out += &table(summary);
+        out.push('\n');
+    }
+    out += &wrap(&page::answer(summary), 0);
+    for missing in page::missing(summary) {
+        out += &wrap(
+            &format!("Missing: {} ({}): {}", missing.name, missing.status, missing.reason),
+            2,
+        );
+    }
+    out
+}
+
+fn heading(title: &str, summary: &Summary) -> String {
+    let synthetic = if summary.dataset.synthetic { " (synthetic data)" } else { "" };
+    let dataset = &summary.dataset.name;
+    wrap(&format!("{title} \u{b7} {dataset}{synthetic} \u{b7} {}", page::repeats(summary)), 0)
+}
+
+/// Spreads stand beside their values or, where that is too wide, under them.
+fn table(summary: &Summary) -> String {
+    let grid = grid::results(summary, 4);
+    let wide = lay_out(&grid, ContentArrangement::Disabled, |cell| cell.one_line());
+    if wide.lines().all(|line| line.chars().count() <= WIDTH) {
+        return wide;
+    }
+    lay_out(&grid, ContentArrangement::Dynamic, |cell| match &cell.aside {
+        None => cell.text.clone(),
+        Some(aside) => format!("{}\n{aside}", cell.text),
+    })
+}
+
+fn lay_out(
+    grid: &Grid,
+    arrangement: ContentArrangement,
+    show: impl Fn(&grid::Cell) -> String,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .force_no_tty()
+        .set_width(WIDTH as u16)
+        .set_content_arrangement(arrangement)
+        .set_header(grid.columns.iter().map(|column| column.name));
+    for row in &grid.rows {
+        table.add_row(row.iter().map(|cell| Cell::new(show(cell))));
+    }
+    for (column, shown) in grid.columns.iter().zip(table.column_iter_mut()) {
+        shown.set_padding((0, 1));
+        if column.numeric {
+            shown.set_cell_alignment(CellAlignment::Right);
+        }
+        if column.numeric && column.name != grid::MEMORY {
+            shown.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    let text = table.to_string();
+    let kept = text.lines().filter(|line| !line.starts_with('\u{2500}')).map(str::trim_end);
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+/// Lines of at most [`WIDTH`] characters, the later ones indented; a longer word stays whole.
+fn wrap(text: &str, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in format::line(text).split(' ') {
+        let Some(last) = lines.last_mut() else { continue };
+        if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push(" ".repeat(indent) + word);
+        } else {
+            if !last.is_empty() {
+                last.push(' ');
+            }
+            last.push_str(word);
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wraps_at_the_width() {
+        let text = wrap(&"word ".repeat(50), 2);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
+        assert_eq!(text.lines().nth(1).map(|line| line.starts_with("  word")), Some(true));
+        assert_eq!(text.matches("word").count(), 50);
+    }
+}

@@ -1,0 +1,185 @@
+//! Records as a study would leave them.
+
+use std::collections::BTreeMap;
+
+use modality_harness::{
+    environment::Environment,
+    metrics::Metrics,
+    protocol::Stage,
+    record::{DatasetId, FORMAT, RunId, RunRecord, StageTime, Status, Usage},
+};
+
+/// A scored run whose training took `train_s` seconds.
+pub(crate) fn scored(
+    method: &str,
+    backend: &str,
+    repeat: usize,
+    rmse: f64,
+    train_s: f64,
+) -> RunRecord {
+    let correlated = (method != "zeros").then_some(1.0 - rmse / 2.0);
+    let by_cell = correlated.filter(|_| method != "mean");
+    RunRecord {
+        metrics: Some(Metrics {
+            rmse,
+            mae: rmse * 0.7,
+            pearson_cell: correlated,
+            pearson_protein: by_cell.map(|r| r * 0.75),
+            spearman_cell: correlated.map(|r| r * 0.95),
+            spearman_protein: by_cell.map(|r| r * 0.6),
+        }),
+        predictions_sha256: Some("ab".repeat(32)),
+        stages: stages(method, train_s),
+        usage: Usage {
+            total_s: 1.5 + train_s * 1.05,
+            cpu_s: 1.0 + train_s * 1.9,
+            peak_rss_mb: Some(400.0 + train_s * 9.0),
+            peak_gpu_mb: None,
+        },
+        ..bare(method, backend, repeat)
+    }
+}
+
+/// A run without a score.
+pub(crate) fn missing(
+    method: &str,
+    backend: &str,
+    repeat: usize,
+    status: Status,
+    note: &str,
+) -> RunRecord {
+    RunRecord {
+        status,
+        note: note.to_owned(),
+        device: String::new(),
+        ..bare(method, backend, repeat)
+    }
+}
+
+/// Three repeats of everything, and what this machine cannot run.
+pub(crate) fn study() -> Vec<RunRecord> {
+    let rows = [
+        ("zeros", "linfa", 1.186_98, 0.0, 0.0),
+        ("mean", "linfa", 0.437_47, 0.002, 0.0),
+        ("linear", "linfa", 0.367_63, 3.4, 0.0),
+        ("knn", "linfa", 0.385_89, 4.6, 0.0),
+        ("tsvd-krr", "linfa", 0.359_50, 74.0, 0.0),
+        ("tsvd-krr", "sklearn", 0.359_51, 412.0, 0.000_01),
+        ("mlp", "torch", 0.374_90, 196.0, 0.0012),
+    ];
+    let mut records = Vec::new();
+    for (method, backend, rmse, train_s, noise) in rows {
+        for (repeat, factor) in [1.0, 0.93, 1.12].into_iter().enumerate() {
+            records.push(scored(
+                method,
+                backend,
+                repeat,
+                rmse + noise * (factor - 1.0) * 10.0,
+                train_s * factor,
+            ));
+        }
+    }
+    let note =
+        "no CUDA driver was found (libcuda.so); install one or run this row on another machine";
+    for repeat in 0..3 {
+        records.push(missing("tsvd-krr", "cuda", repeat, Status::Unavailable, note));
+    }
+    records
+}
+
+/// Many rows that are hard to tell apart, and a few far away.
+pub(crate) fn crowd() -> Vec<RunRecord> {
+    let backends = ["linfa", "sklearn", "cuda", "torch", "other"];
+    let methods = [("tsvd-krr", 0.3595), ("mlp", 0.3607), ("gnn", 0.3582)];
+    let mut records = vec![
+        scored("knn", "linfa", 0, 0.42, 4000.0),
+        scored("mean", "linfa", 0, 0.437, 0.0),
+        scored("mean", "sklearn", 0, 0.437, 0.0),
+    ];
+    for (i, (method, rmse)) in methods.into_iter().enumerate() {
+        for (j, backend) in backends.into_iter().enumerate() {
+            let shift = (i + 3 * j) as f64;
+            records.push(scored(method, backend, 0, rmse + 0.0003 * shift, 10.0 + 1.5 * shift));
+        }
+    }
+    records
+}
+
+/// The same on generated data.
+pub(crate) fn synthetic(mut records: Vec<RunRecord>) -> Vec<RunRecord> {
+    for record in &mut records {
+        record.dataset.name = "bmmc-synthetic".to_owned();
+        record.dataset.synthetic = true;
+    }
+    records
+}
+
+fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
+    RunRecord {
+        format: FORMAT,
+        run: RunId {
+            study: "liu".to_owned(),
+            method: method.to_owned(),
+            backend: backend.to_owned(),
+            repeat,
+        },
+        dataset: DatasetId {
+            name: "liu-covid-cite".to_owned(),
+            synthetic: false,
+            sha256: "998bac96dfa205e7d4e06faced7de5945bc87ef83028d170fff77ef2d6a4cc77".to_owned(),
+            train_cells: 17_952,
+            test_cells: 12_582,
+            genes: 1_000,
+            proteins: 188,
+        },
+        params: params(method),
+        threads: 2,
+        seed: 0,
+        status: Status::Ok,
+        note: String::new(),
+        device: "CPU".to_owned(),
+        metrics: None,
+        predictions_sha256: None,
+        stages: Vec::new(),
+        usage: Usage::default(),
+        environment: Environment {
+            cpu: "AMD EPYC 9R45".to_owned(),
+            cores: 2,
+            memory_mb: 15_872,
+            os: "Linux (Debian 12), 6.1.0".to_owned(),
+            rustc: "rustc 1.95.0".to_owned(),
+            version: "0.1.0".to_owned(),
+            git_commit: "0123456789ab".to_owned(),
+            started_unix: 1_790_000_000 + repeat as u64,
+        },
+        versions: BTreeMap::from([(backend.to_owned(), "0.8.1".to_owned())]),
+    }
+}
+
+fn params(method: &str) -> serde_json::Map<String, serde_json::Value> {
+    let values = match method {
+        "tsvd-krr" => serde_json::json!({"alpha": 0.2, "gamma": 0.005, "n_components_gex": 300}),
+        "knn" => serde_json::json!({"n_neighbors": 50}),
+        _ => serde_json::json!({}),
+    };
+    values.as_object().cloned().unwrap_or_default()
+}
+
+fn stages(method: &str, train_s: f64) -> Vec<StageTime> {
+    let shares: &[(Stage, f64)] = match method {
+        "tsvd-krr" => &[
+            (Stage::TsvdGex, 0.05),
+            (Stage::TsvdAdt, 0.02),
+            (Stage::Standardize, 0.01),
+            (Stage::Kernel, 0.12),
+            (Stage::Solve, 0.8),
+        ],
+        _ => &[(Stage::Fit, 1.0)],
+    };
+    let time = |stage, seconds| StageTime { stage, seconds };
+    [time(Stage::Load, 0.31)]
+        .into_iter()
+        .chain(shares.iter().map(|&(stage, share)| time(stage, share * train_s)))
+        .chain([time(Stage::Predict, 0.02 + 0.06 * train_s), time(Stage::Write, 0.04)])
+        .collect()
+}

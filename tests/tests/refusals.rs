@@ -1,0 +1,114 @@
+//! Mistakes a user can make: each is a sentence, exit code 2, and nothing else happens.
+
+use std::fs;
+
+use end_to_end::{records, refusal, reproduce, starter, xtask};
+use modality_harness::record::Status;
+
+#[test]
+fn unknown_names_are_answered_with_the_known_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, out) = (folder.path().join("cache"), folder.path().join("out"));
+    for (arguments, wanted) in [
+        (vec!["--study", "defualt"], "there is no study `defualt`; there are: bmmc-cite, default"),
+        (
+            vec!["--study", "smoke", "--only", "cuda"],
+            "--only cuda: study `smoke` has no such row; it has: zeros/linfa",
+        ),
+        (vec!["--study", "smoke", "--data", "/no/such/folder"], "/no/such/folder"),
+        (vec!["--study", "smoke", "--repeats", "0"], "--repeats"),
+        (vec!["--study", "smoke", "--threads", "none"], "--threads"),
+    ] {
+        let message = refusal(reproduce(&cache, &out, &arguments));
+        assert!(message.contains(wanted), "{arguments:?}: {message}");
+        assert!(!out.exists(), "{arguments:?} left something behind");
+    }
+    let mut fetch = xtask();
+    fetch.env("MODALITY_BENCH_CACHE", &cache).args(["fetch", "liu"]);
+    assert!(refusal(fetch).contains("there is no data set `liu`; there are: bmmc-cite"));
+    let mut report = xtask();
+    report.arg("report").arg(folder.path());
+    assert!(refusal(report).contains("no plan.json here"));
+}
+
+#[test]
+fn a_folder_with_a_bad_file_is_refused_with_its_name() {
+    let Some(starter) = starter() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, out) = (folder.path().join("cache"), folder.path().join("out"));
+    let copy = |name: &str| {
+        let data = folder.path().join(name);
+        fs::create_dir(&data).unwrap();
+        for entry in fs::read_dir(&starter).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = fs::read(&path).unwrap();
+            fs::write(data.join(path.file_name().unwrap()), bytes).unwrap();
+        }
+        data
+    };
+    let file = |part: &str| format!("openproblems_bmmc_cite_starter.{part}.h5ad");
+
+    let missing = copy("missing");
+    fs::remove_file(missing.join(file("test_mod2"))).unwrap();
+    let truncated = copy("truncated");
+    let bytes = fs::read(truncated.join(file("train_mod1"))).unwrap();
+    fs::write(truncated.join(file("train_mod1")), &bytes[..bytes.len() / 2]).unwrap();
+    let text = copy("text");
+    fs::write(text.join(file("train_mod2")), "cells, proteins").unwrap();
+    let crossed = copy("crossed");
+    fs::copy(crossed.join(file("test_mod2")), crossed.join(file("train_mod2"))).unwrap();
+
+    for (data, wanted) in [
+        (missing, "test_mod2"),
+        (truncated, "train_mod1"),
+        (text, "train_mod2"),
+        (crossed, "train_mod"),
+    ] {
+        let message = refusal(reproduce(&cache, &out, &["--data", data.to_str().unwrap()]));
+        assert!(message.contains(wanted), "{}: {message}", data.display());
+        assert!(!out.exists(), "{} left something behind", data.display());
+    }
+}
+
+#[test]
+fn a_backend_that_is_not_there_is_a_row_that_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cache, out) = (folder.path().join("cache"), folder.path().join("out"));
+    let tools = folder.path().join("bin");
+    fs::create_dir(&tools).unwrap();
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let data = starter();
+    let Some(data) = data.as_deref().and_then(|path| path.to_str()) else { return };
+
+    // A path without python3.
+    let mut command = reproduce(
+        &cache,
+        &out,
+        &["--study", "scikit-learn", "--data", data, "--only", "mean,sklearn", "--repeats", "1"],
+    );
+    let compilers = std::env::var("PATH").unwrap_or_default();
+    let without_python: Vec<_> = std::env::split_paths(&compilers)
+        .filter(|folder| !folder.join("python3").exists())
+        .collect();
+    for tool in ["cc", "gcc", "ld", "git", "rustc"] {
+        let found = std::env::split_paths(&compilers)
+            .map(|folder| folder.join(tool))
+            .find(|path| path.exists());
+        if let Some(path) = found {
+            std::os::unix::fs::symlink(path, tools.join(tool)).unwrap();
+        }
+    }
+    let path = std::env::join_paths([tools].into_iter().chain(without_python)).unwrap();
+    let output =
+        command.env("PATH", path).env("CARGO", cargo).assert().success().get_output().clone();
+
+    let records = records(&out);
+    let status = |backend: &str| {
+        records.iter().find(|record| record.run.backend == backend).map(|record| record.status)
+    };
+    assert_eq!((status("linfa"), status("sklearn")), (Some(Status::Ok), Some(Status::Unavailable)));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains("sklearn") && shown.contains("cannot be started"), "{shown}");
+    let csv = fs::read_to_string(out.join("results.csv")).unwrap();
+    assert!(csv.contains("tsvd-krr,sklearn,,0,unavailable,"), "{csv}");
+}

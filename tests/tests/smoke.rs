@@ -1,0 +1,165 @@
+//! A whole study on generated cells: what is written, what it says, and that it is the same every time.
+
+use std::{fs, path::Path};
+
+use end_to_end::{records, refusal, reproduce};
+use modality_harness::{
+    plan::Plan,
+    record::{RunRecord, Status},
+};
+
+const RESULTS_HEADER: &str = "study,dataset,synthetic,method,backend,device,repeat,status,rmse,mae,pearson_cell,\
+    pearson_protein,spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note";
+
+fn smoke(folder: &Path, out: &str, more: &[&str]) -> assert_cmd::Command {
+    let arguments = [&["--study", "smoke", "--threads", "2"], more].concat();
+    reproduce(&folder.join("cache"), &folder.join(out), &arguments)
+}
+
+fn rmse(records: &[RunRecord], method: &str) -> f64 {
+    let record =
+        records.iter().find(|record| record.run.method == method && record.run.repeat == 0);
+    record.unwrap().metrics.unwrap().rmse
+}
+
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_study_leaves_everything_that_the_readme_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = smoke(folder.path(), "out", &[]).assert().success().get_output().clone();
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("tsvd-krr") && table.contains("synthetic"), "{table}");
+
+    let out = folder.path().join("out");
+    let csv = fs::read_to_string(out.join("results.csv")).unwrap();
+    assert_eq!(csv.lines().next(), Some(RESULTS_HEADER));
+    assert_eq!(csv.lines().count(), 1 + 10, "five rows, two repeats");
+    let stages = fs::read_to_string(out.join("stages.csv")).unwrap();
+    for stage in ["load", "tsvd-gex", "standardize", "kernel", "solve", "fit", "predict", "write"] {
+        assert!(stages.contains(&format!(",{stage},")), "no stage {stage}");
+    }
+    for file in ["report.md", "report.html", "figure.svg", "figure.png"] {
+        assert!(fs::metadata(out.join(file)).unwrap().len() > 500, "{file}");
+    }
+    let plan = Plan::load(&out.join("plan.json")).unwrap();
+    assert!(plan.repeats.iter().all(|repeat| repeat.fits.len() == 10));
+    assert_ne!(plan.repeats[0].fits, plan.repeats[1].fits);
+
+    let records = records(&out);
+    assert!(records.iter().all(|record| record.status == Status::Ok && record.dataset.synthetic));
+    let order = ["zeros", "mean", "linear", "knn", "tsvd-krr"].map(|method| rmse(&records, method));
+    assert!(
+        order[0] > order[1] && order[1] > order[2] && order[1] > order[3] && order[2] > order[4],
+        "{order:?}"
+    );
+    let krr = records.iter().find(|record| record.run.method == "tsvd-krr").unwrap();
+    assert!(krr.train_s() > 0.0 && krr.usage.total_s >= krr.train_s() && krr.usage.cpu_s > 0.0);
+    assert!(krr.usage.peak_rss_mb.is_none_or(|mb| mb > 1.0));
+}
+
+#[test]
+fn the_same_plan_gives_the_same_predictions() {
+    let folder = tempfile::tempdir().unwrap();
+    for out in ["a", "b"] {
+        smoke(folder.path(), out, &["--only", "knn,linear,tsvd-krr"]).assert().success();
+    }
+    let predictions = ["a", "b"].map(|out| files(&folder.path().join(out).join("predictions")));
+    assert_eq!(predictions[0].len(), 6);
+    assert!(predictions[0] == predictions[1], "predictions differ");
+    assert_eq!(
+        fs::read(folder.path().join("a/plan.json")).unwrap(),
+        fs::read(folder.path().join("b/plan.json")).unwrap()
+    );
+}
+
+#[test]
+fn earlier_results_are_never_touched_unless_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    smoke(folder.path(), "out", &["--only", "mean,tsvd-krr", "--repeats", "1"]).assert().success();
+    let out = folder.path().join("out");
+    let before = files(&out.join("records"));
+
+    let message = refusal(smoke(folder.path(), "out", &["--only", "mean"]));
+    assert!(message.contains("already holds results; --resume goes on with them"), "{message}");
+    assert!(files(&out.join("records")) == before);
+
+    // One record lost, one repeat more: what is there stays to the byte, the rest is run.
+    fs::remove_file(out.join("records/mean-linfa-r0.json")).unwrap();
+    smoke(folder.path(), "out", &["--resume", "--only", "mean,tsvd-krr", "--repeats", "2"])
+        .assert()
+        .success();
+    let after = files(&out.join("records"));
+    let names: Vec<&str> = after.iter().map(|(name, _)| name.as_str()).collect();
+    let wanted = [
+        "mean-linfa-r0.json",
+        "mean-linfa-r1.json",
+        "tsvd-krr-linfa-r0.json",
+        "tsvd-krr-linfa-r1.json",
+    ];
+    assert_eq!(names, wanted);
+    assert!(before.iter().any(|record| *record == after[2]), "a finished run was run again");
+
+    let message = refusal(smoke(folder.path(), "out", &["--resume", "--threads", "1"]));
+    assert!(message.contains("made with another number of threads"), "{message}");
+    let message = refusal(smoke(folder.path(), "new", &["--resume"]));
+    assert!(message.contains("holds no plan.json to resume"), "{message}");
+}
+
+#[test]
+fn a_killed_study_leaves_whole_records_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    smoke(folder.path(), "warm-up", &["--only", "mean", "--repeats", "1"]).assert().success();
+
+    let command = smoke(folder.path(), "out", &[]);
+    let mut study = std::process::Command::new(command.get_program())
+        .args(command.get_args())
+        .env("MODALITY_BENCH_CACHE", folder.path().join("cache"))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let records_in = |out: &Path| fs::read_dir(out.join("records")).map_or(0, Iterator::count);
+    while records_in(&out) < 2 && study.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    study.kill().unwrap();
+    study.wait().unwrap();
+    assert!(!records(&out).is_empty(), "every record that is there can be read");
+
+    smoke(folder.path(), "out", &["--resume"]).assert().success();
+    assert_eq!(records(&out).len(), 10);
+}
+
+#[test]
+fn a_full_disk_is_a_sentence_and_leaves_no_torn_record() {
+    let folder = tempfile::tempdir().unwrap();
+    smoke(folder.path(), "out", &["--only", "mean", "--repeats", "1"]).assert().success();
+    let before = files(&folder.path().join("out/records"));
+
+    // No file may grow beyond one block: what a full disk looks like to a program.
+    let command = smoke(folder.path(), "out", &["--resume", "--only", "mean,tsvd-krr"]);
+    let output = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env("MODALITY_BENCH_CACHE", folder.path().join("cache"))
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && message.contains("error: "), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
+    let after = files(&folder.path().join("out/records"));
+    assert!(before.iter().all(|record| after.contains(record)), "an earlier record changed");
+    records(&folder.path().join("out"));
+}

@@ -1,0 +1,292 @@
+//! How far a download, a build or a run is: bars on a terminal, a line now and then elsewhere, nothing if so wished.
+
+use std::{
+    io::{IsTerminal as _, Write},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// The shortest time between two lines about one task.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+const SPINNER: &str = "{spinner} {msg} {elapsed}";
+
+/// Where progress is shown; it is made once and handed down.
+pub(crate) struct Progress(Mode);
+
+enum Mode {
+    Bars(MultiProgress),
+    Lines(Mutex<Box<dyn Write + Send>>),
+    Quiet,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Bytes, shown in MB.
+    Bytes,
+    /// Runs, epochs, files.
+    Items,
+}
+
+/// Something under way; dropped without [`finish`](Task::finish) it vanishes, and the error speaks.
+pub(crate) struct Task<'a> {
+    progress: &'a Progress,
+    label: String,
+    unit: Unit,
+    started: Instant,
+    line: Mutex<Line>,
+    bar: Option<ProgressBar>,
+}
+
+/// What a task last said in a line of text.
+struct Line {
+    at: Instant,
+    stage: String,
+}
+
+impl Progress {
+    /// For standard error, as it is: a terminal or not.
+    pub(crate) fn stderr(quiet: bool) -> Self {
+        if quiet {
+            Self(Mode::Quiet)
+        } else if std::io::stderr().is_terminal() {
+            Self(Mode::Bars(MultiProgress::new()))
+        } else {
+            Self::lines(std::io::stderr())
+        }
+    }
+
+    /// Lines of text.
+    pub(crate) fn lines(out: impl Write + Send + 'static) -> Self {
+        Self(Mode::Lines(Mutex::new(Box::new(out))))
+    }
+
+    /// Whether nothing is shown; programs that are called should be as quiet.
+    pub(crate) fn is_quiet(&self) -> bool {
+        matches!(self.0, Mode::Quiet)
+    }
+
+    /// A line that stays, above any bar.
+    pub(crate) fn say(&self, line: &str) {
+        match &self.0 {
+            // A message that cannot be shown must not stop what it is about.
+            Mode::Bars(bars) => drop(bars.println(line)),
+            Mode::Lines(out) => {
+                if let Ok(mut out) = out.lock() {
+                    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+                }
+            }
+            Mode::Quiet => {}
+        }
+    }
+
+    /// Begins a task of yet unknown length.
+    pub(crate) fn begin(&self, label: impl Into<String>, unit: Unit) -> Task<'_> {
+        let label = label.into();
+        let bar = match &self.0 {
+            Mode::Bars(bars) => Some(spinner(bars, &label)),
+            _ => {
+                self.say(&format!("{label} ..."));
+                None
+            }
+        };
+        let started = Instant::now();
+        Task {
+            progress: self,
+            label,
+            unit,
+            started,
+            line: Mutex::new(Line { at: started, stage: String::new() }),
+            bar,
+        }
+    }
+}
+
+impl Task<'_> {
+    /// `done` of `total`, where the total is known.
+    pub(crate) fn set(&self, done: u64, total: Option<u64>) {
+        match &self.bar {
+            Some(bar) => self.set_bar(bar, done, total),
+            None => self.set_line(done, total, Instant::now()),
+        }
+    }
+
+    /// The next stage begins, again of unknown length.
+    pub(crate) fn stage(&self, name: &str) {
+        if let Ok(mut line) = self.line.lock() {
+            line.stage = format!(", {name}");
+        }
+        if let Some(bar) = &self.bar {
+            bar.unset_length();
+            bar.set_style(style(SPINNER));
+            bar.set_message(format!("{}, {name}", self.label));
+        }
+    }
+
+    /// Ends the task with a line that says how long it took.
+    pub(crate) fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.progress.say(&format!("{}: {}", self.label, seconds(self.started.elapsed())));
+    }
+
+    fn set_bar(&self, bar: &ProgressBar, done: u64, total: Option<u64>) {
+        if let Some(total) = total
+            && bar.length() != Some(total)
+        {
+            bar.set_length(total);
+            bar.set_style(style(bar_template(self.unit)));
+        }
+        bar.set_position(done);
+    }
+
+    fn set_line(&self, done: u64, total: Option<u64>, now: Instant) {
+        let Ok(mut line) = self.line.lock() else { return };
+        if now.duration_since(line.at) < BETWEEN_LINES {
+            return;
+        }
+        line.at = now;
+        let total = total.map(|total| format!(" of {}", self.unit.show(total))).unwrap_or_default();
+        self.progress.say(&format!(
+            "{}{}: {}{total}",
+            self.label,
+            line.stage,
+            self.unit.show(done)
+        ));
+    }
+}
+
+impl Drop for Task<'_> {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Unit {
+    fn show(self, amount: u64) -> String {
+        match self {
+            Self::Bytes => megabytes(amount),
+            Self::Items => amount.to_string(),
+        }
+    }
+}
+
+/// `30.9 MB`
+pub(crate) fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+fn spinner(bars: &MultiProgress, label: &str) -> ProgressBar {
+    let bar = bars
+        .add(ProgressBar::no_length().with_style(style(SPINNER)).with_message(label.to_owned()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+fn bar_template(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Bytes => {
+            "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left"
+        }
+        Unit::Items => "{msg} {wide_bar} {pos} of {len}, {eta} left",
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Shared {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    #[test]
+    fn lines_come_at_the_start_at_the_end_and_seldom_between() {
+        let out = Shared::default();
+        let progress = Progress::lines(out.clone());
+        let task = progress.begin("downloading x", Unit::Bytes);
+        for second in 0..25 {
+            task.set_line(
+                second * 1_000_000,
+                Some(25_000_000),
+                task.started + Duration::from_secs(second),
+            );
+        }
+        task.finish();
+        let text = out.text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..3],
+            [
+                "downloading x ...",
+                "downloading x: 10.0 MB of 25.0 MB",
+                "downloading x: 20.0 MB of 25.0 MB"
+            ]
+        );
+        assert!(lines.len() == 4 && lines[3].ends_with(" s"), "{text}");
+    }
+
+    #[test]
+    fn a_task_that_fails_leaves_the_last_word_to_the_error() {
+        let out = Shared::default();
+        let progress = Progress::lines(out.clone());
+        drop(progress.begin("training", Unit::Items));
+        assert_eq!(out.text(), "training ...\n");
+    }
+
+    #[test]
+    fn lines_name_the_stage() {
+        let out = Shared::default();
+        let progress = Progress::lines(out.clone());
+        let task = progress.begin("mlp/torch", Unit::Items);
+        task.stage("train");
+        task.set_line(3, Some(10), task.started + BETWEEN_LINES);
+        assert_eq!(out.text(), "mlp/torch ...\nmlp/torch, train: 3 of 10\n");
+    }
+
+    #[test]
+    fn bars_can_be_driven_with_and_without_a_total() {
+        let progress = Progress(Mode::Bars(MultiProgress::with_draw_target(
+            indicatif::ProgressDrawTarget::hidden(),
+        )));
+        for unit in [Unit::Bytes, Unit::Items] {
+            assert!(ProgressStyle::with_template(bar_template(unit)).is_ok());
+            let task = progress.begin("x", unit);
+            task.set(1, None);
+            task.set(2, Some(3));
+            assert_eq!(task.bar.as_ref().and_then(ProgressBar::length), Some(3));
+            task.stage("next");
+            assert_eq!(task.bar.as_ref().and_then(ProgressBar::length), None);
+            task.finish();
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `cargo xtask reproduce`: a study from its configuration to its report.
+
+use std::{collections::BTreeMap, path::Path, process::ExitCode};
+
+use modality_harness::{
+    bench::{Bench, Output},
+    environment::Environment,
+    plan::{Plan, PlannedRow},
+    protocol::Event,
+    record::{RunRecord, Status},
+    study::{self, Backends, Row, Study},
+};
+
+use crate::{
+    cli::Reproduce,
+    datasets::{self, Cache, Catalogue, Ready, Request},
+    error::{NotReachable, UserError},
+    output,
+    progress::{Progress, Unit},
+    report, runners,
+};
+
+/// What is run where nothing can be fetched.
+const FALLBACK: (&str, &str) = ("bmmc-synthetic", "small");
+
+pub(crate) fn run(
+    root: &Path,
+    arguments: &Reproduce,
+    progress: &Progress,
+) -> anyhow::Result<ExitCode> {
+    let configs = root.join("bench-configs");
+    let backends = study::load_backends(&configs)?;
+    let mut study = Study::load(&configs, &arguments.study, &backends)?;
+    study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
+    let rows = select(&study, &arguments.only)?;
+    let output = output::choose(root, &study.name, arguments.out.as_deref(), arguments.resume)?;
+
+    let request = Request {
+        name: &study.dataset.name,
+        size: study.dataset.size.as_deref(),
+        data: arguments.data.as_deref(),
+    };
+    let data = data(root, &request, progress)?;
+    let plan = Plan::draw(&study, &rows, &data.folder, threads(arguments.threads))?;
+    settle(&plan, &output, arguments.resume)?;
+    let records = measure(root, plan, &data.folder, &output, &backends, progress)?;
+    progress.say(&format!("results: {}", output::shown(output.root()).display()));
+
+    let failed = records.iter().any(|record| record.status == Status::Failed);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Carries out the plan and reports it.
+pub(crate) fn measure(
+    root: &Path,
+    plan: Plan,
+    dataset: &Path,
+    output: &Output,
+    backends: &Backends,
+    progress: &Progress,
+) -> anyhow::Result<Vec<RunRecord>> {
+    let bench = Bench::open(plan, dataset, output.clone(), Environment::observe(root))?;
+    let records = run_all(root, &bench, backends, progress)?;
+    report::write(output, &bench.plan().title, &bench.plan().description)?;
+    Ok(records)
+}
+
+fn select(study: &Study, only: &[String]) -> anyhow::Result<Vec<Row>> {
+    let known = || study.rows.iter().map(Row::to_string).collect::<Vec<_>>().join(", ");
+    if let Some(filter) =
+        only.iter().find(|filter| !study.rows.iter().any(|row| row.matches(filter)))
+    {
+        let study = &study.name;
+        return Err(UserError(format!(
+            "--only {filter}: study `{study}` has no such row; it has: {}",
+            known()
+        ))
+        .into());
+    }
+    let wanted = |row: &&Row| only.is_empty() || only.iter().any(|filter| row.matches(filter));
+    Ok(study.rows.iter().filter(wanted).cloned().collect())
+}
+
+/// As many as asked for, or as this process may use.
+pub(crate) fn threads(given: Option<u16>) -> usize {
+    given.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+}
+
+/// The data set, made ready; generated data where the real one is out of reach.
+fn data(root: &Path, request: &Request<'_>, progress: &Progress) -> anyhow::Result<Ready> {
+    let catalogue = Catalogue::load(root)?;
+    let cache = Cache::from_env()?;
+    match datasets::ready(root, &catalogue, request, &cache, progress) {
+        Err(error) if error.is::<NotReachable>() => {
+            let (name, size) = FALLBACK;
+            eprintln!("{error:#}; going on with generated data ({name}, {size}) in its place");
+            let request = Request { name, size: Some(size), data: None };
+            datasets::ready(root, &catalogue, &request, &cache, progress)
+        }
+        ready => ready,
+    }
+}
+
+/// Keeps the plan, or holds it against the one that is to be resumed.
+pub(crate) fn settle(plan: &Plan, output: &Output, resume: bool) -> anyhow::Result<()> {
+    if resume {
+        let before = Plan::load(&output.plan())?;
+        if let Some(what) = plan.contradicts(&before) {
+            let file = output.plan();
+            let what =
+                format!("{}: made with another {what}; choose another --out", file.display());
+            return Err(UserError(what).into());
+        }
+    }
+    output.create()?;
+    Ok(plan.save(&output.plan())?)
+}
+
+/// Every row once, then again for each further repeat, so that a machine that slows down slows all rows.
+fn run_all(
+    root: &Path,
+    bench: &Bench,
+    backends: &Backends,
+    progress: &Progress,
+) -> anyhow::Result<Vec<RunRecord>> {
+    let plan = bench.plan();
+    let names = plan.rows.iter().map(|row| row.backend.as_str());
+    let runners = runners::ready(root, backends, names, progress)?;
+    let mut records = Vec::new();
+    for repeat in 0..plan.repeats.len() {
+        for row in &plan.rows {
+            let record = match bench.finished(row, repeat)? {
+                Some(record) => record,
+                None => run_row(bench, row, repeat, &runners, progress)?,
+            };
+            records.push(record);
+        }
+    }
+    Ok(records)
+}
+
+fn run_row(
+    bench: &Bench,
+    row: &PlannedRow,
+    repeat: usize,
+    runners: &BTreeMap<String, runners::Ready>,
+    progress: &Progress,
+) -> anyhow::Result<RunRecord> {
+    let repeats = bench.plan().repeats.len();
+    let label = format!("{}/{}, run {} of {repeats}", row.method, row.backend, repeat + 1);
+    let record = match &runners[&row.backend] {
+        Err(reason) => bench.cannot_run(row, repeat, reason)?,
+        Ok(runner) => {
+            let task = progress.begin(&label, Unit::Items);
+            let record = bench.run(row, repeat, runner, |event| match event {
+                Event::Begin { stage } => task.stage(stage.name()),
+                Event::Progress { done, total, .. } => task.set(*done, Some(*total)),
+                _ => {}
+            })?;
+            drop(task);
+            record
+        }
+    };
+    progress.say(&format!("{label}: {}", outcome(&record)));
+    Ok(record)
+}
+
+fn outcome(record: &RunRecord) -> String {
+    match record.metrics {
+        Some(metrics) => format!("RMSE {:.4}, trained in {:.2} s", metrics.rmse, record.train_s()),
+        None => format!("{}: {}", record.status.name(), record.note),
+    }
+}
