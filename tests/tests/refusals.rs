@@ -107,8 +107,12 @@ fn a_backend_that_is_not_there_is_a_row_that_says_why() {
         records.iter().find(|record| record.run.backend == backend).map(|record| record.status)
     };
     assert_eq!((status("linfa"), status("sklearn")), (Some(Status::Ok), Some(Status::Unavailable)));
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(shown.contains("sklearn") && shown.contains("cannot be started"), "{shown}");
+    let shown =
+        String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        shown.contains("tsvd-krr/sklearn (unavailable)") && shown.contains("cannot be started"),
+        "{shown}"
+    );
     let csv = fs::read_to_string(out.join("results.csv")).unwrap();
     assert!(csv.contains("tsvd-krr,sklearn,,0,unavailable,"), "{csv}");
 }

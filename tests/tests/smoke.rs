@@ -110,7 +110,11 @@ fn earlier_results_are_never_touched_unless_resumed() {
     assert_eq!(names, wanted);
     assert!(before.iter().any(|record| *record == after[2]), "a finished run was run again");
 
-    let message = refusal(smoke(folder.path(), "out", &["--resume", "--threads", "1"]));
+    let message = refusal(reproduce(
+        &folder.path().join("cache"),
+        &out,
+        &["--study", "smoke", "--resume", "--threads", "1"],
+    ));
     assert!(message.contains("made with another number of threads"), "{message}");
     let message = refusal(smoke(folder.path(), "new", &["--resume"]));
     assert!(message.contains("holds no plan.json to resume"), "{message}");

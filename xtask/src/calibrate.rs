@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn tolerance_is_relative_and_missing_values_are_not_near() {
-        assert_eq!(near("x", 0.95, 1.0, Some(0.05)).good, Some(true));
+        assert_eq!(near("x", 0.96, 1.0, Some(0.05)).good, Some(true));
         assert_eq!(near("x", 1.06, 1.0, Some(0.05)).good, Some(false));
         assert_eq!(near("x", f64::NAN, 1.0, Some(0.05)).good, Some(false));
         assert_eq!(near("x", 2.0, 1.0, None).good, None);

@@ -1,7 +1,9 @@
-//! The two failures that callers tell apart; everything else is a plain [`anyhow::Error`].
+//! Failures that callers tell apart; everything else is a plain [`anyhow::Error`].
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
+use modality_data::Error as DataError;
+use modality_harness::Error as HarnessError;
 use thiserror::Error;
 
 /// A mistake in a command line, a configuration file or a folder of the user's: exit code 2.
@@ -14,9 +16,32 @@ pub(crate) struct UserError(pub(crate) String);
 #[error("{0}")]
 pub(crate) struct NotReachable(pub(crate) String);
 
-/// What the process ends with: 2 for a [`UserError`], 1 for anything else.
+/// What the process ends with: 2 for the user's mistakes, 1 for anything else.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    ExitCode::from(if error.is::<UserError>() { 2 } else { 1 })
+    ExitCode::from(if is_users_mistake(error) { 2 } else { 1 })
+}
+
+fn is_users_mistake(error: &anyhow::Error) -> bool {
+    match (error.downcast_ref(), error.downcast_ref()) {
+        (
+            Some(
+                HarnessError::Io { source, .. } | HarnessError::Data(DataError::Io { source, .. }),
+            ),
+            _,
+        )
+        | (_, Some(DataError::Io { source, .. })) => is_wrong_path(source),
+        (Some(_), _) | (_, Some(_)) => true,
+        (None, None) => error.is::<UserError>(),
+    }
+}
+
+/// A path that is not what it should be; anything else, a full disk for instance, is the machine's.
+fn is_wrong_path(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::NotFound | Kind::PermissionDenied | Kind::NotADirectory | Kind::IsADirectory
+    )
 }
 
 #[cfg(test)]
@@ -31,10 +56,18 @@ mod tests {
             Err::<(), _>(UserError("no".to_owned())).context("while testing").unwrap_err();
         let offline =
             Err::<(), _>(NotReachable("no".to_owned())).context("while testing").unwrap_err();
-        assert_eq!(
-            [exit_code(&mistake), exit_code(&offline)],
-            [ExitCode::from(2), ExitCode::from(1)]
-        );
+        assert!(is_users_mistake(&mistake) && !is_users_mistake(&offline));
         assert!(offline.is::<NotReachable>());
+        assert!(is_users_mistake(&HarnessError::Invalid("no".to_owned()).into()));
+    }
+
+    #[test]
+    fn a_wrong_path_is_the_users_and_a_full_disk_is_not() {
+        let of = |kind: io::ErrorKind| {
+            let source = io::Error::from(kind);
+            anyhow::Error::new(HarnessError::Io { path: "x".into(), source })
+        };
+        assert!(is_users_mistake(&of(io::ErrorKind::NotFound)));
+        assert!(!is_users_mistake(&of(io::ErrorKind::StorageFull)));
     }
 }

@@ -3,8 +3,9 @@
 //! Cells of 45 types lie in a latent space, spread about their type and along the way from the type before.
 //! Sites and donors shift latents, sequencing depth, genes and proteins. Genes are negative-binomial counts
 //! whose log-means are linear in the latents; proteins are switched on and off across the space, over a
-//! background. The counts are then normalised as the competition's are. [`Size::Paper`] is calibrated: density,
-//! scale of the proteins, and the errors of simple and good methods resemble those published for real data.
+//! background. The counts are then normalised cell by cell. [`Size::Paper`] is calibrated: density, scale of the
+//! proteins, and the errors of simple and good methods are close to those published for real data. That they
+//! are is by construction, and no evidence for any method.
 //!
 //! One seed gives one data set, bit by bit, for any number of threads and on any machine: each cell has a
 //! random stream of its own, and no platform function is called. The tissue is always the same; the seed

@@ -142,7 +142,9 @@ impl RunRecord {
     }
 
     fn phase_s(&self, phase: Phase) -> f64 {
-        self.stages.iter().filter(|time| time.stage.phase() == phase).map(|time| time.seconds).sum()
+        let times = self.stages.iter().filter(|time| time.stage.phase() == phase);
+        // The sum of no floats is -0.
+        times.fold(0.0, |sum, time| sum + time.seconds)
     }
 
     /// Writes the record into `folder` whole or not at all.

@@ -124,7 +124,7 @@ impl<F: Real> ParamGuard for KernelRidgeParams<F> {
                     return setting("degree", 0.0, "at least 1");
                 }
                 if !num_traits::Float::is_finite(coef0) {
-                    return setting("coef0", coef0.wide(), "a finite number");
+                    return setting("coef0", as_written(coef0), "a finite number");
                 }
             }
             Kernel::Linear => {}
@@ -142,7 +142,16 @@ fn positive<F: Real>(name: &'static str, value: F) -> Result<()> {
     if num_traits::Float::is_finite(value) && value > F::zero() {
         return Ok(());
     }
-    Err(KernelRidgeError::Setting { name, value: value.wide(), wanted: "a finite number above 0" })
+    Err(KernelRidgeError::Setting {
+        name,
+        value: as_written(value),
+        wanted: "a finite number above 0",
+    })
+}
+
+/// The value with the digits that its own type prints: 0.1 in float32 is 0.1, not 0.10000000149.
+fn as_written<F: Real>(value: F) -> f64 {
+    value.to_string().parse().unwrap_or(value.wide())
 }
 
 impl<F, D, T> Fit<ArrayBase<D, Ix2>, T, KernelRidgeError> for KernelRidgeValidParams<F>
@@ -186,7 +195,7 @@ pub(crate) fn solve<F: Real>(
     let mut coefficients = Array2::zeros(targets.raw_dim().f());
     coefficients.assign(&targets);
     dense::cholesky_solve(kernel, &mut coefficients)
-        .map_err(|row| KernelRidgeError::NotPositiveDefinite { row, alpha: alpha.wide() })?;
+        .map_err(|row| KernelRidgeError::NotPositiveDefinite { row, alpha: as_written(alpha) })?;
     Ok(coefficients.as_standard_layout().into_owned())
 }
 

@@ -115,9 +115,13 @@ impl<F: Real> WithSimd for GramProduct<'_, F> {
 /// Column indices and values of each row.
 #[inline(always)]
 fn rows<'a, F: Real>(a: &'a CsrView<'_, F>) -> impl Iterator<Item = (&'a [u32], &'a [F])> {
-    // Views of whole matrices start at offset zero.
-    let offsets = a.indptr().into_raw_storage().windows(2).map(|pair| (pair[0], pair[1]));
-    offsets.map(|(start, end)| (&a.indices()[start..end], &a.data()[start..end]))
+    let offsets = a.indptr().into_raw_storage();
+    // Offsets of a slice of rows count from the start of the whole matrix.
+    let first = offsets.first().copied().unwrap_or(0);
+    offsets.windows(2).map(move |pair| {
+        let row = pair[0] - first..pair[1] - first;
+        (&a.indices()[row.clone()], &a.data()[row])
+    })
 }
 
 #[inline(always)]

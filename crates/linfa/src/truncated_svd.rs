@@ -180,8 +180,12 @@ impl<'a, F> SparseRows<'a, F> {
     /// The blocks on top of one another.
     ///
     /// # Panics
-    /// If there is none, or they differ in their number of columns.
+    /// If there is none, they differ in their number of columns, or one is stored by columns.
     pub fn stacked(blocks: Vec<CsrView<'a, F>>) -> Self {
+        assert!(
+            blocks.iter().all(|block| block.is_csr()),
+            "sparse rows are stored by rows; `to_csr` turns columns into rows"
+        );
         assert!(
             blocks.windows(2).all(|pair| pair[0].cols() == pair[1].cols()) && !blocks.is_empty(),
             "blocks of sparse rows need one number of columns"

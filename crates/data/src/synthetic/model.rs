@@ -72,7 +72,9 @@ pub(super) struct Model {
     pub(super) protein_depth_spread: f32,
 }
 
-/// The model whose paper-scale data is calibrated to the competition's.
+/// The model whose paper-scale data is calibrated to the competition's. Measured on the test cells of seed 0,
+/// in brackets what is published for real data: ADT mean 0.850 (0.868), RMS 1.173 (1.187); RMSE of training
+/// means 0.666 (0.657), ridge 0.452 (0.472), 50 neighbours 0.413 (0.427), TSVD + KRR 0.387 (0.385).
 pub(super) const MODEL: Model = Model {
     tissue_seed: 2021,
     lineages: 9,

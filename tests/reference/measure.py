@@ -1,0 +1,62 @@
+"""Makes tests/reference/values.json: the RMSE of scikit-learn on the plans of finished studies.
+
+    python3 tests/reference/measure.py OUT [OUT ...]
+
+OUT are output folders of `cargo xtask reproduce`. Every method in the plan is run here by
+sklearn_backend.py, with the plan's lists of cells, seeds (repeat 0 has random_state 0) and hyperparameters,
+on the very arrays that the study saw. Versions used for the committed values are in the file.
+"""
+
+import contextlib
+import glob
+import io
+import json
+import os
+import sys
+
+import numpy as np
+import scipy
+import sklearn
+
+import sklearn_backend as backend
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CACHE = os.environ.get("MODALITY_BENCH_CACHE", os.path.expanduser("~/.cache/modality-bench"))
+TOLERANCE = 5e-4
+
+
+def prepared_folder(sha256):
+    for path in glob.glob(os.path.join(CACHE, "prepared", "*", "dataset.json")):
+        with open(path) as file:
+            if json.load(file)["sha256"] == sha256:
+                return os.path.dirname(path)
+    sys.exit(f"{CACHE} holds no prepared data set with the sum {sha256}")
+
+
+def study_values(plan):
+    folder = prepared_folder(plan["dataset"]["sha256"])
+    train, adt, test = backend.read_inputs(folder)
+    answers = np.load(os.path.join(folder, "test_adt.npy")).astype(np.float64)
+    values = {}
+    for row in plan["rows"]:
+        for repeat in plan["repeats"]:
+            fits = [fit["cells"] for fit in repeat["fits"]]
+            spec = {"params": row["params"], "seed": repeat["seed"], "fits": fits}
+            with contextlib.redirect_stdout(io.StringIO()):
+                predicted = backend.METHODS[row["method"]](spec, train, adt, test)
+            rmse = float(np.sqrt(((predicted - answers) ** 2).mean()))
+            values.setdefault(row["method"], []).append(round(rmse, 7))
+            print(plan["study"], row["method"], repeat["seed"], rmse, flush=True)
+    return {"dataset_sha256": plan["dataset"]["sha256"], "rmse": values}
+
+
+def main(folders):
+    plans = [json.load(open(os.path.join(folder, "plan.json"))) for folder in folders]
+    versions = {"scikit-learn": sklearn.__version__, "scipy": scipy.__version__, "numpy": np.__version__}
+    studies = {plan["study"]: study_values(plan) for plan in plans}
+    with open(os.path.join(HERE, "values.json"), "w") as file:
+        json.dump({"tolerance": TOLERANCE, "versions": versions, "studies": studies}, file, indent=2)
+        file.write("\n")
+
+
+main(sys.argv[1:])
