@@ -55,13 +55,19 @@ pub fn serve(
     code
 }
 
-/// The first event: a device and the versions of what computes.
-pub fn hello(device: &str, versions: &[(&str, &str)]) -> Event {
-    let owned = |(name, version): &(&str, &str)| ((*name).to_owned(), (*version).to_owned());
-    Event::Hello {
-        device: device.to_owned(),
-        versions: versions.iter().map(owned).collect::<BTreeMap<_, _>>(),
-    }
+/// The first event: a device, and the versions of what computes on it.
+pub fn hello(device: &str, versions: BTreeMap<String, String>) -> Event {
+    Event::Hello { device: device.to_owned(), versions }
+}
+
+/// The versions of `crates` in the text of a `Cargo.lock`.
+pub fn locked_versions(lock: &str, crates: &[&str]) -> BTreeMap<String, String> {
+    let lines = lock.lines().zip(lock.lines().skip(1));
+    let packages = lines.filter_map(|(name, version)| {
+        let quoted = |line: &str, key| line.strip_prefix(key)?.strip_suffix('"').map(str::to_owned);
+        Some((quoted(name, "name = \"")?, quoted(version, "version = \"")?))
+    });
+    packages.filter(|(name, _)| crates.contains(&name.as_str())).collect()
 }
 
 /// Writes predictions, test cells x proteins, where the spec wants them, as stage [`Stage::Write`].
@@ -107,4 +113,19 @@ fn say(event: Event) {
 
 fn wait_for_end_of_input() {
     let _ = io::stdin().lock().read_to_end(&mut Vec::new());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_the_lock_file() {
+        let lock = include_str!("../../../Cargo.lock");
+        let versions = locked_versions(lock, &["modality-harness", "no-such-crate"]);
+        assert_eq!(
+            versions.into_iter().collect::<Vec<_>>(),
+            [("modality-harness".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]
+        );
+    }
 }

@@ -13,28 +13,42 @@ pub fn mean(adt: ArrayView2<'_, f32>) -> Array1<f32> {
     wide_mean(adt).mapv(|value| value as f32)
 }
 
-/// Ridge regression with an intercept: predictions for `x_test` (cells x scores) of a model fitted on `x`
-/// (cells x scores) and `adt` (cells x proteins) by the normal equations in float64.
-///
-/// # Errors
-/// [`KernelRidgeError::NotPositiveDefinite`] if `alpha` is too small for the scores.
-pub fn linear(
-    x: ArrayView2<'_, f32>,
-    adt: ArrayView2<'_, f32>,
-    x_test: ArrayView2<'_, f32>,
-    alpha: f64,
-) -> Result<Array2<f32>, KernelRidgeError> {
-    let (x_mean, adt_mean) = (wide_mean(x), wide_mean(adt));
-    let centred = x.mapv(f64::from) - &x_mean;
-    let mut normal = vec![0.0; x.ncols() * x.ncols()];
-    dense::gram_lower(centred.t(), &mut normal);
-    normal.iter_mut().step_by(x.ncols() + 1).for_each(|value| *value += alpha);
-    let mut weights = dense::product(centred.t(), (adt.mapv(f64::from) - &adt_mean).view());
-    dense::cholesky_solve(&mut normal, &mut weights)
-        .map_err(|row| KernelRidgeError::NotPositiveDefinite { row, alpha })?;
-    let predicted =
-        dense::product((x_test.mapv(f64::from) - &x_mean).view(), weights.view()) + adt_mean;
-    Ok(predicted.mapv(|value| value as f32))
+/// Ridge regression with an intercept, by the normal equations in float64.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ridge {
+    x_mean: Array1<f64>,
+    adt_mean: Array1<f64>,
+    /// Scores x proteins.
+    weights: Array2<f64>,
+}
+
+impl Ridge {
+    /// Fits `adt` (cells x proteins) to `x` (cells x scores).
+    ///
+    /// # Errors
+    /// [`KernelRidgeError::NotPositiveDefinite`] if `alpha` is too small for the scores.
+    pub fn fit(
+        x: ArrayView2<'_, f32>,
+        adt: ArrayView2<'_, f32>,
+        alpha: f64,
+    ) -> Result<Self, KernelRidgeError> {
+        let (x_mean, adt_mean) = (wide_mean(x), wide_mean(adt));
+        let centred = x.mapv(f64::from) - &x_mean;
+        let mut normal = vec![0.0; x.ncols() * x.ncols()];
+        dense::gram_lower(centred.t(), &mut normal);
+        normal.iter_mut().step_by(x.ncols() + 1).for_each(|value| *value += alpha);
+        let mut weights = dense::product(centred.t(), (adt.mapv(f64::from) - &adt_mean).view());
+        dense::cholesky_solve(&mut normal, &mut weights)
+            .map_err(|row| KernelRidgeError::NotPositiveDefinite { row, alpha })?;
+        Ok(Self { x_mean, adt_mean, weights })
+    }
+
+    /// Predictions for `x`, cells x scores: cells x proteins.
+    pub fn predict(&self, x: ArrayView2<'_, f32>) -> Array2<f32> {
+        let centred = x.mapv(f64::from) - &self.x_mean;
+        let predicted = dense::product(centred.view(), self.weights.view()) + &self.adt_mean;
+        predicted.mapv(|value| value as f32)
+    }
 }
 
 /// The mean over the nearest training cells, in Euclidean distance of scores: `x_test` (cells x scores) against
@@ -109,10 +123,12 @@ mod tests {
     fn a_line_is_found_and_shrunk() {
         let x = array![[0.0_f32], [1.0], [2.0], [3.0]];
         let adt = array![[1.0_f32, 0.0], [3.0, 0.0], [5.0, 0.0], [7.0, 0.0]];
-        let found = linear(x.view(), adt.view(), array![[4.0_f32]].view(), 1e-9).unwrap();
+        let found =
+            Ridge::fit(x.view(), adt.view(), 1e-9).unwrap().predict(array![[4.0_f32]].view());
         assert!((found[[0, 0]] - 9.0).abs() < 1e-5 && found[[0, 1]] == 0.0, "{found}");
         // Slope 2 * 5 / (5 + 5), through the mean (1.5, 4).
-        let shrunk = linear(x.view(), adt.view(), array![[4.0_f32]].view(), 5.0).unwrap();
+        let shrunk =
+            Ridge::fit(x.view(), adt.view(), 5.0).unwrap().predict(array![[4.0_f32]].view());
         assert!((shrunk[[0, 0]] - 6.5).abs() < 1e-5, "{shrunk}");
     }
 

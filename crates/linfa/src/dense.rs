@@ -1,25 +1,32 @@
 //! Dense arithmetic: a thin layer over faer for ndarray views, on all threads of the current pool.
+//!
+//! Results do not depend on the number of threads. faer's products and Cholesky factorisation have that
+//! property; its QR and eigenvalue decompositions have it on one thread only.
 
 use faer::{
-    Accum, MatMut, MatRef, Par,
+    Accum, Conj, Mat, MatMut, MatRef, Par,
+    diag::Diag,
     dyn_stack::{MemBuffer, MemStack},
     linalg::{
         cholesky::llt::{
             factor::{LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch},
             solve::{solve_in_place, solve_in_place_scratch},
         },
+        evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch},
+        householder,
         matmul::{
             matmul,
             triangular::{self, BlockStructure},
         },
+        qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size},
     },
 };
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2};
 
 use crate::Real;
 
 /// As faer sees it.
-pub(crate) fn view<'a, F: Real>(a: &ArrayView2<'a, F>) -> MatRef<'a, F> {
+fn view<'a, F: Real>(a: &ArrayView2<'a, F>) -> MatRef<'a, F> {
     let strides = a.strides();
     // SAFETY: pointer, shape and strides are those of elements that `a` borrows for 'a.
     unsafe { MatRef::from_raw_parts(a.as_ptr(), a.nrows(), a.ncols(), strides[0], strides[1]) }
@@ -33,7 +40,7 @@ fn view_mut<'a, F: Real>(a: &'a mut ArrayViewMut2<'_, F>) -> MatMut<'a, F> {
 }
 
 /// As ndarray sees it, in row-major order.
-pub(crate) fn to_array<F: Real>(a: MatRef<'_, F>) -> Array2<F> {
+fn to_array<F: Real>(a: MatRef<'_, F>) -> Array2<F> {
     Array2::from_shape_fn((a.nrows(), a.ncols()), |(i, j)| a[(i, j)])
 }
 
@@ -120,4 +127,54 @@ pub(crate) fn cholesky_solve<F: Real>(a: &mut [F], rhs: &mut Array2<F>) -> Resul
     let stack = &mut MemBuffer::new(scratch);
     solve_in_place(factor.as_ref(), view_mut(&mut rhs), par, MemStack::new(stack));
     Ok(())
+}
+
+/// An orthonormal basis of the columns of `a`, no more of them than rows, by Householder reflections.
+pub(crate) fn orthonormal<F: Real>(a: ArrayView2<'_, F>) -> Array2<F> {
+    let mut reflections = view(&a).to_owned();
+    let (rows, columns) = a.dim();
+    let block = recommended_block_size::<F>(rows, columns);
+    let mut factors = Mat::zeros(block, columns);
+    let scratch = qr_in_place_scratch::<F>(rows, columns, block, Par::Seq, Default::default());
+    qr_in_place(
+        reflections.as_mut(),
+        factors.as_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    let mut basis = Mat::identity(rows, columns);
+    let scratch = householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<F>(
+        rows, block, columns,
+    );
+    householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
+        reflections.as_ref(),
+        factors.as_ref(),
+        Conj::No,
+        basis.as_mut(),
+        threads(),
+        MemStack::new(&mut MemBuffer::new(scratch)),
+    );
+    to_array(basis.as_ref())
+}
+
+/// Eigenvalues, ascending, and eigenvectors, in columns, of the symmetric matrix `a`; NaN where the iteration
+/// does not converge, as it does for every finite matrix.
+pub(crate) fn symmetric_eigen(a: ArrayView2<'_, f64>) -> (Array1<f64>, Array2<f64>) {
+    let n = a.nrows();
+    let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
+    let scratch =
+        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
+    let solved = self_adjoint_evd(
+        view(&a),
+        values.as_mut(),
+        Some(vectors.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    if solved.is_err() {
+        return (Array1::from_elem(n, f64::NAN), Array2::from_elem((n, n), f64::NAN));
+    }
+    (Array1::from_shape_fn(n, |i| values[i]), to_array(vectors.as_ref()))
 }

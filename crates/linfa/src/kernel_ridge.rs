@@ -2,10 +2,10 @@
 
 use linfa::{
     DatasetBase, ParamGuard,
-    dataset::AsMultiTargets,
+    dataset::AsTargets,
     traits::{Fit, PredictInplace},
 };
-use ndarray::{Array2, ArrayBase, ArrayView2, Data, Ix2, ShapeBuilder as _};
+use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2, ShapeBuilder as _};
 
 use crate::{Kernel, Real, dense};
 
@@ -53,7 +53,8 @@ pub enum KernelRidgeError {
 }
 
 /// Kernel ridge regression: predictions K(x, X) C with (K + alpha I) C = T, where X are the training rows and T
-/// their targets, rows x targets, all targets at once.
+/// their targets, rows x targets, all targets at once. A vector of targets counts as one column, and is predicted as
+/// one.
 ///
 /// As scikit-learn's `KernelRidge`, there is no intercept. Solved exactly by Cholesky factorisation of the
 /// n x n kernel matrix: n^3 / 3 operations and one matrix of memory.
@@ -158,12 +159,12 @@ impl<F, D, T> Fit<ArrayBase<D, Ix2>, T, KernelRidgeError> for KernelRidgeValidPa
 where
     F: Real,
     D: Data<Elem = F>,
-    T: AsMultiTargets<Elem = F>,
+    T: AsTargets<Elem = F>,
 {
     type Object = KernelRidge<F>;
 
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<KernelRidge<F>> {
-        let (records, targets) = (dataset.records.view(), dataset.targets.as_multi_targets());
+        let (records, targets) = (dataset.records.view(), columns(&dataset.targets)?);
         if records.nrows() != targets.nrows() || records.is_empty() {
             return Err(KernelRidgeError::Samples {
                 records: records.nrows(),
@@ -180,6 +181,15 @@ where
         let coefficients = solve(&mut kernel, self.alpha, targets)?;
         Ok(KernelRidge { kernel: self.kernel, records: records.to_owned(), coefficients })
     }
+}
+
+/// Targets as rows x targets; a vector is one target.
+fn columns<T: AsTargets>(targets: &T) -> Result<ArrayView2<'_, T::Elem>> {
+    let mut targets = targets.as_targets().into_dyn();
+    if targets.ndim() == 1 {
+        targets = targets.insert_axis(Axis(1));
+    }
+    Ok(targets.into_dimensionality().map_err(linfa::Error::from)?)
 }
 
 /// C with (K + `alpha` I) C = `targets`, by Cholesky; K is the lower triangle in `kernel`, column-major, and

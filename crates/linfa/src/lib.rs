@@ -15,12 +15,12 @@ mod stages;
 mod subspace;
 mod truncated_svd;
 
-pub use baselines::{knn, linear, mean};
+pub use baselines::{Ridge, knn, mean};
 pub use kernel::Kernel;
 pub use kernel_ridge::{KernelRidge, KernelRidgeError, KernelRidgeParams, KernelRidgeValidParams};
 pub use real::Real;
 pub use sparse::CsrView;
-pub use stages::CpuStages;
+pub use stages::{CpuStages, StageError};
 pub use truncated_svd::{
     Solver, SparseRows, TruncatedSvd, TruncatedSvdError, TruncatedSvdParams,
     TruncatedSvdValidParams,

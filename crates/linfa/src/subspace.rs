@@ -1,6 +1,5 @@
 //! Leading right singular vectors: a basis that holds them, and the vectors out of the basis.
 
-use faer::{Mat, Side};
 use linfa_linalg::Order;
 use ndarray::{Array1, Array2, Axis, s};
 use rand::{Rng as _, SeedableRng as _};
@@ -9,7 +8,8 @@ use rand_distr::StandardNormal;
 
 use crate::{Real, dense, matrix::Matrix};
 
-/// An orthonormal basis, columns x `width`, close to the leading right singular vectors.
+/// An orthonormal basis, columns x `width`, close to the leading right singular vectors. Where all of A^T A
+/// takes no more work than the iterations would, its eigenvectors themselves.
 pub(crate) fn randomized<F: Real>(
     matrix: &Matrix<'_, F>,
     width: usize,
@@ -17,14 +17,15 @@ pub(crate) fn randomized<F: Real>(
     seed: u64,
 ) -> Array2<F> {
     let columns = matrix.dim().1;
-    if width == columns {
-        return Array2::eye(columns);
+    if columns <= width * (iterations + 1) {
+        let gram = matrix.gram_product(Array2::eye(columns).view()).mapv(Real::wide);
+        return descending_eigen(&gram).1.slice(s![.., ..width]).mapv(F::of);
     }
     let mut basis = gaussian(columns, width, seed);
     for _ in 0..iterations {
-        basis = orthonormal(&matrix.gram_product(basis.view()));
+        basis = dense::orthonormal(matrix.gram_product(basis.view()).view());
     }
-    if iterations == 0 { orthonormal(&basis) } else { basis }
+    if iterations == 0 { dense::orthonormal(basis.view()) } else { basis }
 }
 
 /// The leading right singular vectors as LOBPCG finds them, columns x `n_components`.
@@ -51,7 +52,7 @@ pub(crate) fn lobpcg<F: Real>(
     );
     // Short of the tolerance, the best vectors so far come beside the reason.
     match found {
-        Ok(best) | Err((_, Some(best))) => Ok(orthonormal(&best.eigvecs)),
+        Ok(best) | Err((_, Some(best))) => Ok(dense::orthonormal(best.eigvecs.view())),
         Err((error, None)) => Err(format!("LOBPCG broke down: {error}")),
     }
 }
@@ -91,20 +92,9 @@ fn gram<F: Real>(y: &Array2<F>) -> Array2<f64> {
 }
 
 fn descending_eigen(matrix: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
-    let n = matrix.nrows();
-    let symmetric = Mat::from_fn(n, n, |i, j| matrix[[i, j]]);
-    // QR iterations on a finite symmetric matrix converge.
-    let Ok(eigen) = symmetric.self_adjoint_eigen(Side::Lower) else {
-        return (Array1::from_elem(n, f64::NAN), Array2::from_elem((n, n), f64::NAN));
-    };
-    let values = Array1::from_shape_fn(n, |i| eigen.S()[n - 1 - i]);
-    let vectors = dense::to_array(eigen.U()).slice_move(s![.., ..;-1]);
-    (values, vectors.as_standard_layout().into_owned())
-}
-
-/// An orthonormal basis of the columns of `a`, by Householder reflections.
-fn orthonormal<F: Real>(a: &Array2<F>) -> Array2<F> {
-    dense::to_array(dense::view(&a.view()).qr().compute_thin_Q().as_ref())
+    let (values, vectors) = dense::symmetric_eigen(matrix.view());
+    let vectors = vectors.slice_move(s![.., ..;-1]);
+    (values.slice_move(s![..;-1]), vectors.as_standard_layout().into_owned())
 }
 
 fn gaussian<F: Real>(rows: usize, columns: usize, seed: u64) -> Array2<F> {

@@ -86,7 +86,8 @@ fn key(record: &RunRecord) -> Key<'_> {
     }
 }
 
-/// Zeros are added because the sum of no stages is negative zero. A failed run keeps what it used until it broke, but no stage sums, which would be partial.
+/// A failed run keeps what it used until it broke, but no stage sums, which would be partial. Zeros are added
+/// because the sum of no stages is negative zero.
 fn values(record: &RunRecord) -> Values<'_> {
     let ok = scored(record);
     let ran = (record.status != Status::Unavailable).then_some(&record.usage);

@@ -1,5 +1,7 @@
 //! The figure, read back as XML, as laid out text and as pixels.
 
+#![allow(clippy::unwrap_used)]
+
 #[allow(dead_code)]
 mod samples;
 

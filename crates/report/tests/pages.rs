@@ -1,5 +1,7 @@
 //! What readers see, as text.
 
+#![allow(clippy::unwrap_used)]
+
 #[allow(dead_code)]
 mod samples;
 
@@ -171,6 +173,8 @@ fn the_page_says_what_training_time_is() {
             && html.contains("998bac96dfa2")
     );
     assert!(html.contains("alpha = 0.2"));
+    let markdown = report(&synthetic(study())).markdown().unwrap();
+    assert!(markdown.contains("On bmmc-synthetic (synthetic data), median of 3 repeats"));
 }
 
 #[test]
