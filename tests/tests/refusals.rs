@@ -1,6 +1,10 @@
-//! Mistakes a user can make: each is a sentence, exit code 2, and nothing else happens.
+//! Mistakes a user can make, each a sentence, exit code 2, and nothing else happens; and what a machine may lack.
 
-use std::fs;
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use end_to_end::{records, refusal, reproduce, starter, xtask};
 use modality_harness::record::Status;
@@ -72,47 +76,59 @@ fn a_folder_with_a_bad_file_is_refused_with_its_name() {
 
 #[test]
 fn a_backend_that_is_not_there_is_a_row_that_says_why() {
+    let Some(data) = starter() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let (cache, out) = (folder.path().join("cache"), folder.path().join("out"));
-    let tools = folder.path().join("bin");
-    fs::create_dir(&tools).unwrap();
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let data = starter();
-    let Some(data) = data.as_deref().and_then(|path| path.to_str()) else { return };
-
-    // A path without python3.
-    let mut command = reproduce(
-        &cache,
-        &out,
-        &["--study", "scikit-learn", "--data", data, "--only", "mean,sklearn", "--repeats", "1"],
-    );
-    let compilers = std::env::var("PATH").unwrap_or_default();
-    let without_python: Vec<_> = std::env::split_paths(&compilers)
-        .filter(|folder| !folder.join("python3").exists())
-        .collect();
-    for tool in ["cc", "gcc", "ld", "git", "rustc"] {
-        let found = std::env::split_paths(&compilers)
-            .map(|folder| folder.join(tool))
-            .find(|path| path.exists());
-        if let Some(path) = found {
-            std::os::unix::fs::symlink(path, tools.join(tool)).unwrap();
-        }
-    }
-    let path = std::env::join_paths([tools].into_iter().chain(without_python)).unwrap();
-    let output =
-        command.env("PATH", path).env("CARGO", cargo).assert().success().get_output().clone();
+    let out = folder.path().join("out");
+    let mut command = reproduce(&folder.path().join("cache"), &out, &["--study", "scikit-learn"]);
+    command.args(["--only", "mean,sklearn", "--repeats", "1", "--data"]).arg(data);
+    command.env("PATH", path_without_python(folder.path()));
+    let output = command.assert().success().get_output().clone();
 
     let records = records(&out);
     let status = |backend: &str| {
-        records.iter().find(|record| record.run.backend == backend).map(|record| record.status)
+        let record = records.iter().find(|record| record.run.backend == backend);
+        record.map(|record| record.status)
     };
     assert_eq!((status("linfa"), status("sklearn")), (Some(Status::Ok), Some(Status::Unavailable)));
-    let shown =
-        String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        shown.contains("tsvd-krr/sklearn (unavailable)") && shown.contains("cannot be started"),
-        "{shown}"
-    );
+    let shown = String::from_utf8_lossy(&output.stdout);
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("tsvd-krr/sklearn (unavailable)"), "{shown}");
+    assert!(shown.contains("cannot be started"), "{shown}");
     let csv = fs::read_to_string(out.join("results.csv")).unwrap();
     assert!(csv.contains("tsvd-krr,sklearn,,0,unavailable,"), "{csv}");
+}
+
+#[test]
+fn without_pip_generated_data_takes_the_place_of_real_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["--only", "mean", "--repeats", "1"];
+    let mut command = reproduce(&folder.path().join("cache"), &out, &arguments);
+    command.env("PATH", path_without_python(folder.path()));
+    let output = command.assert().success().get_output().clone();
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    let line = said.lines().find(|line| line.contains("going on with generated data"));
+    assert!(line.is_some_and(|line| line.contains("pip")), "{said}");
+    assert!(records(&out).iter().all(|record| record.dataset.synthetic));
+    let page = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(page.contains("Synthetic data"), "{page}");
+}
+
+/// The folders of `PATH` that hold neither Python nor pip, and what building needs of the others.
+fn path_without_python(scratch: &Path) -> OsString {
+    let everything = std::env::var_os("PATH").unwrap_or_default();
+    let folders = || std::env::split_paths(&everything);
+    let tools = scratch.join("tools");
+    fs::create_dir(&tools).unwrap();
+    for tool in ["cc", "gcc", "ld", "ar", "git", "rustc", "cargo", "sh"] {
+        if let Some(path) = folders().map(|folder| folder.join(tool)).find(|path| path.exists()) {
+            std::os::unix::fs::symlink(path, tools.join(tool)).unwrap();
+        }
+    }
+    let has_python = |folder: &PathBuf| {
+        ["python3", "python", "pip", "pip3"].iter().any(|name| folder.join(name).exists())
+    };
+    let others = folders().filter(|folder| !has_python(folder));
+    std::env::join_paths([tools.clone()].into_iter().chain(others)).unwrap()
 }

@@ -71,6 +71,20 @@ pub enum Phase {
 }
 
 impl Stage {
+    /// All stages, in the order in which a run comes to them.
+    pub const ALL: [Self; 10] = [
+        Self::Load,
+        Self::Setup,
+        Self::TsvdGex,
+        Self::TsvdAdt,
+        Self::Standardize,
+        Self::Kernel,
+        Self::Solve,
+        Self::Fit,
+        Self::Predict,
+        Self::Write,
+    ];
+
     /// What the stage counts towards.
     pub fn phase(self) -> Phase {
         match self {

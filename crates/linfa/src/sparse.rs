@@ -1,7 +1,7 @@
 //! Products of a sparse matrix in compressed rows with a dense one.
 //!
 //! Both products walk the rows of A once for each slab of [`WIDTH`] columns of B, packed so that a row of the
-//! slab is one or two cache lines and the slab stays in the second-level cache. Slabs go to threads; every sum
+//! slab is a few whole cache lines and the slab stays in the second-level cache. Slabs go to threads; every sum
 //! has one fixed order, so results do not depend on the number of threads. Each product costs
 //! 2 nnz(A) columns(B) operations, A^T A B twice that.
 
@@ -16,10 +16,10 @@ use crate::Real;
 pub type CsrView<'a, F> = CsMatViewI<'a, F, u32, usize>;
 
 /// Columns of a slab.
-const WIDTH: usize = 16;
+const WIDTH: usize = 32;
 
 /// Sums of one row kept side by side, to hide the latency of an addition.
-const UNROLL: usize = 4;
+const UNROLL: usize = 2;
 
 /// A row of a slab.
 #[derive(Clone, Copy)]
@@ -187,7 +187,7 @@ mod tests {
 
     fn check<F: Real>(tolerance: f64) {
         let mut rng = ChaCha8Rng::seed_from_u64(9);
-        for (rows, columns, width) in [(1, 1, 1), (53, 40, 15), (20, 97, 16), (130, 61, 37)] {
+        for (rows, columns, width) in [(1, 1, 1), (53, 40, 15), (20, 97, 32), (130, 61, 71)] {
             let a = random::<F>(rows, columns, 0.3, rows as u64);
             let empty = CsMatI::<F, u32, usize>::new((0, columns), vec![0], vec![], vec![]);
             let b =

