@@ -206,6 +206,9 @@ pub(crate) fn solve<F: Real>(
     coefficients.assign(&targets);
     dense::cholesky_solve(kernel, &mut coefficients)
         .map_err(|row| KernelRidgeError::NotPositiveDefinite { row, alpha: as_written(alpha) })?;
+    if !coefficients.iter().all(|&value| num_traits::Float::is_finite(value)) {
+        return Err(KernelRidgeError::NotFinite("coefficients"));
+    }
     Ok(coefficients.as_standard_layout().into_owned())
 }
 

@@ -8,8 +8,11 @@ use rand_distr::StandardNormal;
 
 use crate::{Real, dense, matrix::Matrix};
 
-/// An orthonormal basis, columns x `width`, close to the leading right singular vectors. Where all of A^T A
-/// takes no more work than the iterations would, its eigenvectors themselves.
+/// Columns up to which all of A^T A is formed: its eigenvectors are exact, and take a fraction of a second.
+const EXACT_COLUMNS: usize = 1024;
+
+/// An orthonormal basis, columns x `width`, close to the leading right singular vectors; of a matrix with few
+/// columns, those vectors themselves.
 pub(crate) fn randomized<F: Real>(
     matrix: &Matrix<'_, F>,
     width: usize,
@@ -17,7 +20,7 @@ pub(crate) fn randomized<F: Real>(
     seed: u64,
 ) -> Array2<F> {
     let columns = matrix.dim().1;
-    if columns <= width * (iterations + 1) {
+    if columns <= EXACT_COLUMNS {
         let gram = matrix.gram_product(Array2::eye(columns).view()).mapv(Real::wide);
         return descending_eigen(&gram).1.slice(s![.., ..width]).mapv(F::of);
     }

@@ -44,7 +44,8 @@ pub enum TruncatedSvdError {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Solver {
     /// Randomized subspace iteration with a Gaussian start, re-orthonormalised at every step, and a
-    /// Rayleigh-Ritz step in float64 (Halko, Martinsson and Tropp, SIAM Review 53, 2011, algorithm 4.4).
+    /// Rayleigh-Ritz step in float64 (Halko, Martinsson and Tropp, SIAM Review 53, 2011, algorithm 4.4). A matrix
+    /// of at most 1,024 columns is decomposed exactly, by the eigenvectors of A^T A.
     Randomized {
         /// Vectors carried beside the wanted ones.
         n_oversamples: usize,
@@ -53,7 +54,7 @@ pub enum Solver {
     },
     /// Locally optimal block preconditioned conjugate gradients on A^T A, as linfa-reduction's `Pca` uses it.
     Lobpcg {
-        /// Largest residual norm of an eigenvector of A^T A.
+        /// Largest residual norm of an eigenvector of A^T A; the best vectors found short of it are used too.
         tolerance: f32,
         /// Steps at most.
         max_iterations: usize,

@@ -1,5 +1,7 @@
 //! `KernelRidge` against scikit-learn and against a plain float64 solve.
 
+#![allow(clippy::unwrap_used)]
+
 use backend_linfa::{Kernel, KernelRidge, KernelRidgeError, Real};
 use linfa::{
     Dataset, DatasetBase, ParamGuard,

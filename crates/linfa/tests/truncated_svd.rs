@@ -1,5 +1,7 @@
 //! `TruncatedSvd` against matrices whose decomposition is known.
 
+#![allow(clippy::unwrap_used)]
+
 use backend_linfa::{Real, Solver, SparseRows, TruncatedSvd, TruncatedSvdError};
 use linfa::{
     Dataset, DatasetBase, ParamGuard,
@@ -16,9 +18,9 @@ use sprs::CsMatI;
 
 type Csr<F> = CsMatI<F, u32, usize>;
 
-const ROWS: usize = 800;
-// More than the randomized solver iterates over here, so that it does not turn to all of A^T A.
-const COLUMNS: usize = 700;
+const ROWS: usize = 1200;
+// More than the columns up to which the randomized solver forms all of A^T A.
+const COLUMNS: usize = 1100;
 const RANK: usize = 140;
 const K: usize = 12;
 
@@ -125,7 +127,8 @@ fn repeated_values_are_found() {
     check::<f64>(&clustered(), Solver::default(), 1e-4);
     check::<f32>(&clustered(), Solver::default(), 1e-4);
     check::<f64>(&clustered(), LOBPCG, 1e-5);
-    check::<f32>(&clustered(), Solver::Lobpcg { tolerance: 1e-3, max_iterations: 200 }, 1e-3);
+    // Residual over gap, for twelve vectors: 1e-3 / (1 - 0.25^2) * sqrt(12).
+    check::<f32>(&clustered(), Solver::Lobpcg { tolerance: 1e-3, max_iterations: 200 }, 3.7e-3);
 }
 
 #[test]
