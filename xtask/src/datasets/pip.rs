@@ -217,6 +217,7 @@ fn last_lines(said: &str, status: ExitStatus) -> String {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "pip_tests.rs"]
 mod tests;
