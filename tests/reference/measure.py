@@ -26,17 +26,17 @@ TOLERANCE = 5e-4
 
 
 def prepared_folder(sha256):
-    for path in glob.glob(os.path.join(CACHE, "prepared", "*", "dataset.json")):
+    for path in glob.glob(os.path.join(CACHE, "prepared", "*", "inputs", "dataset.json")):
         with open(path) as file:
             if json.load(file)["sha256"] == sha256:
-                return os.path.dirname(path)
+                return os.path.dirname(os.path.dirname(path))
     sys.exit(f"{CACHE} holds no prepared data set with the sum {sha256}")
 
 
 def study_values(plan):
     folder = prepared_folder(plan["dataset"]["sha256"])
-    train, adt, test = backend.read_inputs(folder)
-    answers = np.load(os.path.join(folder, "test_adt.npy")).astype(np.float64)
+    train, adt, test = backend.read_inputs(os.path.join(folder, "inputs"))
+    answers = np.load(os.path.join(folder, "answers", "test_adt.npy")).astype(np.float64)
     values = {}
     for row in plan["rows"]:
         for repeat in plan["repeats"]:

@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import contextmanager
 
+OLDEST = (1, 5)  # the first whose TruncatedSVD fixes signs by V, which the row-wise standardisation sees
 MISSING = None
 try:
     import numpy as np
@@ -21,6 +22,8 @@ try:
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.linear_model import Ridge
     from sklearn.neighbors import KNeighborsRegressor
+    if tuple(map(int, sklearn.__version__.split(".")[:2])) < OLDEST:
+        MISSING = f"scikit-learn {sklearn.__version__} is older than {OLDEST[0]}.{OLDEST[1]}"
 except ImportError as error:
     MISSING = error
 
@@ -111,6 +114,7 @@ def tsvd_krr(spec, train, adt, test):
         if adt.shape[1] > params["adt_components"]:
             model = TruncatedSVD(params["adt_components"], random_state=spec["seed"])
             targets, components = model.fit_transform(adt), model.components_
+    say("note", text="randomized TruncatedSVD; KernelRidge forms its kernels inside solve and predict")
     total = 0
     for done, cells in enumerate(spec["fits"], start=1):
         with stage("solve"):
@@ -129,7 +133,7 @@ METHODS = {"zeros": zeros, "mean": mean, "linear": linear, "knn": knn, "tsvd-krr
 def main():
     spec = json.loads(sys.stdin.readline())
     if MISSING:
-        say("unavailable", reason=f"{MISSING} in {sys.executable}; `python3 -m pip install scikit-learn` brings it")
+        say("unavailable", reason=f"{MISSING} in {sys.executable}; `python3 -m pip install -U scikit-learn` brings it")
         return
     versions = {"python": sys.version.split()[0], "numpy": np.__version__, "scipy": scipy.__version__}
     say("hello", device="CPU", versions={**versions, "scikit-learn": sklearn.__version__})

@@ -1,6 +1,6 @@
 //! The same plan fed to scikit-learn gives the same accuracy.
 //!
-//! `tests/reference/values.json` holds what `tests/reference/measure.sh` measured with scikit-learn; the plans
+//! `tests/reference/values.json` holds what `tests/reference/measure.py` measured with scikit-learn; the plans
 //! are drawn anew here and must be the ones that scikit-learn was given.
 
 use std::{collections::BTreeMap, fs};

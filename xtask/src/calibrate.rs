@@ -48,8 +48,10 @@ pub(crate) fn run(
     let request = Request { name: &study.dataset.name, size: Some(&arguments.size), data: None };
     let data =
         datasets::ready(root, &Catalogue::load(root)?, &request, &Cache::from_env()?, progress)?;
-    let output = output::choose(root, "calibrate", None, false)?;
+    let output = output::choose(root, "calibrate", None, false)?.claim()?;
     let plan = Plan::draw(&study, &study.rows, &data.folder, reproduce::threads(None))?;
+    let command = format!("cargo xtask calibrate --size {}", arguments.size);
+    let plan = Plan { command, ..plan };
     reproduce::settle(&plan, &output, false)?;
     let records = reproduce::measure(root, plan, &data.folder, &output, &backends, progress)?;
 
@@ -79,7 +81,7 @@ struct Line {
 fn data_lines(folder: &Path) -> anyhow::Result<Vec<Line>> {
     let answers = prepared::read_answers(folder)?;
     let mean = answers.iter().map(|&value| f64::from(value)).sum::<f64>() / answers.len() as f64;
-    let gex = prepared::read_inputs(folder)?.train_gex;
+    let gex = prepared::read_inputs(&prepared::inputs(folder))?.train_gex;
     let density = gex.nnz() as f64 / (gex.rows() as f64 * gex.cols() as f64);
     Ok(vec![
         near("mean of test ADT", mean, ADT_MEAN.0, Some(ADT_MEAN.1)),

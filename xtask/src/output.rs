@@ -1,13 +1,22 @@
 //! Choosing the folder that results go to, so that no earlier result is touched.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
+use anyhow::Context as _;
 use modality_harness::bench::Output;
 
 use crate::error::UserError;
+
+/// Where results will go.
+pub(crate) enum Place {
+    /// This folder.
+    Folder(Output),
+    /// The next number in this one.
+    NextIn(PathBuf),
+}
 
 /// `given`, or a new folder `out/STUDY/N`; when resuming, `given` or the newest such folder.
 pub(crate) fn choose(
@@ -15,13 +24,12 @@ pub(crate) fn choose(
     study: &str,
     given: Option<&Path>,
     resume: bool,
-) -> anyhow::Result<Output> {
+) -> anyhow::Result<Place> {
     let parent = root.join("out").join(study);
-    let newest = newest(&parent);
     let folder = match (given, resume) {
         (Some(folder), _) => folder.to_owned(),
-        (None, false) => parent.join((newest.unwrap_or(0) + 1).to_string()),
-        (None, true) => match newest {
+        (None, false) => return Ok(Place::NextIn(parent)),
+        (None, true) => match newest(&parent) {
             Some(number) => parent.join(number.to_string()),
             None => {
                 let what = format!("there is nothing to resume in {}", parent.display());
@@ -40,7 +48,27 @@ pub(crate) fn choose(
     if !output.plan().exists() && resume {
         return Err(UserError(format!("{shown} holds no plan.json to resume")).into());
     }
-    Ok(output)
+    Ok(Place::Folder(output))
+}
+
+impl Place {
+    /// Makes the folder; a numbered one is nobody else's, also when two studies start together.
+    pub(crate) fn claim(self) -> anyhow::Result<Output> {
+        let parent = match self {
+            Self::Folder(output) => return Ok(output),
+            Self::NextIn(parent) => parent,
+        };
+        let context = |path: &Path| format!("cannot make {}", path.display());
+        fs::create_dir_all(&parent).with_context(|| context(&parent))?;
+        loop {
+            let folder = parent.join((newest(&parent).unwrap_or(0) + 1).to_string());
+            match fs::create_dir(&folder) {
+                Ok(()) => return Ok(Output::new(folder)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error).with_context(|| context(&folder)),
+            }
+        }
+    }
 }
 
 fn newest(parent: &Path) -> Option<u32> {
@@ -54,4 +82,23 @@ pub(crate) fn shown(path: &Path) -> PathBuf {
         .ok()
         .and_then(|here| Some(path.strip_prefix(here).ok()?.to_owned()));
     relative.unwrap_or_else(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_numbered_and_nobody_gets_anothers() {
+        let root = tempfile::tempdir().unwrap();
+        let claim = || choose(root.path(), "s", None, false).unwrap();
+        let (first, second) = (claim(), claim());
+        let names = [first, second].map(|place| {
+            let output = place.claim().unwrap();
+            output.root().file_name().unwrap().to_owned()
+        });
+        assert_eq!(names, ["1", "2"]);
+        let nothing = choose(root.path(), "other", None, true).err().unwrap();
+        assert!(nothing.to_string().contains("nothing to resume"), "{nothing}");
+    }
 }

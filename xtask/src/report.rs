@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use modality_harness::{bench::Output, plan::Plan, record::RunRecord};
-use modality_report::Report;
+use modality_report::{Heading, Report};
 
 use crate::error::UserError;
 
@@ -15,13 +15,15 @@ pub(crate) fn run(folder: &Path) -> anyhow::Result<()> {
         return Err(UserError(what).into());
     }
     let plan = Plan::load(&output.plan())?;
-    write(&output, &plan.title, &plan.description)
+    write(&output, &plan)
 }
 
 /// Writes the report of the records in `output` and prints its table.
-pub(crate) fn write(output: &Output, title: &str, description: &str) -> anyhow::Result<()> {
+pub(crate) fn write(output: &Output, plan: &Plan) -> anyhow::Result<()> {
     let records = RunRecord::load_all(&output.records())?;
-    let report = Report::new(title, description, &records)?;
+    let Plan { title, description, command, .. } = plan;
+    let heading = Heading { title, description, command };
+    let report = Report::new(&heading, &records)?;
     report.write(output.root())?;
     println!("{}", report.table());
     Ok(())

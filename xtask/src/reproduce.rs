@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
+use modality_data::prepared::Manifest;
 use modality_harness::{
     bench::{Bench, Output},
     environment::Environment,
@@ -33,7 +34,7 @@ pub(crate) fn run(
     let mut study = Study::load(&configs, &arguments.study, &backends)?;
     study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
     let rows = select(&study, &arguments.only)?;
-    let output = output::choose(root, &study.name, arguments.out.as_deref(), arguments.resume)?;
+    let place = output::choose(root, &study.name, arguments.out.as_deref(), arguments.resume)?;
 
     let request = Request {
         name: &study.dataset.name,
@@ -41,13 +42,52 @@ pub(crate) fn run(
         data: arguments.data.as_deref(),
     };
     let data = data(root, &request, progress)?;
+    speak_for(&mut study, &data.manifest);
     let plan = Plan::draw(&study, &rows, &data.folder, threads(arguments.threads))?;
+    let plan = Plan { command: command(arguments), ..plan };
+    let output = place.claim()?;
     settle(&plan, &output, arguments.resume)?;
     let records = measure(root, plan, &data.folder, &output, &backends, progress)?;
     progress.say(&format!("results: {}", output::shown(output.root()).display()));
 
-    let failed = records.iter().any(|record| record.status == Status::Failed);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let any = |status| records.iter().any(|record| record.status == status);
+    let good = any(Status::Ok) && !any(Status::Failed);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Title and description are of the study's own data; other data speaks for itself.
+fn speak_for(study: &mut Study, data: &Manifest) {
+    if data.name != study.dataset.name {
+        study.title = format!("Surface proteins from gene expression: {}", data.name);
+        study.description = format!("Data: {}.", data.provenance.source.trim_end_matches('.'));
+    }
+}
+
+/// What to type to have the study run again.
+fn command(arguments: &Reproduce) -> String {
+    let data = arguments.data.as_ref().map(|folder| quoted(&folder.display().to_string()));
+    let options = [
+        ("data", data),
+        ("only", (!arguments.only.is_empty()).then(|| arguments.only.join(","))),
+        ("repeats", arguments.repeats.map(|repeats| repeats.to_string())),
+        ("threads", arguments.threads.map(|threads| threads.to_string())),
+    ];
+    let mut command = format!("cargo xtask reproduce --study {}", arguments.study);
+    for (option, value) in options {
+        if let Some(value) = value {
+            command.push_str(&format!(" --{option} {value}"));
+        }
+    }
+    command
+}
+
+/// As one word of a shell's.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// Carries out the plan and reports it.
@@ -61,7 +101,7 @@ pub(crate) fn measure(
 ) -> anyhow::Result<Vec<RunRecord>> {
     let bench = Bench::open(plan, dataset, output.clone(), Environment::observe(root))?;
     let records = run_all(root, &bench, backends, progress)?;
-    report::write(output, &bench.plan().title, &bench.plan().description)?;
+    report::write(output, bench.plan())?;
     Ok(records)
 }
 
@@ -149,7 +189,7 @@ fn run_row(
     let repeats = bench.plan().repeats.len();
     let label = format!("{}/{}, run {} of {repeats}", row.method, row.backend, repeat + 1);
     let record = match &runners[&row.backend] {
-        Err(reason) => bench.cannot_run(row, repeat, reason)?,
+        Err(reason) => bench.cannot_run(row, repeat, Status::Failed, reason)?,
         Ok(runner) => {
             let task = progress.begin(&label, Unit::Items);
             let record = bench.run(row, repeat, runner, |event| match event {
@@ -169,5 +209,28 @@ fn outcome(record: &RunRecord) -> String {
     match record.metrics {
         Some(metrics) => format!("RMSE {:.4}, trained in {:.2} s", metrics.rmse, record.train_s()),
         None => format!("{}: {}", record.status.name(), record.note),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_that_is_shown_can_be_typed() {
+        let arguments = Reproduce {
+            study: "smoke".to_owned(),
+            data: Some("/my data".into()),
+            only: vec!["mean".to_owned(), "knn".to_owned()],
+            repeats: Some(2),
+            threads: None,
+            out: None,
+            resume: false,
+        };
+        let shown = command(&arguments);
+        assert_eq!(
+            shown,
+            "cargo xtask reproduce --study smoke --data '/my data' --only mean,knn --repeats 2"
+        );
     }
 }

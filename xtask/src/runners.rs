@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::progress::Progress;
 
-/// A runner, or why there is none on this machine.
+/// A runner, or why it could not be built.
 pub(crate) type Ready = Result<Runner, String>;
 
 /// Makes the runners of `names` ready.
@@ -39,12 +39,8 @@ pub(crate) fn ready<'a>(
 fn runner(root: &Path, backend: &Backend, progress: &Progress) -> anyhow::Result<Ready> {
     let command = match (&backend.package, &backend.command) {
         (Some(package), _) => match build(root, package, progress)? {
-            Some(binary) => vec![binary.display().to_string()],
-            None => {
-                return Ok(Err(format!(
-                    "`cargo build --release -p {package}` failed on this machine"
-                )));
-            }
+            Ok(binary) => vec![binary.display().to_string()],
+            Err(reason) => return Ok(Err(reason)),
         },
         (None, Some(command)) => command.clone(),
         (None, None) => {
@@ -54,34 +50,33 @@ fn runner(root: &Path, backend: &Backend, progress: &Progress) -> anyhow::Result
     Ok(Ok(Runner { command, folder: root.to_owned() }))
 }
 
-/// Builds the package; nothing if the compiler refuses. Cargo's own progress goes to standard error.
-fn build(root: &Path, package: &str, progress: &Progress) -> anyhow::Result<Option<PathBuf>> {
+/// Builds the package, and finds its binary. Cargo's own progress goes to standard error.
+fn build(
+    root: &Path,
+    package: &str,
+    progress: &Progress,
+) -> anyhow::Result<Result<PathBuf, String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["build", "--release", "--package", package];
     let output = Command::new(cargo)
         .current_dir(root)
-        .args([
-            "build",
-            "--release",
-            "--package",
-            package,
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+        .args(arguments)
+        .args(["--message-format", "json-render-diagnostics"])
         .args(progress.is_quiet().then_some("--quiet"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .context("cargo cannot be started")?;
     if !output.status.success() {
-        return Ok(None);
+        return Ok(Err(format!("`cargo {}` failed", arguments.join(" "))));
     }
-    let executables = String::from_utf8_lossy(&output.stdout)
+    let executable = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
         .filter(|artifact| artifact.target.as_ref().is_some_and(|target| target.name == package))
         .filter_map(|artifact| artifact.executable)
         .next_back();
-    Ok(executables)
+    Ok(executable.ok_or_else(|| format!("package `{package}` has no binary of that name")))
 }
 
 /// The part of cargo's messages that says where a binary is.

@@ -10,7 +10,7 @@ use crate::Csr;
 /// The sums and the logarithm are computed in float64. A cell without counts stays as it is.
 ///
 /// # Errors
-/// A sentence, where the median total is zero: more than half of the cells are empty.
+/// A sentence, where the median total is zero, as of half of the cells or more being empty.
 pub fn normalise_gex(gex: &mut Csr) -> Result<(), String> {
     let bounds = gex.indptr().raw_storage().to_vec();
     let total = |row: &[usize], data: &[f32]| {

@@ -2,11 +2,13 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `dataset.json` | [`Manifest`]: names, shapes, provenance, sums |
-//! | `train_cells.json`, `test_cells.json` | [`Cells`]: barcodes, batch, donor, site |
-//! | `train_gex.{indptr,indices,data}.npy`, `test_gex.…` | cells x genes, CSR: uint64, uint32, float32 |
-//! | `train_adt.npy` | cells x proteins, float32, C order |
-//! | `test_adt.npy` | the answers, read by the harness alone |
+//! | `inputs/dataset.json` | [`Manifest`]: names, shapes, provenance, sums |
+//! | `inputs/{train,test}_cells.json` | [`Cells`]: barcodes, batch, donor, site |
+//! | `inputs/{train,test}_gex.{indptr,indices,data}.npy` | cells x genes, CSR: uint64, uint32, float32 |
+//! | `inputs/train_adt.npy` | cells x proteins, float32, C order |
+//! | `answers/test_adt.npy` | the same of the test cells |
+//!
+//! Runners are handed `inputs`; the harness alone reads `answers`.
 //!
 //! A folder is written beside its place and renamed, so a half-written one never counts.
 
@@ -24,9 +26,12 @@ use sha2::{Digest, Sha256};
 use crate::{Cells, Csr, Dataset, Error, FileSum, Provenance, Result};
 
 /// Version of the folder's layout, in [`Manifest::format`].
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const MANIFEST: &str = "dataset.json";
+const INPUTS: &str = "inputs";
+const ANSWERS: &str = "answers";
+const TEST_ADT: &str = "test_adt.npy";
 
 /// What a prepared folder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +52,7 @@ pub struct Manifest {
     pub proteins: Vec<String>,
     /// SHA-256 over the sums of the arrays below: one short name for the data.
     pub sha256: String,
-    /// The other files of the folder, with their sums.
+    /// The other files, with their sums; those of the answers are in a folder of their own.
     pub files: Vec<FileSum>,
 }
 
@@ -74,6 +79,10 @@ pub fn write(dataset: &Dataset, folder: &Path) -> Result<Manifest> {
     fs::create_dir_all(parent).map_err(io(parent))?;
     let staging =
         tempfile::Builder::new().prefix(".preparing-").tempdir_in(parent).map_err(io(parent))?;
+    for part in [INPUTS, ANSWERS] {
+        let part = staging.path().join(part);
+        fs::create_dir(&part).map_err(io(&part))?;
+    }
     let mut writer = Writer { folder: staging.path().to_owned(), files: Vec::new() };
     for (half, split) in [("train", &dataset.train), ("test", &dataset.test)] {
         writer.csr(&format!("{half}_gex"), &split.gex)?;
@@ -96,15 +105,41 @@ pub fn write(dataset: &Dataset, folder: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
+/// The part of a prepared `folder` that a backend may see: the folder that runners are handed.
+pub fn inputs(folder: &Path) -> PathBuf {
+    folder.join(INPUTS)
+}
+
+/// Reads names, shapes and provenance, and checks that every file has the sum it was written with.
+///
+/// # Errors
+/// As [`read_manifest`]; [`Error::File`] for a file that has changed.
+pub fn verify(folder: &Path) -> Result<Manifest> {
+    let manifest = read_manifest(folder)?;
+    for file in &manifest.files {
+        let path = place(folder, &file.name);
+        if crate::sha256_file(&path)? != file.sha256 {
+            let what = "changed since it was written; delete its folder to make it anew".to_owned();
+            return Err(Error::File { path, what });
+        }
+    }
+    Ok(manifest)
+}
+
 /// Reads names, shapes and provenance.
 ///
 /// # Errors
 /// [`Error::Io`] if there is no prepared data set in `folder`, [`Error::File`] if it has another format.
 pub fn read_manifest(folder: &Path) -> Result<Manifest> {
-    let manifest: Manifest = read_json(&folder.join(MANIFEST))?;
+    manifest_in(&inputs(folder))
+}
+
+fn manifest_in(inputs: &Path) -> Result<Manifest> {
+    let path = inputs.join(MANIFEST);
+    let manifest: Manifest = read_json(&path)?;
     if manifest.format != FORMAT {
         return Err(Error::File {
-            path: folder.join(MANIFEST),
+            path,
             what: format!(
                 "format {} where this program reads {FORMAT}; delete the folder",
                 manifest.format
@@ -114,15 +149,16 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Reads what a backend may see.
+/// Reads what a backend may see, from the folder that it is handed.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::File`], naming the file.
-pub fn read_inputs(folder: &Path) -> Result<Inputs> {
-    let manifest = read_manifest(folder)?;
-    let train_adt = read_npy(&folder.join("train_adt.npy"))?;
-    let train_gex = read_csr(folder, "train_gex", (manifest.train_cells, manifest.genes.len()))?;
-    let test_gex = read_csr(folder, "test_gex", (manifest.test_cells, manifest.genes.len()))?;
+pub fn read_inputs(inputs: &Path) -> Result<Inputs> {
+    let manifest = manifest_in(inputs)?;
+    let train_adt = read_npy(&inputs.join("train_adt.npy"))?;
+    let genes = manifest.genes.len();
+    let train_gex = read_csr(inputs, "train_gex", (manifest.train_cells, genes))?;
+    let test_gex = read_csr(inputs, "test_gex", (manifest.test_cells, genes))?;
     Ok(Inputs { manifest, train_gex, train_adt, test_gex })
 }
 
@@ -131,7 +167,7 @@ pub fn read_inputs(folder: &Path) -> Result<Inputs> {
 /// # Errors
 /// [`Error::Io`] or [`Error::File`], naming the file.
 pub fn read_answers(folder: &Path) -> Result<Array2<f32>> {
-    read_npy(&folder.join("test_adt.npy"))
+    read_npy(&folder.join(ANSWERS).join(TEST_ADT))
 }
 
 /// Reads the annotations of the training cells.
@@ -139,7 +175,7 @@ pub fn read_answers(folder: &Path) -> Result<Array2<f32>> {
 /// # Errors
 /// [`Error::Io`] or [`Error::File`], naming the file.
 pub fn read_train_cells(folder: &Path) -> Result<Cells> {
-    read_json(&folder.join("train_cells.json"))
+    read_json(&inputs(folder).join("train_cells.json"))
 }
 
 struct Writer {
@@ -169,7 +205,7 @@ impl Writer {
         name: &str,
         fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<()> {
-        let path = self.folder.join(name);
+        let path = place(&self.folder, name);
         let file = File::create(&path).map_err(io(&path))?;
         let mut out = Hashing { inner: BufWriter::new(file), hash: Sha256::new() };
         fill(&mut out).map_err(io(&path))?;
@@ -178,6 +214,23 @@ impl Writer {
         self.files.push(FileSum { name: name.to_owned(), sha256: hex(&out.hash.finalize()) });
         Ok(())
     }
+}
+
+/// Where a file of the prepared `folder` lies.
+fn place(folder: &Path, name: &str) -> PathBuf {
+    folder.join(if name == TEST_ADT { ANSWERS } else { INPUTS }).join(name)
+}
+
+/// Bytes of all files of a prepared `folder`.
+///
+/// # Errors
+/// [`Error::Io`] naming the file.
+pub fn size(folder: &Path, manifest: &Manifest) -> Result<u64> {
+    let bytes = |file: &FileSum| {
+        let path = place(folder, &file.name);
+        fs::metadata(&path).map(|meta| meta.len()).map_err(io(&path))
+    };
+    manifest.files.iter().map(bytes).sum()
 }
 
 struct Hashing<W> {

@@ -98,7 +98,7 @@ impl Bench {
         &self.plan
     }
 
-    /// The record of a run that is already there, if it went well.
+    /// The record of a run that is already there, if it went well and is the very run that is planned.
     ///
     /// # Errors
     /// As [`RunRecord::load`], for a record that is there and cannot be read.
@@ -107,7 +107,12 @@ impl Bench {
         if !path.exists() {
             return Ok(None);
         }
-        Ok(Some(RunRecord::load(&path)?).filter(|record| record.status == Status::Ok))
+        let record = RunRecord::load(&path)?;
+        let is_planned = record.dataset == self.plan.dataset
+            && record.params == row.params
+            && record.threads == self.plan.threads
+            && record.seed == self.plan.repeats[repeat].seed;
+        Ok(Some(record).filter(|record| record.status == Status::Ok && is_planned))
     }
 
     /// Runs one row, scores it and saves its record. A run that goes wrong is a record that says so.
@@ -126,8 +131,10 @@ impl Bench {
         // Left over from an earlier try, it could pass for this run's.
         let _ = fs::remove_file(&spec.predictions);
         let log = self.output.logs().join(format!("{stem}.log"));
+        let environment = self.environment.now();
         let outcome = host::run(runner, &spec, &log, watch)?;
-        let record = self.scored(row, repeat, outcome, &spec.predictions);
+        let record = self.record(row, repeat, outcome, environment);
+        let record = self.scored(record, &spec.predictions);
         record.save(&self.output.records())?;
         Ok(record)
     }
@@ -136,8 +143,15 @@ impl Bench {
     ///
     /// # Errors
     /// [`Error::Io`] if the record cannot be written.
-    pub fn cannot_run(&self, row: &PlannedRow, repeat: usize, reason: &str) -> Result<RunRecord> {
-        let record = self.record(row, repeat, Outcome::unavailable(reason));
+    pub fn cannot_run(
+        &self,
+        row: &PlannedRow,
+        repeat: usize,
+        status: Status,
+        reason: &str,
+    ) -> Result<RunRecord> {
+        let record =
+            self.record(row, repeat, Outcome::without_run(status, reason), self.environment.now());
         record.save(&self.output.records())?;
         Ok(record)
     }
@@ -157,7 +171,7 @@ impl Bench {
             protocol: PROTOCOL,
             method: row.method.clone(),
             params: row.params.clone(),
-            dataset: absolute(&self.dataset),
+            dataset: absolute(&prepared::inputs(&self.dataset)),
             predictions: absolute(&self.output.predictions())
                 .join(format!("{}.npy", self.id(row, repeat).stem())),
             threads: self.plan.threads,
@@ -166,14 +180,7 @@ impl Bench {
         }
     }
 
-    fn scored(
-        &self,
-        row: &PlannedRow,
-        repeat: usize,
-        outcome: Outcome,
-        predictions: &Path,
-    ) -> RunRecord {
-        let mut record = self.record(row, repeat, outcome);
+    fn scored(&self, mut record: RunRecord, predictions: &Path) -> RunRecord {
         if record.status != Status::Ok {
             return record;
         }
@@ -201,7 +208,13 @@ impl Bench {
         Ok((metrics, sha256_file(path)?))
     }
 
-    fn record(&self, row: &PlannedRow, repeat: usize, outcome: Outcome) -> RunRecord {
+    fn record(
+        &self,
+        row: &PlannedRow,
+        repeat: usize,
+        outcome: Outcome,
+        environment: Environment,
+    ) -> RunRecord {
         RunRecord {
             format: record::FORMAT,
             run: self.id(row, repeat),
@@ -216,7 +229,7 @@ impl Bench {
             predictions_sha256: None,
             stages: outcome.stages,
             usage: outcome.usage,
-            environment: self.environment.clone(),
+            environment,
             versions: outcome.versions,
         }
     }

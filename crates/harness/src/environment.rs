@@ -41,11 +41,20 @@ impl Environment {
             rustc: first_line(Command::new("rustc").arg("--version")),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: commit(root),
-            started_unix: std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(0, |time| time.as_secs()),
+            started_unix: unix_time(),
         }
     }
+
+    /// The same machine and tools, now.
+    #[must_use]
+    pub fn now(&self) -> Self {
+        Self { started_unix: unix_time(), ..self.clone() }
+    }
+}
+
+fn unix_time() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |time| time.as_secs())
 }
 
 fn usable_memory(system: &System) -> u64 {

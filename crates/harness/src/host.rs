@@ -5,8 +5,10 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    time::Instant,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Sender},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -16,6 +18,9 @@ use crate::{
     protocol::{Event, RunSpec},
     record::{StageTime, Status, Usage},
 };
+
+/// How long a runner may take to end after its last word.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// The command line of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +49,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// A run that this machine cannot make, for the given reason.
-    pub fn unavailable(reason: &str) -> Self {
-        Said::default().outcome(Status::Unavailable, reason.to_owned(), Usage::default())
+    /// Of a run that was not even started, for the given reason.
+    pub fn without_run(status: Status, reason: &str) -> Self {
+        Said::default().outcome(status, reason.to_owned(), Usage::default())
     }
 }
 
@@ -71,17 +76,19 @@ pub fn run(
         Ok(child) => child,
         Err(error) => {
             let command = runner.command.join(" ");
-            return Ok(Outcome::unavailable(&format!("`{command}` cannot be started: {error}")));
+            let reason = format!("`{command}` cannot be started: {error}");
+            return Ok(Outcome::without_run(Status::Unavailable, &reason));
         }
     };
     let peak_rss_mb = converse(&mut child, spec, &mut said, &mut watch);
-    let status = child.wait().map_err(log_error)?;
+    let status = wait(&mut child, &mut said).map_err(log_error)?;
     let usage = Usage {
         total_s: start.elapsed().as_secs_f64(),
         cpu_s: children_cpu_s() - cpu_before,
         peak_rss_mb,
         peak_gpu_mb: said.peak_gpu_mb,
     };
+    said.check_times(usage.total_s);
     let (status, reason) = said.verdict(status, log);
     Ok(said.outcome(status, reason, usage))
 }
@@ -108,18 +115,11 @@ fn converse(
     said: &mut Said,
     watch: &mut dyn FnMut(&Event),
 ) -> Option<f64> {
-    let mut stdin = child.stdin.take();
-    if let (Some(pipe), Ok(line)) = (&mut stdin, serde_json::to_string(spec)) {
-        // A runner that died early shows in its exit status.
-        let _ = writeln!(pipe, "{line}").and_then(|()| pipe.flush());
-    }
-    let stdout = child.stdout.take()?;
+    let (stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
+    let let_go = hand_over(stdin, serde_json::to_string(spec).ok()?);
     let mut peak_rss_mb = None;
     for line in BufReader::new(stdout).split(b'\n') {
         let Ok(line) = line else { break };
-        if said.last_word {
-            continue;
-        }
         match serde_json::from_slice::<Event>(&line) {
             Ok(event) => {
                 watch(&event);
@@ -127,19 +127,48 @@ fn converse(
             }
             Err(error) => {
                 let text: String = String::from_utf8_lossy(&line).chars().take(120).collect();
-                said.garbled = Some(format!(
+                said.broken = Some(format!(
                     "it wrote `{text}` to standard output, which is no event: {error}"
                 ));
                 let _ = child.kill();
-                break;
             }
         }
         peak_rss_mb = peak_rss_of(child.id()).or(peak_rss_mb);
-        if said.last_word {
-            drop(stdin.take());
+        if said.last_word || said.broken.is_some() {
+            break;
         }
     }
+    drop(let_go);
     peak_rss_mb
+}
+
+/// Writes the spec in a thread of its own, as a runner may speak before it has read all of it, and keeps the
+/// pipe open until the sender is dropped.
+fn hand_over(mut stdin: ChildStdin, spec: String) -> Sender<()> {
+    let (let_go, until) = mpsc::channel();
+    thread::spawn(move || {
+        // A runner that died early shows in its exit status.
+        let _ = writeln!(stdin, "{spec}").and_then(|()| stdin.flush());
+        let _ = until.recv();
+    });
+    let_go
+}
+
+/// Waits for a runner that has said its last; ends it if it stays.
+fn wait(child: &mut Child, said: &mut Said) -> std::io::Result<ExitStatus> {
+    let deadline = Instant::now() + GRACE;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if Instant::now() > deadline {
+            let seconds = GRACE.as_secs();
+            said.broken = Some(format!("it did not end within {seconds} s of its last word"));
+            child.kill()?;
+            return child.wait();
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The events of a run, taken together.
@@ -153,7 +182,7 @@ struct Said {
     done: bool,
     unavailable: Option<String>,
     failed: Option<String>,
-    garbled: Option<String>,
+    broken: Option<String>,
     last_word: bool,
 }
 
@@ -180,8 +209,18 @@ impl Said {
         }
     }
 
+    /// Times that cannot be: below zero, or together longer than the process lived.
+    fn check_times(&mut self, total_s: f64) {
+        let sum: f64 = self.stages.iter().map(|time| time.seconds).sum();
+        let good = self.stages.iter().all(|time| time.seconds >= 0.0) && sum <= total_s + 0.1;
+        if self.done && !good {
+            let what = format!("its stages add up to {sum:.3} s; the process lived {total_s:.3} s");
+            self.broken.get_or_insert(what);
+        }
+    }
+
     fn verdict(&mut self, exit: ExitStatus, log: &Path) -> (Status, String) {
-        if let Some(reason) = self.garbled.take() {
+        if let Some(reason) = self.broken.take() {
             return (Status::Failed, reason);
         }
         if let Some(reason) = self.unavailable.take() {
@@ -285,15 +324,15 @@ mod tests {
         let (outcome, events) = run_script(
             r#"read spec; case "$spec" in *'"method":"mean"'*) ;; *) exit 3;; esac
             echo '{"event":"hello","device":"abacus","versions":{"beads":"10"}}'
-            echo '{"event":"end","stage":"kernel","seconds":1.5}'
-            echo '{"event":"end","stage":"solve","seconds":4}'
-            echo '{"event":"end","stage":"kernel","seconds":0.5}'
+            echo '{"event":"end","stage":"kernel","seconds":0.015}'
+            echo '{"event":"end","stage":"solve","seconds":0.04}'
+            echo '{"event":"end","stage":"kernel","seconds":0.005}'
             echo '{"event":"note","text":"slow"}'
             echo '{"event":"done"}'; cat"#,
         );
         assert_eq!(outcome.status, Status::Ok, "{}", outcome.note);
         let time = |stage, seconds| StageTime { stage, seconds };
-        assert_eq!(outcome.stages, [time(Stage::Kernel, 2.0), time(Stage::Solve, 4.0)]);
+        assert_eq!(outcome.stages, [time(Stage::Kernel, 0.02), time(Stage::Solve, 0.04)]);
         assert_eq!((outcome.device.as_str(), outcome.note.as_str()), ("abacus", "slow"));
         assert_eq!(outcome.versions["beads"], "10");
         assert!(outcome.usage.peak_rss_mb.is_none_or(|mb| mb > 0.1 && mb < 100.0));
@@ -313,6 +352,11 @@ mod tests {
                 "kill -KILL $$",
                 Status::Failed,
                 "was killed, as the system does when memory runs out",
+            ),
+            (
+                r#"echo '{"event":"end","stage":"fit","seconds":900}'; echo '{"event":"done"}'; cat"#,
+                Status::Failed,
+                "its stages add up to 900.000 s; the process lived",
             ),
             ("true", Status::Failed, "ended without saying that it was done"),
             ("echo hi; cat", Status::Failed, "it wrote `hi` to standard output"),

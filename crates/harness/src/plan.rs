@@ -31,6 +31,9 @@ pub struct Plan {
     pub title: String,
     /// Sentences under it.
     pub description: String,
+    /// What to type to have it run again.
+    #[serde(default)]
+    pub command: String,
     /// The data set that every run sees.
     pub dataset: DatasetId,
     /// Where the data comes from.
@@ -91,6 +94,7 @@ impl Plan {
             study: study.name.clone(),
             title: study.title.clone(),
             description: study.description.clone(),
+            command: format!("cargo xtask reproduce --study {}", study.name),
             dataset: DatasetId {
                 name: manifest.name,
                 synthetic: manifest.provenance.synthetic,

@@ -158,23 +158,21 @@ pub(crate) fn orthonormal<F: Real>(a: ArrayView2<'_, F>) -> Array2<F> {
     to_array(basis.as_ref())
 }
 
-/// Eigenvalues, ascending, and eigenvectors, in columns, of the symmetric matrix `a`; NaN where the iteration
-/// does not converge, as it does for every finite matrix.
-pub(crate) fn symmetric_eigen(a: ArrayView2<'_, f64>) -> (Array1<f64>, Array2<f64>) {
+/// Eigenvalues, ascending, and eigenvectors, in columns, of the symmetric matrix `a`; nothing where the
+/// iteration does not converge, as it does for every finite matrix.
+pub(crate) fn symmetric_eigen(a: ArrayView2<'_, f64>) -> Option<(Array1<f64>, Array2<f64>)> {
     let n = a.nrows();
     let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
     let scratch =
         self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    let solved = self_adjoint_evd(
+    self_adjoint_evd(
         view(&a),
         values.as_mut(),
         Some(vectors.as_mut()),
         Par::Seq,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
-    );
-    if solved.is_err() {
-        return (Array1::from_elem(n, f64::NAN), Array2::from_elem((n, n), f64::NAN));
-    }
-    (Array1::from_shape_fn(n, |i| values[i]), to_array(vectors.as_ref()))
+    )
+    .ok()?;
+    Some((Array1::from_shape_fn(n, |i| values[i]), to_array(vectors.as_ref())))
 }

@@ -10,7 +10,7 @@ use modality_harness::{
     protocol::{RunSpec, Stage},
     runner::{self, Stop},
 };
-use modality_recipe::{Problem, Stages as _, tsvd_krr};
+use modality_recipe::{Problem, Stages as _, gex_scores, tsvd_krr};
 use ndarray::Array2;
 
 /// The crates that compute, whose versions a reader may want to know.
@@ -61,13 +61,18 @@ impl Run<'_> {
 
     fn knn(&self, clock: &mut StageClock<'_>) -> Result<Array2<f32>, Stop> {
         let params: KnnParams = methods::parse(&self.spec.method, &self.spec.params)?;
+        let (neighbours, cells) = (params.neighbours, self.inputs.train_gex.rows());
+        if neighbours > cells {
+            let what = format!("`neighbours` is {neighbours}; there are {cells} training cells");
+            return Err(Stop::Failed(what));
+        }
         let (mut x, mut x_test) = self.scores(params.gex_components, clock)?;
         clock.time(Stage::Standardize, || {
             let mut stages = CpuStages::default();
             stages.standardize_rows(&mut x).and_then(|()| stages.standardize_rows(&mut x_test))
         })?;
         let adt = self.inputs.train_adt.view();
-        Ok(clock.time(Stage::Predict, || knn(x.view(), adt, x_test.view(), params.neighbours)))
+        Ok(clock.time(Stage::Predict, || knn(x.view(), adt, x_test.view(), neighbours)))
     }
 
     fn tsvd_krr(&self, clock: &mut StageClock<'_>) -> Result<Array2<f32>, Stop> {
@@ -82,20 +87,12 @@ impl Run<'_> {
         Ok(tsvd_krr(&mut CpuStages::default(), &problem, &params, clock)?)
     }
 
-    /// TSVD scores of training and test cells; the genes as they are, where there are no more than components.
     fn scores(
         &self,
         n_components: usize,
         clock: &mut StageClock<'_>,
     ) -> Result<(Array2<f32>, Array2<f32>), Stop> {
-        let (train, test) = (&self.inputs.train_gex, &self.inputs.test_gex);
-        let mut stages = CpuStages::default();
-        let scores = clock.time(Stage::TsvdGex, || {
-            if train.cols() <= n_components {
-                return Ok((stages.densify(train)?, stages.densify(test)?));
-            }
-            stages.tsvd_gex(train, test, n_components, self.spec.seed)
-        });
-        scores.map_err(Stop::from)
+        let gex = (&self.inputs.train_gex, &self.inputs.test_gex);
+        Ok(gex_scores(&mut CpuStages::default(), gex, n_components, self.spec.seed, clock)?)
     }
 }

@@ -8,27 +8,28 @@ use rand_distr::StandardNormal;
 
 use crate::{Real, dense, matrix::Matrix};
 
-/// Columns up to which all of A^T A is formed: its eigenvectors are exact, and take a fraction of a second.
+/// Columns up to which all of A^T A is formed: its eigenvectors take a fraction of a second.
 const EXACT_COLUMNS: usize = 1024;
 
 /// An orthonormal basis, columns x `width`, close to the leading right singular vectors; of a matrix with few
-/// columns, those vectors themselves.
+/// columns, those vectors themselves, to the accuracy of `F`. Nothing where an eigenvalue iteration does not
+/// converge.
 pub(crate) fn randomized<F: Real>(
     matrix: &Matrix<'_, F>,
     width: usize,
     iterations: usize,
     seed: u64,
-) -> Array2<F> {
+) -> Option<Array2<F>> {
     let columns = matrix.dim().1;
     if columns <= EXACT_COLUMNS {
         let gram = matrix.gram_product(Array2::eye(columns).view()).mapv(Real::wide);
-        return descending_eigen(&gram).1.slice(s![.., ..width]).mapv(F::of);
+        return Some(descending_eigen(&gram)?.1.slice(s![.., ..width]).mapv(F::of));
     }
     let mut basis = gaussian(columns, width, seed);
     for _ in 0..iterations {
         basis = dense::orthonormal(matrix.gram_product(basis.view()).view());
     }
-    if iterations == 0 { dense::orthonormal(basis.view()) } else { basis }
+    Some(if iterations == 0 { dense::orthonormal(basis.view()) } else { basis })
 }
 
 /// The leading right singular vectors as LOBPCG finds them, columns x `n_components`.
@@ -56,7 +57,9 @@ pub(crate) fn lobpcg<F: Real>(
     // Short of the tolerance, the best vectors so far come beside the reason.
     match found {
         Ok(best) | Err((_, Some(best))) => Ok(dense::orthonormal(best.eigvecs.view())),
-        Err((error, None)) => Err(format!("LOBPCG broke down: {error}")),
+        Err((error, None)) => {
+            Err(format!("LOBPCG broke down: {error}; `Solver::Randomized` has no such limit"))
+        }
     }
 }
 
@@ -72,15 +75,15 @@ pub(crate) struct Ritz<F> {
 
 /// Singular values and vectors of A Q Q^T from the eigenvectors of (A Q)^T (A Q). That matrix is formed in
 /// float64: its condition is the square of A's, too much for sums in float32.
-pub(crate) fn rayleigh_ritz<F: Real>(matrix: &Matrix<'_, F>, basis: &Array2<F>) -> Ritz<F> {
+pub(crate) fn rayleigh_ritz<F: Real>(matrix: &Matrix<'_, F>, basis: &Array2<F>) -> Option<Ritz<F>> {
     let projected = matrix.product(basis.view());
-    let (values, rotation) = descending_eigen(&gram(&projected));
+    let (values, rotation) = descending_eigen(&gram(&projected))?;
     let rotation = rotation.mapv(F::of);
-    Ritz {
+    Some(Ritz {
         values: values.mapv(|square| F::of(square.max(0.0).sqrt())),
         vectors: dense::product(basis.view(), rotation.view()),
         scores: dense::product(projected.view(), rotation.view()),
-    }
+    })
 }
 
 /// Y^T Y in float64.
@@ -94,10 +97,10 @@ fn gram<F: Real>(y: &Array2<F>) -> Array2<f64> {
     sum
 }
 
-fn descending_eigen(matrix: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
-    let (values, vectors) = dense::symmetric_eigen(matrix.view());
+fn descending_eigen(matrix: &Array2<f64>) -> Option<(Array1<f64>, Array2<f64>)> {
+    let (values, vectors) = dense::symmetric_eigen(matrix.view())?;
     let vectors = vectors.slice_move(s![.., ..;-1]);
-    (values.slice_move(s![..;-1]), vectors.as_standard_layout().into_owned())
+    Some((values.slice_move(s![..;-1]), vectors.as_standard_layout().into_owned()))
 }
 
 fn gaussian<F: Real>(rows: usize, columns: usize, seed: u64) -> Array2<F> {

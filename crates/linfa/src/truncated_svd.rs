@@ -33,7 +33,7 @@ pub enum TruncatedSvdError {
     #[error("the matrix holds NaN or infinite values")]
     NotFinite,
     /// An iteration broke down.
-    #[error("{0}; `Solver::Randomized` has no such limit")]
+    #[error("{0}")]
     Breakdown(String),
     /// From linfa.
     #[error(transparent)]
@@ -45,7 +45,7 @@ pub enum TruncatedSvdError {
 pub enum Solver {
     /// Randomized subspace iteration with a Gaussian start, re-orthonormalised at every step, and a
     /// Rayleigh-Ritz step in float64 (Halko, Martinsson and Tropp, SIAM Review 53, 2011, algorithm 4.4). A matrix
-    /// of at most 1,024 columns is decomposed exactly, by the eigenvectors of A^T A.
+    /// of at most 1,024 columns is decomposed without iterating, by the eigenvectors of A^T A.
     Randomized {
         /// Vectors carried beside the wanted ones.
         n_oversamples: usize,
@@ -243,6 +243,7 @@ impl<F: Real> TruncatedSvdValidParams<F> {
             Solver::Randomized { n_oversamples, n_power_iterations } => {
                 let width = (n_components + n_oversamples).min(rows).min(columns);
                 subspace::randomized(&matrix, width, n_power_iterations, self.random_state)
+                    .ok_or_else(no_convergence)?
             }
             Solver::Lobpcg { tolerance, max_iterations } => subspace::lobpcg(
                 &matrix,
@@ -253,7 +254,7 @@ impl<F: Real> TruncatedSvdValidParams<F> {
             )
             .map_err(TruncatedSvdError::Breakdown)?,
         };
-        let ritz = subspace::rayleigh_ritz(&matrix, &basis);
+        let ritz = subspace::rayleigh_ritz(&matrix, &basis).ok_or_else(no_convergence)?;
         let mut scores = ritz.scores.slice_move(s![.., ..n_components]);
         let mut components = ritz.vectors.slice_move(s![.., ..n_components]).reversed_axes();
         let signs: Array1<F> = components.rows().into_iter().map(sign_of_largest).collect();
@@ -263,6 +264,10 @@ impl<F: Real> TruncatedSvdValidParams<F> {
         let singular_values = ritz.values.slice_move(s![..n_components]);
         Ok((TruncatedSvd { components, singular_values }, scores.as_standard_layout().into_owned()))
     }
+}
+
+fn no_convergence() -> TruncatedSvdError {
+    TruncatedSvdError::Breakdown("the eigenvalue iteration did not converge".to_owned())
 }
 
 fn sign_of_largest<F: Real>(row: ndarray::ArrayView1<'_, F>) -> F {

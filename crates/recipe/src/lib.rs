@@ -12,4 +12,4 @@ mod tsvd_krr;
 
 pub use exact::Exact;
 pub use stages::{Stages, Tsvd};
-pub use tsvd_krr::{Error, Problem, tsvd_krr};
+pub use tsvd_krr::{Error, Outcome, Problem, gex_scores, tsvd_krr};

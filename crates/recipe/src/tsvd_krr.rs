@@ -33,7 +33,7 @@ pub enum Error<E: std::error::Error> {
 }
 
 /// What a step of the recipe gives on the backend `S`.
-type Outcome<S, R> = Result<R, Error<<S as Stages>::Error>>;
+pub type Outcome<S, R> = Result<R, Error<<S as Stages>::Error>>;
 
 /// Predicts the proteins of the test cells: test cells x proteins.
 ///
@@ -55,7 +55,9 @@ pub fn tsvd_krr<S: Stages>(
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>, Error<S::Error>> {
     problem.check(params).map_err(Error::Invalid)?;
-    let (mut train, mut test) = gex_scores(stages, problem, params, clock)?;
+    let gex = (problem.train_gex, problem.test_gex);
+    let (mut train, mut test) =
+        gex_scores(stages, gex, params.gex_components, problem.seed, clock)?;
     timed(stages, clock, Stage::Standardize, |stages| {
         stages.standardize_rows(&mut train)?;
         stages.standardize_rows(&mut test)
@@ -72,18 +74,23 @@ pub fn tsvd_krr<S: Stages>(
     })
 }
 
-fn gex_scores<S: Stages>(
+/// Scores of training and test cells, cells x `n_components`, as stage [`Stage::TsvdGex`]; the genes as they
+/// are where there are no more of them than components.
+///
+/// # Errors
+/// [`Error::Stage`] with the backend's reason.
+pub fn gex_scores<S: Stages>(
     stages: &mut S,
-    problem: &Problem<'_>,
-    params: &TsvdKrrParams,
+    (train, test): (&Csr, &Csr),
+    n_components: usize,
+    seed: u64,
     clock: &mut StageClock<'_>,
 ) -> Outcome<S, (S::Matrix, S::Matrix)> {
-    let (train, test) = (problem.train_gex, problem.test_gex);
     timed(stages, clock, Stage::TsvdGex, |stages| {
-        if train.cols() <= params.gex_components {
+        if train.cols() <= n_components {
             return Ok((stages.densify(train)?, stages.densify(test)?));
         }
-        stages.tsvd_gex(train, test, params.gex_components, problem.seed)
+        stages.tsvd_gex(train, test, n_components, seed)
     })
 }
 

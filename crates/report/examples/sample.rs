@@ -6,7 +6,7 @@ mod samples;
 
 use std::path::Path;
 
-use modality_report::Report;
+use modality_report::{Heading, Report};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("name a folder to write into")?;
@@ -18,7 +18,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("crowd", samples::crowd()),
     ];
     for (name, records) in variants {
-        let report = Report::new("Sample report", description, &records)?;
+        let report = Report::new(
+            &Heading {
+                title: "Sample report",
+                description,
+                command: "cargo xtask reproduce --study <x>",
+            },
+            &records,
+        )?;
         report.write(&Path::new(&folder).join(name))?;
         println!("{}", report.table());
     }

@@ -5,11 +5,16 @@
 //! use std::path::Path;
 //!
 //! use modality_harness::record::RunRecord;
-//! use modality_report::Report;
+//! use modality_report::{Heading, Report};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let records = RunRecord::load_all(Path::new("results/liu"))?;
-//! let report = Report::new("TSVD + KRR on Liu et al.", "Surface proteins from gene expression.", &records)?;
+//! let heading = Heading {
+//!     title: "TSVD + KRR on Liu et al.",
+//!     description: "Surface proteins from gene expression.",
+//!     command: "cargo xtask reproduce",
+//! };
+//! let report = Report::new(&heading, &records)?;
 //! println!("{}", report.table());
 //! report.write(Path::new("results/liu/report"))?;
 //! # Ok(())
@@ -33,11 +38,23 @@ use modality_harness::{files, record::RunRecord};
 pub use error::{Error, Result};
 pub use summary::{Machine, Missing, Row, Scores, Spread, Summary};
 
+/// What stands over a report and under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heading<'a> {
+    /// The heading.
+    pub title: &'a str,
+    /// A sentence or two under it; may be empty.
+    pub description: &'a str,
+    /// What to type to have the study run again.
+    pub command: &'a str,
+}
+
 /// What the records of one study on one data set say, ready to be shown.
 #[derive(Debug, Clone)]
 pub struct Report {
     title: String,
     description: String,
+    command: String,
     records: Vec<RunRecord>,
     summary: Summary,
 }
@@ -48,11 +65,17 @@ impl Report {
     /// # Errors
     /// [`Error::NoRecords`]; [`Error::Mixed`] if they are of more than one study or data set, whose errors cannot
     /// be compared; [`Error::Twice`] if two are of the same run.
-    pub fn new(title: &str, description: &str, records: &[RunRecord]) -> Result<Self> {
+    pub fn new(heading: &Heading<'_>, records: &[RunRecord]) -> Result<Self> {
         let mut records = records.to_vec();
         records.sort_by(|a, b| a.run.cmp(&b.run));
         let summary = Summary::new(&records)?;
-        Ok(Self { title: title.to_owned(), description: description.to_owned(), records, summary })
+        let Heading { title, description, command } = *heading;
+        let [title, description, command] = [title, description, command].map(str::to_owned);
+        Ok(Self { title, description, command, records, summary })
+    }
+
+    fn heading(&self) -> Heading<'_> {
+        Heading { title: &self.title, description: &self.description, command: &self.command }
     }
 
     /// One row a method and backend.
@@ -102,7 +125,7 @@ impl Report {
     /// # Errors
     /// [`Error::Template`].
     pub fn markdown(&self) -> Result<String> {
-        page::markdown(&self.title, &self.description, &self.summary)
+        page::markdown(&self.heading(), &self.summary)
     }
 
     /// The HTML page, with its style and figure inside.
@@ -110,7 +133,7 @@ impl Report {
     /// # Errors
     /// As [`Report::figure_svg`].
     pub fn html(&self) -> Result<String> {
-        page::html(&self.title, &self.description, &self.summary, &self.figure_svg()?)
+        page::html(&self.heading(), &self.summary, &self.figure_svg()?)
     }
 
     /// Writes `results.csv`, `stages.csv`, `figure.svg`, `figure.png`, `report.md` and `report.html` into `folder`,
@@ -126,10 +149,7 @@ impl Report {
             ("stages.csv", self.stages_csv()?),
             ("figure.png", figure::png(&svg)?),
             ("report.md", self.markdown()?.into_bytes()),
-            (
-                "report.html",
-                page::html(&self.title, &self.description, &self.summary, &svg)?.into_bytes(),
-            ),
+            ("report.html", page::html(&self.heading(), &self.summary, &svg)?.into_bytes()),
             ("figure.svg", svg.into_bytes()),
         ];
         std::fs::create_dir_all(folder)

@@ -4,7 +4,7 @@ use modality_harness::protocol::{Phase, Stage};
 use serde::Serialize;
 
 use crate::{
-    Result, Row, Summary, figure, format,
+    Heading, Result, Row, Summary, figure, format,
     grid::{self, Grid},
     template,
 };
@@ -26,7 +26,7 @@ struct Page<'a> {
     machines: Vec<Machine>,
     params: &'a [(String, String)],
     missing: Vec<Missing<'a>>,
-    command: String,
+    command: &'a str,
 }
 
 #[derive(Serialize)]
@@ -54,25 +54,16 @@ pub(crate) struct Missing<'a> {
     pub(crate) reason: &'a str,
 }
 
-pub(crate) fn markdown(title: &str, description: &str, summary: &Summary) -> Result<String> {
-    template::render("report.md", page(title, description, summary, None))
+pub(crate) fn markdown(heading: &Heading<'_>, summary: &Summary) -> Result<String> {
+    template::render("report.md", page(heading, summary, None))
 }
 
-pub(crate) fn html(
-    title: &str,
-    description: &str,
-    summary: &Summary,
-    figure: &str,
-) -> Result<String> {
-    template::render("report.html", page(title, description, summary, Some(figure)))
+pub(crate) fn html(heading: &Heading<'_>, summary: &Summary, figure: &str) -> Result<String> {
+    template::render("report.html", page(heading, summary, Some(figure)))
 }
 
-fn page<'a>(
-    title: &'a str,
-    description: &'a str,
-    summary: &'a Summary,
-    figure: Option<&'a str>,
-) -> Page<'a> {
+fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figure: Option<&'a str>) -> Page<'a> {
+    let Heading { title, description, command } = *heading;
     let id = &summary.dataset;
     Page {
         title,
@@ -98,12 +89,12 @@ fn page<'a>(
         machines: machines(summary),
         params: &summary.params,
         missing: missing(summary),
-        command: format!("cargo xtask reproduce --study {}", argument(&summary.study)),
+        command,
     }
 }
 
-/// The best error and the fastest training, in one sentence; the baselines that fit nothing compete only among
-/// themselves.
+/// The best error and the fastest training, in one sentence; rows whose ranges of error overlap with the best
+/// one's are named beside it, and the baselines that fit nothing compete only among themselves.
 pub(crate) fn answer(summary: &Summary) -> String {
     let fitted: Vec<&Row> = summary.rows.iter().filter(|row| !figure::is_baseline(row)).collect();
     let rows = if fitted.is_empty() { summary.rows.iter().collect() } else { fitted };
@@ -114,12 +105,15 @@ pub(crate) fn answer(summary: &Summary) -> String {
     };
     let rmse = |row: &Row| format!("{:.4}", row.scores.rmse.median);
     let train = |row: &Row| format::duration(row.train_s.median);
+    let named = |row: &&Row| {
+        let (method, backend) = (&row.method, &row.backend);
+        format!("{method} on {backend}, {} after {} of training", rmse(row), train(row))
+    };
+    let is_tied = |row: &&&Row| row.scores.rmse.min <= best.scores.rmse.max;
+    let tied: Vec<String> = rows.iter().filter(is_tied).map(named).collect();
     format!(
-        "Best RMSE: {} on {}, {} after {} of training; fastest: {} on {}, {} of training for an RMSE of {}.",
-        best.method,
-        best.backend,
-        rmse(best),
-        train(best),
+        "Best RMSE: {}; fastest: {} on {}, {} of training for an RMSE of {}.",
+        tied.join(", and "),
         fastest.method,
         fastest.backend,
         train(fastest),
@@ -220,14 +214,4 @@ fn machines(summary: &Summary) -> Vec<Machine> {
         Machine { facts, rows: several.then(|| machine.rows.join(", ")) }
     });
     entries.collect()
-}
-
-/// Quoted where a shell would read more than a name.
-fn argument(name: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
-    if !name.is_empty() && name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', "'\\''"))
-    }
 }

@@ -8,7 +8,7 @@ mod samples;
 use std::collections::BTreeMap;
 
 use modality_harness::record::{RunRecord, Status};
-use modality_report::Report;
+use modality_report::{Heading, Report};
 use resvg::{
     tiny_skia,
     usvg::{self, fontdb, roxmltree},
@@ -16,7 +16,15 @@ use resvg::{
 use samples::{crowd, missing, scored, study, synthetic};
 
 fn report(records: &[RunRecord]) -> Report {
-    Report::new("A title", "", records).unwrap()
+    Report::new(
+        &Heading {
+            title: "A title",
+            description: "",
+            command: "cargo xtask reproduce --study <x>",
+        },
+        records,
+    )
+    .unwrap()
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -6,11 +6,19 @@
 mod samples;
 
 use modality_harness::record::{RunRecord, Status};
-use modality_report::{Error, Report};
+use modality_report::{Error, Heading, Report};
 use samples::{missing, scored, study, synthetic};
 
 fn report(records: &[RunRecord]) -> Report {
-    Report::new("A title", "A description.", records).unwrap()
+    Report::new(
+        &Heading {
+            title: "A title",
+            description: "A description.",
+            command: "cargo xtask reproduce --study <x>",
+        },
+        records,
+    )
+    .unwrap()
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -157,7 +165,7 @@ fn markdown_tables_are_square() {
     assert_eq!(tables, 8);
     assert!(
         markdown.contains("](figure.png)")
-            && markdown.contains("cargo xtask reproduce --study liu")
+            && markdown.contains("cargo xtask reproduce --study <x>")
     );
 }
 
@@ -211,17 +219,31 @@ fn a_study_without_any_score_is_still_reported() {
 
 #[test]
 fn records_that_do_not_belong_together_are_refused() {
-    assert!(matches!(Report::new("", "", &[]), Err(Error::NoRecords)));
+    assert!(matches!(
+        Report::new(
+            &Heading { title: "", description: "", command: "cargo xtask reproduce --study <x>" },
+            &[]
+        ),
+        Err(Error::NoRecords)
+    ));
     let one = scored("knn", "linfa", 0, 0.4, 2.0);
     let mut other = scored("knn", "linfa", 1, 0.4, 2.0);
     other.dataset.sha256 = "0".repeat(64);
-    let error = Report::new("", "", &[one.clone(), other]).unwrap_err();
+    let error = Report::new(
+        &Heading { title: "", description: "", command: "cargo xtask reproduce --study <x>" },
+        &[one.clone(), other],
+    )
+    .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the records are of more than one data set, liu-covid-cite (SHA-256 998bac96dfa2) and liu-covid-cite \
          (SHA-256 000000000000); report each on its own"
     );
-    let error = Report::new("", "", &[one.clone(), one]).unwrap_err();
+    let error = Report::new(
+        &Heading { title: "", description: "", command: "cargo xtask reproduce --study <x>" },
+        &[one.clone(), one],
+    )
+    .unwrap_err();
     assert_eq!(error.to_string(), "there are two records of knn/linfa, repeat 0; keep one of them");
 }
 

@@ -17,7 +17,10 @@ use std::{
 };
 
 use anyhow::Result;
-use modality_data::{FileSum, prepared::Manifest};
+use modality_data::{
+    FileSum,
+    prepared::{self, Manifest},
+};
 
 pub(crate) use cache::Cache;
 pub(crate) use catalogue::Catalogue;
@@ -162,7 +165,7 @@ impl fmt::Display for Fetched {
             f,
             "  ready in {}, {}",
             self.ready.folder.display(),
-            megabytes(folder_size(&self.ready))
+            megabytes(prepared::size(&self.ready.folder, manifest).unwrap_or(0))
         )?;
         write!(f, "    {}  sum over its files", manifest.sha256)
     }
@@ -170,10 +173,6 @@ impl fmt::Display for Fetched {
 
 fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |meta| meta.len())
-}
-
-fn folder_size(ready: &Ready) -> u64 {
-    ready.manifest.files.iter().map(|file| size(&ready.folder.join(&file.name))).sum()
 }
 
 #[cfg(test)]

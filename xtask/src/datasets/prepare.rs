@@ -54,12 +54,11 @@ impl<'a> Material<'a> {
         Self { choice, cache, downloads: cache.downloads(&choice.name) }
     }
 
-    /// The prepared folder, if it is there and whole.
+    /// The prepared folder, if it is there and every file has its sum.
     pub(super) fn find_ready(&self) -> Result<Option<Ready>> {
         let Some(folder) = self.folder()? else { return Ok(None) };
-        let Ok(manifest) = prepared::read_manifest(&folder) else { return Ok(None) };
-        let whole = manifest.files.iter().all(|file| folder.join(&file.name).is_file());
-        Ok(whole.then_some(Ready { folder, manifest }))
+        let manifest = prepared::verify(&folder).ok();
+        Ok(manifest.map(|manifest| Ready { folder, manifest }))
     }
 
     /// Fetches what must be fetched, and checks the sums of all that is there.

@@ -76,7 +76,7 @@ fn generated_data_is_made_once_and_made_again_when_damaged() {
     let scene = Scene::new();
     let first = scene.ready("bmmc-synthetic", Some("tiny"), None).unwrap();
     let written = |ready: &Ready| {
-        fs::metadata(ready.folder.join("dataset.json")).unwrap().modified().unwrap()
+        fs::metadata(ready.folder.join("inputs/dataset.json")).unwrap().modified().unwrap()
     };
     let (time, second) =
         (written(&first), scene.ready("bmmc-synthetic", Some("tiny"), None).unwrap());
@@ -87,10 +87,15 @@ fn generated_data_is_made_once_and_made_again_when_damaged() {
     assert!(first.manifest.provenance.synthetic);
     assert_eq!(first.manifest.name, "bmmc-synthetic");
 
-    fs::remove_file(first.folder.join("train_adt.npy")).unwrap();
-    let mended = scene.ready("bmmc-synthetic", Some("tiny"), None).unwrap();
-    assert_eq!(mended.manifest, first.manifest);
-    assert!(mended.folder.join("train_adt.npy").is_file());
+    let damages: [&dyn Fn(&Path); 2] =
+        [&|path| fs::remove_file(path).unwrap(), &|path| fs::write(path, "other numbers").unwrap()];
+    for (file, damage) in ["inputs/train_adt.npy", "answers/test_adt.npy"].iter().zip(damages) {
+        let before = fs::read(first.folder.join(file)).unwrap();
+        damage(&first.folder.join(file));
+        let mended = scene.ready("bmmc-synthetic", Some("tiny"), None).unwrap();
+        assert_eq!(mended.manifest, first.manifest);
+        assert!(fs::read(mended.folder.join(file)).unwrap() == before, "{file}");
+    }
 }
 
 #[test]
