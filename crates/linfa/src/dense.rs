@@ -52,32 +52,28 @@ fn threads() -> Par {
 pub(crate) fn product_into<F: Real>(
     a: ArrayView2<'_, F>,
     b: ArrayView2<'_, F>,
-    mut out: ArrayViewMut2<'_, F>,
+    out: ArrayViewMut2<'_, F>,
 ) {
-    matmul(
-        view_mut(&mut out),
-        Accum::Replace,
-        view(&a),
-        view(&b),
-        <F as num_traits::One>::one(),
-        threads(),
-    );
+    multiply(Accum::Replace, a, b, out);
 }
 
 /// `out` += `a` `b`.
 pub(crate) fn add_product<F: Real>(
     a: ArrayView2<'_, F>,
     b: ArrayView2<'_, F>,
+    out: ArrayViewMut2<'_, F>,
+) {
+    multiply(Accum::Add, a, b, out);
+}
+
+fn multiply<F: Real>(
+    accumulate: Accum,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
     mut out: ArrayViewMut2<'_, F>,
 ) {
-    matmul(
-        view_mut(&mut out),
-        Accum::Add,
-        view(&a),
-        view(&b),
-        <F as num_traits::One>::one(),
-        threads(),
-    );
+    let one = <F as num_traits::One>::one();
+    matmul(view_mut(&mut out), accumulate, view(&a), view(&b), one, threads());
 }
 
 /// `a` `b`.
