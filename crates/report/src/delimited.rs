@@ -86,8 +86,7 @@ fn key(record: &RunRecord) -> Key<'_> {
     }
 }
 
-/// A failed run keeps what it used until it broke, but no stage sums, which would be partial. Zeros are added
-/// because the sum of no stages is negative zero.
+/// A failed run keeps what it used until it broke, but no stage sums, which would be partial.
 fn values(record: &RunRecord) -> Values<'_> {
     let ok = scored(record);
     let ran = (record.status != Status::Unavailable).then_some(&record.usage);
@@ -100,8 +99,8 @@ fn values(record: &RunRecord) -> Values<'_> {
         pearson_protein: metrics.and_then(|m| m.pearson_protein),
         spearman_cell: metrics.and_then(|m| m.spearman_cell),
         spearman_protein: metrics.and_then(|m| m.spearman_protein),
-        train_s: ok.map(|record| record.train_s() + 0.0),
-        predict_s: ok.map(|record| record.predict_s() + 0.0),
+        train_s: ok.map(RunRecord::train_s),
+        predict_s: ok.map(RunRecord::predict_s),
         total_s: ran.map(|usage| usage.total_s),
         cpu_s: ran.map(|usage| usage.cpu_s),
         peak_rss_mb: ran.and_then(|usage| usage.peak_rss_mb),
