@@ -160,6 +160,7 @@ impl Bench {
         RunId {
             study: self.plan.study.clone(),
             method: row.method.clone(),
+            variant: row.variant.clone(),
             backend: row.backend.clone(),
             repeat,
         }
@@ -174,9 +175,11 @@ impl Bench {
             dataset: absolute(&prepared::inputs(&self.dataset)),
             predictions: absolute(&self.output.predictions())
                 .join(format!("{}.npy", self.id(row, repeat).stem())),
+            device: row.device.clone(),
             threads: self.plan.threads,
             seed: random.seed,
             fits: random.fits.iter().map(|fit| fit.cells.clone()).collect(),
+            folds: self.plan.folds.clone(),
         }
     }
 
@@ -228,6 +231,7 @@ impl Bench {
             metrics: None,
             predictions_sha256: None,
             stages: outcome.stages,
+            epochs: outcome.epochs,
             usage: outcome.usage,
             environment,
             versions: outcome.versions,

@@ -15,7 +15,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 use crate::{
     Error, Result,
-    protocol::{Event, RunSpec},
+    protocol::{Epoch, Event, RunSpec},
     record::{StageTime, Status, Usage},
 };
 
@@ -44,6 +44,8 @@ pub struct Outcome {
     pub versions: BTreeMap<String, String>,
     /// Wall time by stage, in the order in which they first began.
     pub stages: Vec<StageTime>,
+    /// Validation curves of the folds.
+    pub epochs: Vec<Epoch>,
     /// What the process cost.
     pub usage: Usage,
 }
@@ -177,6 +179,7 @@ struct Said {
     device: String,
     versions: BTreeMap<String, String>,
     stages: Vec<StageTime>,
+    epochs: Vec<Epoch>,
     notes: Vec<String>,
     peak_gpu_mb: Option<f64>,
     done: bool,
@@ -197,6 +200,7 @@ impl Said {
                     None => self.stages.push(StageTime { stage, seconds }),
                 }
             }
+            Event::Epoch(epoch) => self.epochs.push(epoch),
             Event::Note { text } => self.notes.push(text),
             Event::GpuMemory { peak_mb } => {
                 self.peak_gpu_mb = Some(self.peak_gpu_mb.map_or(peak_mb, |seen| seen.max(peak_mb)));
@@ -247,6 +251,7 @@ impl Said {
             device: self.device,
             versions: self.versions,
             stages: self.stages,
+            epochs: self.epochs,
             usage,
         }
     }
@@ -305,9 +310,11 @@ mod tests {
             params: serde_json::Map::new(),
             dataset: folder.path().to_owned(),
             predictions: folder.path().join("p.npy"),
+            device: "cpu".to_owned(),
             threads: 1,
             seed: 0,
             fits: vec![vec![0, 1]],
+            folds: Vec::new(),
         };
         let runner = Runner {
             command: ["sh", "-c", script].map(str::to_owned).to_vec(),
@@ -327,6 +334,7 @@ mod tests {
             echo '{"event":"end","stage":"kernel","seconds":0.015}'
             echo '{"event":"end","stage":"solve","seconds":0.04}'
             echo '{"event":"end","stage":"kernel","seconds":0.005}'
+            echo '{"event":"epoch","fold":"s1","epoch":1,"loss":0.5,"validation_rmse":0.7}'
             echo '{"event":"note","text":"slow"}'
             echo '{"event":"done"}'; cat"#,
         );
@@ -336,7 +344,9 @@ mod tests {
         assert_eq!((outcome.device.as_str(), outcome.note.as_str()), ("abacus", "slow"));
         assert_eq!(outcome.versions["beads"], "10");
         assert!(outcome.usage.peak_rss_mb.is_none_or(|mb| mb > 0.1 && mb < 100.0));
-        assert_eq!(events.len(), 6);
+        let epoch = Epoch { fold: "s1".to_owned(), epoch: 1, loss: 0.5, validation_rmse: 0.7 };
+        assert_eq!(outcome.epochs, [epoch]);
+        assert_eq!(events.len(), 7);
     }
 
     #[test]
@@ -382,9 +392,11 @@ mod tests {
             params: serde_json::Map::new(),
             dataset: PathBuf::new(),
             predictions: PathBuf::new(),
+            device: "cpu".to_owned(),
             threads: 1,
             seed: 0,
             fits: Vec::new(),
+            folds: Vec::new(),
         };
         let outcome = run(&runner, &spec, &folder.path().join("log"), |_| ()).unwrap();
         assert_eq!(outcome.status, Status::Unavailable);

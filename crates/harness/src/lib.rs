@@ -7,6 +7,7 @@ pub mod clock;
 pub mod environment;
 mod error;
 pub mod files;
+mod folds;
 pub mod host;
 pub mod methods;
 pub mod metrics;

@@ -41,6 +41,24 @@ pub struct TsvdKrrParams {
     pub solver: Solver,
 }
 
+/// A multi-layer perceptron on the genes themselves, one model a fold, averaged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MlpParams {
+    /// Widths of the two hidden layers; the output layer sees both.
+    pub hidden: [usize; 2],
+    /// Passes over the training cells of a fold; also the half period of the cosine schedule.
+    pub epochs: usize,
+    /// Cells of a step; the last incomplete batch of an epoch is left out.
+    pub batch_size: usize,
+    /// Of the first epoch.
+    pub learning_rate: f64,
+    /// L2 penalty, added to the gradient.
+    pub weight_decay: f64,
+    /// A protein whose training mean is lower is predicted by that mean.
+    pub min_protein_mean: f64,
+}
+
 /// How the dual coefficients are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,8 +91,21 @@ impl Default for TsvdKrrParams {
     }
 }
 
+impl Default for MlpParams {
+    fn default() -> Self {
+        Self {
+            hidden: [1024, 512],
+            epochs: 10,
+            batch_size: 512,
+            learning_rate: 1e-3,
+            weight_decay: 1e-5,
+            min_protein_mean: 0.05,
+        }
+    }
+}
+
 /// Names of the methods whose hyperparameters are known here; a backend of one's own may bring others.
-pub const KNOWN: [&str; 5] = ["zeros", "mean", "linear", "knn", "tsvd-krr"];
+pub const KNOWN: [&str; 6] = ["zeros", "mean", "linear", "knn", "tsvd-krr", "mlp"];
 
 /// Completes a study's table for `method` with defaults and checks every value. The table of a method that
 /// is not [`KNOWN`] is passed on as it is.
@@ -87,6 +118,7 @@ pub fn complete(method: &str, table: Map<String, Value>) -> Result<Map<String, V
         "linear" => checked::<LinearParams>(method, table),
         "knn" => checked::<KnnParams>(method, table),
         "tsvd-krr" => checked::<TsvdKrrParams>(method, table),
+        "mlp" => checked::<MlpParams>(method, table),
         _ => Ok(table),
     }
 }
@@ -149,6 +181,18 @@ impl Check for TsvdKrrParams {
     }
 }
 
+impl Check for MlpParams {
+    fn wrong(&self) -> Option<(&'static str, String)> {
+        let narrowest = self.hidden[0].min(self.hidden[1]);
+        at_least_one("hidden", narrowest)
+            .or_else(|| at_least_one("epochs", self.epochs))
+            .or_else(|| at_least_one("batch_size", self.batch_size))
+            .or_else(|| positive("learning_rate", self.learning_rate))
+            .or_else(|| not_negative("weight_decay", self.weight_decay))
+            .or_else(|| not_negative("min_protein_mean", self.min_protein_mean))
+    }
+}
+
 fn at_least_one(key: &'static str, value: usize) -> Option<(&'static str, String)> {
     (value == 0).then(|| (key, "is 0; it must be at least 1".to_owned()))
 }
@@ -156,6 +200,11 @@ fn at_least_one(key: &'static str, value: usize) -> Option<(&'static str, String
 fn positive(key: &'static str, value: f64) -> Option<(&'static str, String)> {
     let good = value.is_finite() && value > 0.0;
     (!good).then(|| (key, format!("is {value}; it must be a finite number above 0")))
+}
+
+fn not_negative(key: &'static str, value: f64) -> Option<(&'static str, String)> {
+    let good = value.is_finite() && value >= 0.0;
+    (!good).then(|| (key, format!("is {value}; it must be a finite number, 0 or above")))
 }
 
 #[cfg(test)]
@@ -188,6 +237,13 @@ mod tests {
                 "tsvd-krr",
                 json!({"gex_components": 0}),
                 "`gex_components` is 0; it must be at least 1",
+            ),
+            ("mlp", json!({"hidden": [8, 0]}), "`hidden` is 0; it must be at least 1"),
+            ("mlp", json!({"hidden": [8]}), "invalid length 1"),
+            (
+                "mlp",
+                json!({"weight_decay": -1}),
+                "`weight_decay` is -1; it must be a finite number",
             ),
             ("knn", json!({"neighbors": 3}), "unknown field `neighbors`"),
             ("mean", json!({"alpha": 1}), "unknown field `alpha`"),

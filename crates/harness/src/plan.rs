@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Error, Result, files,
+    Error, Result, files, folds,
+    protocol::Fold,
     record::DatasetId,
     study::{Row, Study},
 };
 
 /// Version of the plan's layout, in [`Plan::format`].
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Shuffles of the batch list; each gives two fits.
 const SHUFFLES: usize = 5;
@@ -42,6 +43,8 @@ pub struct Plan {
     pub threads: usize,
     /// What is run, in this order.
     pub rows: Vec<PlannedRow>,
+    /// What the models of a cross-validated ensemble are validated on, the same in every repeat.
+    pub folds: Vec<Fold>,
     /// Random choices by repeat.
     pub repeats: Vec<Repeat>,
 }
@@ -51,8 +54,12 @@ pub struct Plan {
 pub struct PlannedRow {
     /// Name of the method.
     pub method: String,
+    /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
+    pub variant: String,
     /// Name of the backend.
     pub backend: String,
+    /// Where the backend computes: `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
     /// Hyperparameters, complete.
     pub params: Map<String, Value>,
 }
@@ -66,7 +73,7 @@ pub struct Repeat {
     pub fits: Vec<Fit>,
 }
 
-/// The training cells of one fit.
+/// The training cells of one fit of an ensemble.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fit {
     /// The batches of this half.
@@ -82,11 +89,15 @@ impl Plan {
     /// [`Error::Data`] if the prepared data set cannot be read.
     pub fn draw(study: &Study, rows: &[Row], folder: &Path, threads: usize) -> Result<Self> {
         let manifest = prepared::read_manifest(folder)?;
-        let batch = prepared::read_train_cells(folder)?.batch;
-        let rows = rows.iter().map(|row| PlannedRow {
-            method: row.method.clone(),
-            backend: row.backend.clone(),
-            params: study.params.get(&row.method).cloned().unwrap_or_default(),
+        let cells = prepared::read_train_cells(folder)?;
+        let rows = rows.iter().flat_map(|row| {
+            study.variants(&row.method).iter().map(|variant| PlannedRow {
+                method: row.method.clone(),
+                variant: variant.label.clone(),
+                backend: row.backend.clone(),
+                device: study.device(&row.backend).to_owned(),
+                params: variant.params.clone(),
+            })
         });
         let seeds = (0..study.repeats as u64).map(|repeat| study.seed.wrapping_add(repeat));
         Ok(Self {
@@ -107,18 +118,18 @@ impl Plan {
             source: manifest.provenance.source,
             threads,
             rows: rows.collect(),
-            repeats: seeds.map(|seed| Repeat { seed, fits: draw_fits(&batch, seed) }).collect(),
+            folds: folds::draw(&cells, study.seed),
+            repeats: seeds
+                .map(|seed| Repeat { seed, fits: draw_fits(&cells.batch, seed) })
+                .collect(),
         })
     }
 
     /// The first thing in which runs of `before` would differ from runs of this plan, if any. More or fewer
     /// rows and repeats do not change the runs that both have.
     pub fn contradicts(&self, before: &Self) -> Option<&'static str> {
-        let param_differs = |row: &PlannedRow| {
-            before.rows.iter().any(|other| {
-                (&other.method, &other.backend) == (&row.method, &row.backend)
-                    && other.params != row.params
-            })
+        let differs = |row: &PlannedRow| {
+            before.rows.iter().any(|other| other.name() == row.name() && other != row)
         };
         if self.study != before.study {
             Some("study")
@@ -128,8 +139,10 @@ impl Plan {
             Some("number of threads")
         } else if self.repeats.iter().zip(&before.repeats).any(|(new, old)| new != old) {
             Some("seed")
-        } else if self.rows.iter().any(param_differs) {
-            Some("value of a hyperparameter")
+        } else if self.folds != before.folds {
+            Some("set of folds")
+        } else if self.rows.iter().any(differs) {
+            Some("device or value of a hyperparameter")
         } else {
             None
         }
@@ -160,6 +173,19 @@ impl Plan {
         }
         Ok(plan)
     }
+}
+
+impl PlannedRow {
+    /// What tells a row from the others of its plan: `method/backend`, and in a sweep what it changes.
+    pub fn name(&self) -> String {
+        row_name(&self.method, &self.variant, &self.backend)
+    }
+}
+
+/// `method/backend`, or `method variant/backend` in a sweep.
+pub fn row_name(method: &str, variant: &str, backend: &str) -> String {
+    let space = if variant.is_empty() { "" } else { " " };
+    format!("{method}{space}{variant}/{backend}")
 }
 
 /// Five times: shuffle the batches, cut the list in two halves (the first is the smaller one), one fit on

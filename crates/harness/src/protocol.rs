@@ -25,12 +25,25 @@ pub struct RunSpec {
     pub dataset: PathBuf,
     /// Where the predictions go: `.npy`, float32, C order, test cells x proteins.
     pub predictions: PathBuf,
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
     /// Number of CPU threads to use.
     pub threads: usize,
     /// Seed of everything random that is not in the plan.
     pub seed: u64,
     /// Rows of the training half that each fit of an ensemble is fitted on.
     pub fits: Vec<Vec<u32>>,
+    /// What each model of a cross-validated ensemble is validated on; it is trained on all other cells.
+    pub folds: Vec<Fold>,
+}
+
+/// The validation cells of one model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fold {
+    /// What the cells have in common: a site, or donors.
+    pub name: String,
+    /// Rows of the training half, ascending.
+    pub cells: Vec<u32>,
 }
 
 /// A named unit of work, the same on every backend, so that times compare like with like.
@@ -116,6 +129,19 @@ impl Stage {
     }
 }
 
+/// One point of a fold's validation curve.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// [`Fold::name`].
+    pub fold: String,
+    /// Counted from one.
+    pub epoch: usize,
+    /// Mean training loss over the steps of the epoch.
+    pub loss: f64,
+    /// RMSE on the fold's validation cells after the epoch.
+    pub validation_rmse: f64,
+}
+
 /// One line that a runner says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -141,6 +167,8 @@ pub enum Event {
         /// Steps in all.
         total: u64,
     },
+    /// An epoch of a fold's training ended.
+    Epoch(Epoch),
     /// A stage ended, all its device work finished. A stage visited several times counts the sum.
     End {
         /// Which.

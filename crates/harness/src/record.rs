@@ -12,7 +12,7 @@ use crate::{
     environment::Environment,
     files,
     metrics::Metrics,
-    protocol::{Phase, Stage},
+    protocol::{Epoch, Phase, Stage},
 };
 
 /// Version of the record's layout, in [`RunRecord::format`].
@@ -45,6 +45,9 @@ pub struct RunRecord {
     pub predictions_sha256: Option<String>,
     /// Wall time by stage, in the order in which they first began.
     pub stages: Vec<StageTime>,
+    /// Validation curves of the folds, where there are some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub epochs: Vec<Epoch>,
     /// What the operating system says the process used.
     pub usage: Usage,
     /// The machine and the tools.
@@ -60,6 +63,9 @@ pub struct RunId {
     pub study: String,
     /// Name of the method.
     pub method: String,
+    /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub variant: String,
     /// Name of the backend.
     pub backend: String,
     /// Counted from zero.
@@ -199,6 +205,9 @@ impl RunId {
 
     /// Stem of every file that belongs to the run.
     pub fn stem(&self) -> String {
-        format!("{}-{}-r{}", self.method, self.backend, self.repeat)
+        let Self { method, variant, backend, repeat, .. } = self;
+        let variant = variant.replace(' ', ",");
+        let sign = if variant.is_empty() { "" } else { "@" };
+        format!("{method}{sign}{variant}-{backend}-r{repeat}")
     }
 }

@@ -32,7 +32,23 @@ pub struct Study {
     pub rows: Vec<Row>,
     /// Hyperparameters by method, shared by all its backends; what is left out has the published value.
     #[serde(default)]
-    pub params: BTreeMap<String, Map<String, Value>>,
+    params: BTreeMap<String, Map<String, Value>>,
+    /// By method, values of hyperparameters that are tried one after the other: each is a row of its own.
+    #[serde(default)]
+    sweep: BTreeMap<String, BTreeMap<String, Vec<Value>>>,
+    #[serde(skip)]
+    variants: BTreeMap<String, Vec<Variant>>,
+    #[serde(skip)]
+    devices: BTreeMap<String, String>,
+}
+
+/// One complete set of a method's hyperparameters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
+    pub label: String,
+    /// Every hyperparameter.
+    pub params: Map<String, Value>,
 }
 
 /// A data set by name, with what the generator needs to know.
@@ -65,6 +81,10 @@ pub struct Backend {
     pub package: Option<String>,
     /// Command line of the runner, started in the root of the checkout.
     pub command: Option<Vec<String>>,
+    /// Where it computes: `cpu` (if left out), `cuda` or `cuda:N`.
+    pub device: Option<String>,
+    /// What is made ready before the package is built: `libtorch`.
+    pub needs: Option<String>,
 }
 
 /// Backends by name.
@@ -120,7 +140,20 @@ impl Study {
             .check(backends)
             .map_err(|what| Error::Invalid(format!("{}: {what}", path.display())))?;
         study.complete().map_err(|error| Error::Invalid(format!("{}: {error}", path.display())))?;
+        let device =
+            |(name, backend): (&String, &Backend)| Some((name.clone(), backend.device.clone()?));
+        study.devices = backends.iter().filter_map(device).collect();
         Ok(study)
+    }
+
+    /// The hyperparameters that `method` is run with: one set, or one for each combination of a sweep's values.
+    pub fn variants(&self, method: &str) -> &[Variant] {
+        self.variants.get(method).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where `backend` computes.
+    pub fn device(&self, backend: &str) -> &str {
+        self.devices.get(backend).map_or(CPU, String::as_str)
     }
 
     fn check(&self, backends: &Backends) -> std::result::Result<(), String> {
@@ -146,20 +179,62 @@ impl Study {
                 return Err(format!("row `{row}` is there twice"));
             }
         }
-        match self.params.keys().find(|method| self.rows.iter().all(|row| row.method != **method)) {
-            Some(method) => Err(format!("`params.{method}` belongs to no row")),
-            None => Ok(()),
+        let idle = |method: &&String| self.rows.iter().all(|row| row.method != **method);
+        if let Some(method) = self.params.keys().find(idle) {
+            return Err(format!("`params.{method}` belongs to no row"));
         }
+        if let Some(method) = self.sweep.keys().find(idle) {
+            return Err(format!("`sweep.{method}` belongs to no row"));
+        }
+        for (method, key, values) in self.swept() {
+            let is_repeated = |(i, value): (usize, &Value)| values[..i].contains(value);
+            if values.is_empty() || values.iter().enumerate().any(is_repeated) {
+                return Err(format!("`sweep.{method}.{key}` must be a list of different values"));
+            }
+            if self.params.get(method).is_some_and(|table| table.contains_key(key)) {
+                return Err(format!("`{key}` is in both `params.{method}` and `sweep.{method}`"));
+            }
+        }
+        Ok(())
+    }
+
+    fn swept(&self) -> impl Iterator<Item = (&String, &String, &[Value])> {
+        let table = |(method, keys)| {
+            BTreeMap::iter(keys).map(move |(key, values)| (method, key, Vec::as_slice(values)))
+        };
+        self.sweep.iter().flat_map(table)
     }
 
     fn complete(&mut self) -> Result<()> {
-        for row in &self.rows {
-            let table = self.params.remove(&row.method).unwrap_or_default();
-            self.params.insert(row.method.clone(), methods::complete(&row.method, table)?);
+        for Row { method, .. } in &self.rows {
+            let table = self.params.get(method).cloned().unwrap_or_default();
+            let mut variants = vec![Variant { label: String::new(), params: table }];
+            for (key, values) in self.sweep.get(method).into_iter().flatten() {
+                variants = variants.iter().flat_map(|variant| variant.with(key, values)).collect();
+            }
+            for variant in &mut variants {
+                variant.params = methods::complete(method, std::mem::take(&mut variant.params))?;
+            }
+            self.variants.insert(method.clone(), variants);
         }
         Ok(())
     }
 }
+
+impl Variant {
+    /// One variant a value.
+    fn with(&self, key: &str, values: &[Value]) -> Vec<Self> {
+        let one = |value: &Value| {
+            let mut params = self.params.clone();
+            params.insert(key.to_owned(), value.clone());
+            let space = if self.label.is_empty() { "" } else { " " };
+            Self { label: format!("{}{space}{key}={value}", self.label), params }
+        };
+        values.iter().map(one).collect()
+    }
+}
+
+const CPU: &str = "cpu";
 
 const DATASETS: &str = "datasets";
 const BACKENDS: &str = "backends";
@@ -201,8 +276,19 @@ pub fn load_backends(folder: &Path) -> Result<Backends> {
                 path.display()
             )));
         }
+        if let Some(device) = backend.device.as_ref().filter(|device| !is_device(device)) {
+            return Err(Error::Invalid(format!(
+                "{}: backend `{name}`: `device` is `{device}`; it must be `cpu`, `cuda` or `cuda:N`",
+                path.display()
+            )));
+        }
     }
     Ok(backends)
+}
+
+fn is_device(text: &str) -> bool {
+    let index = text.strip_prefix("cuda:").map(str::parse::<u8>);
+    text == CPU || text == "cuda" || matches!(index, Some(Ok(_)))
 }
 
 /// Reads a TOML file.
@@ -235,9 +321,22 @@ mod tests {
     #[test]
     fn hyperparameters_are_completed() {
         let study = load(&format!("{STUDY}[params.tsvd-krr]\nalpha = 0.5\n")).unwrap();
-        assert_eq!(study.params["tsvd-krr"]["alpha"], 0.5);
-        assert_eq!(study.params["tsvd-krr"]["gamma"], 0.005);
-        assert!(study.params["mean"].is_empty());
+        let [krr] = study.variants("tsvd-krr") else { panic!("one variant without a sweep") };
+        assert_eq!((&krr.params["alpha"], &krr.params["gamma"]), (&0.5.into(), &0.005.into()));
+        assert!(krr.label.is_empty());
+        assert!(study.variants("mean")[0].params.is_empty());
+        assert_eq!(study.device("linfa"), "cpu");
+    }
+
+    #[test]
+    fn a_sweep_is_every_combination_of_its_values() {
+        let sweep = "[sweep.tsvd-krr]\ngamma = [0.1, 0.2]\nalpha = [1.0]\n";
+        let study = load(&format!("{STUDY}{sweep}")).unwrap();
+        let variants = study.variants("tsvd-krr");
+        let labels: Vec<&str> = variants.iter().map(|variant| variant.label.as_str()).collect();
+        assert_eq!(labels, ["alpha=1.0 gamma=0.1", "alpha=1.0 gamma=0.2"]);
+        assert_eq!(variants[1].params["gamma"], 0.2);
+        assert_eq!(variants[1].params["gex_components"], 300);
     }
 
     #[test]
@@ -254,6 +353,17 @@ mod tests {
             (STUDY.replace("seed", "sed"), "unknown field `sed`"),
             (format!("{STUDY}[params.knn]\n"), "`params.knn` belongs to no row"),
             (format!("{STUDY}[params.tsvd-krr]\nalpha = -1\n"), "`alpha` is -1"),
+            (format!("{STUDY}[sweep.tsvd-krr]\nalpha = [1, -1]\n"), "`alpha` is -1"),
+            (
+                format!("{STUDY}[sweep.tsvd-krr]\nalpha = []\n"),
+                "must be a list of different values",
+            ),
+            (format!("{STUDY}[sweep.tsvd-krr]\nalpha = [1, 1]\n"), "a list of different values"),
+            (
+                format!("{STUDY}[params.tsvd-krr]\nalpha = 1\n[sweep.tsvd-krr]\nalpha = [2]\n"),
+                "`alpha` is in both",
+            ),
+            (format!("{STUDY}[sweep.knn]\nneighbours = [1]\n"), "`sweep.knn` belongs to no row"),
             (format!("{STUDY}[params.tsvd-krr]\nalfa = 1\n"), "unknown field `alfa`"),
         ] {
             let message = load(&text).unwrap_err().to_string();
