@@ -16,6 +16,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("real", samples::study()),
         ("synthetic", samples::synthetic(samples::study())),
         ("crowd", samples::crowd()),
+        ("sweep", samples::sweep()),
+        ("validated", samples::validated_study()),
     ];
     for (name, records) in variants {
         let report = Report::new(

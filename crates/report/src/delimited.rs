@@ -1,6 +1,9 @@
 //! Records as delimited text, for other programs.
 
-use modality_harness::record::{RunRecord, Status};
+use modality_harness::{
+    protocol::Epoch,
+    record::{RunRecord, Status},
+};
 use serde::Serialize;
 
 use crate::{
@@ -14,12 +17,14 @@ struct Key<'a> {
     dataset: &'a str,
     synthetic: bool,
     method: &'a str,
+    variant: &'a str,
     backend: &'a str,
     device: &'a str,
     repeat: usize,
 }
 
-const KEY: [&str; 7] = ["study", "dataset", "synthetic", "method", "backend", "device", "repeat"];
+const KEY: [&str; 8] =
+    ["study", "dataset", "synthetic", "method", "variant", "backend", "device", "repeat"];
 
 #[derive(Serialize)]
 struct Values<'a> {
@@ -74,12 +79,23 @@ pub(crate) fn stages(records: &[RunRecord]) -> Result<Vec<u8>> {
     bytes(writer)
 }
 
+pub(crate) fn epochs(records: &[RunRecord]) -> Result<Vec<u8>> {
+    let mut writer = writer(&["fold", "epoch", "loss", "validation_rmse"])?;
+    for record in records.iter().filter_map(scored) {
+        for Epoch { fold, epoch, loss, validation_rmse } in &record.epochs {
+            writer.serialize((key(record), fold, epoch, loss, validation_rmse))?;
+        }
+    }
+    bytes(writer)
+}
+
 fn key(record: &RunRecord) -> Key<'_> {
     Key {
         study: &record.run.study,
         dataset: &record.dataset.name,
         synthetic: record.dataset.synthetic,
         method: &record.run.method,
+        variant: &record.run.variant,
         backend: &record.run.backend,
         device: &record.device,
         repeat: record.run.repeat,

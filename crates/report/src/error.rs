@@ -22,19 +22,17 @@ pub enum Error {
         other: String,
     },
     /// Two records of one run.
-    #[error("there are two records of {method}/{backend}, repeat {repeat}; keep one of them")]
+    #[error("there are two records of {row}, repeat {repeat}; keep one of them")]
     Twice {
-        /// Name of the method.
-        method: String,
-        /// Name of the backend.
-        backend: String,
+        /// Name of the row.
+        row: String,
         /// Counted from zero.
         repeat: usize,
     },
-    /// The report's folder cannot be made.
+    /// The report's folder cannot be made, or a file of an earlier report not be removed.
     #[error("{path}: {source}", path = path.display())]
-    Folder {
-        /// The folder.
+    Io {
+        /// The folder or file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -45,10 +43,10 @@ pub enum Error {
     /// Delimited text cannot be made.
     #[error("the CSV files cannot be made: {0}")]
     Csv(#[from] csv::Error),
-    /// A page or the figure cannot be filled in.
+    /// A page or a figure cannot be filled in.
     #[error("a template of the report cannot be filled in: {0:#}")]
     Template(#[from] minijinja::Error),
-    /// The figure cannot be measured or rasterised.
-    #[error("the figure cannot be drawn: {0}")]
+    /// A figure cannot be measured or rasterised.
+    #[error("a figure cannot be drawn: {0}")]
     Figure(String),
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use modality_harness::protocol::Stage;
 use serde::Serialize;
 
-use crate::{Row, Spread, Summary, format};
+use crate::{Curve, Row, Spread, Summary, curves::by_fold, format};
 
 /// The one column of numbers that may be wrapped.
 pub(crate) const MEMORY: &str = "Memory";
@@ -39,6 +39,10 @@ impl Cell {
         Self { text: show(spread.median), aside: format::range(spread, show) }
     }
 
+    fn maybe(spread: Option<Spread>, show: impl Fn(f64) -> String) -> Self {
+        spread.map_or(Self::plain(""), |spread| Self::spread(&spread, show))
+    }
+
     pub(crate) fn one_line(&self) -> String {
         match &self.aside {
             None => self.text.clone(),
@@ -69,7 +73,7 @@ pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
     ];
     let rows = summary.rows.iter().map(|row| {
         vec![
-            Cell::plain(&row.method),
+            Cell::plain(row.label()),
             Cell::plain(&row.backend),
             Cell::spread(&row.scores.rmse, |rmse| format!("{rmse:.decimals$}")),
             Cell::spread(&row.train_s, format::seconds),
@@ -134,6 +138,37 @@ pub(crate) fn metrics(summary: &Summary) -> Grid {
     Grid { columns, rows: rows.collect() }
 }
 
+/// Where each fold of each row was at its best.
+pub(crate) fn folds(summary: &Summary) -> Grid {
+    let columns = vec![
+        text("Method"),
+        text("Backend"),
+        text("Fold"),
+        number("Epochs"),
+        number("Best epoch"),
+        number("Validation RMSE"),
+    ];
+    let rows = summary.rows.iter().flat_map(|row| {
+        let fold = |(fold, repeats): (&str, Vec<&Curve>)| fold_cells(row, fold, &repeats);
+        by_fold(&row.curves).into_iter().map(fold).collect::<Vec<_>>()
+    });
+    Grid { columns, rows: rows.collect() }
+}
+
+fn fold_cells(row: &Row, fold: &str, repeats: &[&Curve]) -> Vec<Cell> {
+    let best = || repeats.iter().filter_map(|curve| curve.best());
+    let trained = Spread::of(repeats.iter().map(|curve| curve.epochs() as f64));
+    let best_epoch = Spread::of(best().map(|(epoch, _)| epoch as f64));
+    let rmse = Spread::of(best().map(|(_, rmse)| rmse));
+    let whole = |value: f64| value.to_string();
+    let numbers = [
+        Cell::maybe(trained, whole),
+        Cell::maybe(best_epoch, whole),
+        Cell::maybe(rmse, |rmse| format!("{rmse:.5}")),
+    ];
+    named(row, [fold.to_owned()]).into_iter().chain(numbers).collect()
+}
+
 /// What each row was computed with.
 pub(crate) fn software(summary: &Summary) -> Grid {
     let columns =
@@ -147,7 +182,7 @@ pub(crate) fn software(summary: &Summary) -> Grid {
 }
 
 fn named(row: &Row, cells: impl IntoIterator<Item = String>) -> Vec<Cell> {
-    [row.method.clone(), row.backend.clone()].into_iter().chain(cells).map(Cell::plain).collect()
+    [row.label(), row.backend.clone()].into_iter().chain(cells).map(Cell::plain).collect()
 }
 
 fn peak_memory(row: &Row) -> String {

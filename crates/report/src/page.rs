@@ -9,6 +9,17 @@ use crate::{
     template,
 };
 
+/// The figures of a page that holds them itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Figures<'a> {
+    pub(crate) figure: &'a str,
+    pub(crate) curves: Option<&'a str>,
+}
+
+/// What the validation error is not.
+const FOLDS_NOTE: &str = "The validation RMSE is of training cells that the model was not trained on (another site or \
+     other donors), not of the test cells; as it chose the epoch, it is a little too low.";
+
 #[derive(Serialize)]
 struct Page<'a> {
     title: &'a str,
@@ -21,6 +32,10 @@ struct Page<'a> {
     software: Grid,
     figure: Option<&'a str>,
     figure_says: String,
+    curves: Option<&'a str>,
+    curves_says: String,
+    folds: Grid,
+    folds_note: &'static str,
     reading: Vec<String>,
     dataset: Dataset<'a>,
     machines: Vec<Machine>,
@@ -58,11 +73,15 @@ pub(crate) fn markdown(heading: &Heading<'_>, summary: &Summary) -> Result<Strin
     template::render("report.md", page(heading, summary, None))
 }
 
-pub(crate) fn html(heading: &Heading<'_>, summary: &Summary, figure: &str) -> Result<String> {
-    template::render("report.html", page(heading, summary, Some(figure)))
+pub(crate) fn html(
+    heading: &Heading<'_>,
+    summary: &Summary,
+    figures: Figures<'_>,
+) -> Result<String> {
+    template::render("report.html", page(heading, summary, Some(figures)))
 }
 
-fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figure: Option<&'a str>) -> Page<'a> {
+fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Option<Figures<'a>>) -> Page<'a> {
     let Heading { title, description, command } = *heading;
     let id = &summary.dataset;
     Page {
@@ -74,8 +93,12 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figure: Option<&'a str>
         stages: grid::stages(summary),
         metrics: grid::metrics(summary),
         software: grid::software(summary),
-        figure,
+        figure: figures.map(|figures| figures.figure),
         figure_says: figure::says(summary),
+        curves: figures.and_then(|figures| figures.curves),
+        curves_says: figure::curves_say(summary),
+        folds: grid::folds(summary),
+        folds_note: FOLDS_NOTE,
         reading: reading(summary),
         dataset: Dataset {
             name: &id.name,
@@ -106,7 +129,7 @@ pub(crate) fn answer(summary: &Summary) -> String {
     let rmse = |row: &Row| format!("{:.4}", row.scores.rmse.median);
     let train = |row: &Row| format::duration(row.train_s.median);
     let named = |row: &&Row| {
-        let (method, backend) = (&row.method, &row.backend);
+        let (method, backend) = (row.label(), &row.backend);
         format!("{method} on {backend}, {} after {} of training", rmse(row), train(row))
     };
     let is_tied = |row: &&&Row| row.scores.rmse.min <= best.scores.rmse.max;
@@ -114,7 +137,7 @@ pub(crate) fn answer(summary: &Summary) -> String {
     format!(
         "Best RMSE: {}; fastest: {} on {}, {} of training for an RMSE of {}.",
         tied.join(", and "),
-        fastest.method,
+        fastest.label(),
         fastest.backend,
         train(fastest),
         rmse(fastest)

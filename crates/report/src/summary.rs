@@ -1,15 +1,19 @@
-//! Records, grouped by method and backend.
+//! Records, grouped by method, variant and backend.
 
 use std::collections::BTreeMap;
 
 use modality_harness::{
     environment::Environment,
     metrics::Metrics,
+    plan::row_name,
     protocol::Stage,
-    record::{DatasetId, RunRecord, Status},
+    record::{DatasetId, RunId, RunRecord, Status},
 };
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    curves::{self, Curve},
+};
 
 /// What the records of one study on one data set say.
 #[derive(Debug, Clone)]
@@ -18,21 +22,23 @@ pub struct Summary {
     pub study: String,
     /// The data set.
     pub dataset: DatasetId,
-    /// Methods and backends with at least one scored repeat, best median RMSE first.
+    /// Methods, variants and backends with at least one scored repeat, best median RMSE first.
     pub rows: Vec<Row>,
-    /// Runs without a score, grouped by reason, in order of method and backend.
+    /// Runs without a score, grouped by reason, in order of method, variant and backend.
     pub missing: Vec<Missing>,
     /// The machines, in order of first appearance.
     pub machines: Vec<Machine>,
-    /// Hyperparameters of each method as JSON, one entry a distinct set.
+    /// Hyperparameters of each method and variant as JSON, one entry a distinct set.
     pub params: Vec<(String, String)>,
 }
 
-/// The scored repeats of one method on one backend.
+/// The scored repeats of one variant of a method on one backend.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Name of the method.
     pub method: String,
+    /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
+    pub variant: String,
     /// Name of the backend.
     pub backend: String,
     /// What computed, as the runner said.
@@ -61,6 +67,8 @@ pub struct Row {
     pub versions: BTreeMap<String, String>,
     /// What the backend noted, each once.
     pub notes: Vec<String>,
+    /// Validation curves, repeat by repeat, the folds of each in order of training; none for most methods.
+    pub curves: Vec<Curve>,
 }
 
 /// The harness's metrics over repeats.
@@ -91,11 +99,13 @@ pub struct Spread {
     pub max: f64,
 }
 
-/// Repeats of one method on one backend that have no score, all for the same reason.
+/// Repeats of one variant of a method on one backend that have no score, all for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// Name of the method.
     pub method: String,
+    /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
+    pub variant: String,
     /// Name of the backend.
     pub backend: String,
     /// Unavailable or failed.
@@ -116,7 +126,7 @@ pub struct Machine {
 }
 
 impl Summary {
-    /// Expects `records` in order of [`RunRecord::run`].
+    /// Expects `records` in order of [`crate::order::of_runs`].
     pub(crate) fn new(records: &[RunRecord]) -> Result<Self> {
         let first = records.first().ok_or(Error::NoRecords)?;
         check(first, records)?;
@@ -134,6 +144,11 @@ impl Summary {
             machines: machines(records),
             params: params(records),
         })
+    }
+
+    /// Whether there is any validation curve.
+    pub(crate) fn has_curves(&self) -> bool {
+        self.rows.iter().any(|row| !row.curves.is_empty())
     }
 
     /// Smallest and largest number of scored repeats of a row; zero if there is no row.
@@ -156,6 +171,7 @@ impl Row {
         };
         Some(Self {
             method: first.run.method.clone(),
+            variant: first.run.variant.clone(),
             backend: first.run.backend.clone(),
             device: distinct(scored.iter().map(|(record, _)| record.device.as_str())).join(", "),
             repeats: scored.len(),
@@ -170,19 +186,25 @@ impl Row {
             threads: first.threads,
             versions: first.versions.clone(),
             notes: distinct(scored.iter().map(|(record, _)| record.note.as_str())),
+            curves: scored.iter().flat_map(|(record, _)| curves::of_run(record)).collect(),
         })
     }
 
-    /// `method/backend`.
+    /// `method/backend`, and in a sweep `method variant/backend`.
     pub fn name(&self) -> String {
-        name(&self.method, &self.backend)
+        row_name(&self.method, &self.variant, &self.backend)
+    }
+
+    /// `method`, and in a sweep `method variant`.
+    pub fn label(&self) -> String {
+        label(&self.method, &self.variant)
     }
 }
 
 impl Missing {
-    /// `method/backend`.
+    /// As [`Row::name`].
     pub fn name(&self) -> String {
-        name(&self.method, &self.backend)
+        row_name(&self.method, &self.variant, &self.backend)
     }
 }
 
@@ -218,8 +240,13 @@ impl Spread {
     }
 }
 
-pub(crate) fn name(method: &str, backend: &str) -> String {
-    format!("{method}/{backend}")
+fn label(method: &str, variant: &str) -> String {
+    let space = if variant.is_empty() { "" } else { " " };
+    format!("{method}{space}{variant}")
+}
+
+fn name(run: &RunId) -> String {
+    row_name(&run.method, &run.variant, &run.backend)
 }
 
 /// The record itself if its predictions were scored.
@@ -250,15 +277,12 @@ fn check(first: &RunRecord, records: &[RunRecord]) -> Result<()> {
     }
     match records.windows(2).find(|pair| pair[0].run == pair[1].run) {
         None => Ok(()),
-        Some(pair) => {
-            let run = pair[0].run.clone();
-            Err(Error::Twice { method: run.method, backend: run.backend, repeat: run.repeat })
-        }
+        Some(pair) => Err(Error::Twice { row: name(&pair[0].run), repeat: pair[0].run.repeat }),
     }
 }
 
 fn groups(records: &[RunRecord]) -> impl Iterator<Item = &[RunRecord]> {
-    records.chunk_by(|a, b| (&a.run.method, &a.run.backend) == (&b.run.method, &b.run.backend))
+    records.chunk_by(|a, b| name(&a.run) == name(&b.run))
 }
 
 fn stages<'a>(records: impl Iterator<Item = &'a RunRecord>) -> BTreeMap<Stage, Spread> {
@@ -276,6 +300,7 @@ fn missing(records: &[RunRecord]) -> Vec<Missing> {
     for record in records.iter().filter(|record| scored(record).is_none()) {
         let entry = Missing {
             method: record.run.method.clone(),
+            variant: record.run.variant.clone(),
             backend: record.run.backend.clone(),
             status: record.status,
             reason: reason(record).to_owned(),
@@ -299,7 +324,7 @@ fn machines(records: &[RunRecord]) -> Vec<Machine> {
         |environment: &Environment| Environment { started_unix: 0, ..environment.clone() };
     let mut found: Vec<Machine> = Vec::new();
     for record in records {
-        let name = name(&record.run.method, &record.run.backend);
+        let name = name(&record.run);
         match found
             .iter_mut()
             .find(|machine| timeless(&machine.environment) == timeless(&record.environment))
@@ -320,7 +345,7 @@ fn machines(records: &[RunRecord]) -> Vec<Machine> {
 }
 
 fn params(records: &[RunRecord]) -> Vec<(String, String)> {
-    let mut sets: Vec<(&str, String, Vec<&str>)> = Vec::new();
+    let mut sets: Vec<(String, String, Vec<&str>)> = Vec::new();
     for run in records {
         let text = run
             .params
@@ -328,7 +353,7 @@ fn params(records: &[RunRecord]) -> Vec<(String, String)> {
             .map(|(key, value)| format!("{key} = {value}"))
             .collect::<Vec<_>>()
             .join(", ");
-        let (method, backend) = (run.run.method.as_str(), run.run.backend.as_str());
+        let (method, backend) = (label(&run.run.method, &run.run.variant), &*run.run.backend);
         match sets.iter_mut().find(|(other, params, _)| *other == method && *params == text) {
             Some((_, _, backends)) if backends.contains(&backend) => {}
             Some((_, _, backends)) => backends.push(backend),

@@ -2,18 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod drawing;
 #[allow(dead_code)]
 mod samples;
 
 use std::collections::BTreeMap;
 
+use drawing::{Area, laid_out, number, of_class};
 use modality_harness::record::{RunRecord, Status};
 use modality_report::{Heading, Report};
-use resvg::{
-    tiny_skia,
-    usvg::{self, fontdb, roxmltree},
-};
-use samples::{crowd, missing, scored, study, synthetic};
+use resvg::{tiny_skia, usvg::roxmltree};
+use samples::{crowd, missing, scored, study, sweep, synthetic, with_variant};
 
 fn report(records: &[RunRecord]) -> Report {
     Report::new(
@@ -27,30 +26,6 @@ fn report(records: &[RunRecord]) -> Report {
     .unwrap()
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Area {
-    left: f64,
-    top: f64,
-    right: f64,
-    bottom: f64,
-}
-
-impl Area {
-    fn overlaps(&self, other: &Self) -> bool {
-        self.left < other.right
-            && other.left < self.right
-            && self.top < other.bottom
-            && other.top < self.bottom
-    }
-
-    fn holds(&self, other: &Self) -> bool {
-        self.left <= other.left
-            && other.right <= self.right
-            && self.top <= other.top
-            && other.bottom <= self.bottom
-    }
-}
-
 /// What a reader of the file finds in it.
 struct Seen {
     frame: Area,
@@ -61,64 +36,34 @@ struct Seen {
 
 fn see(svg: &str) -> Seen {
     let document = roxmltree::Document::parse(svg).unwrap();
-    let number = |node: &roxmltree::Node<'_, '_>, name: &str| {
-        node.attribute(name).unwrap().parse::<f64>().unwrap()
-    };
-    let of_class = |class: &'static str| {
-        document
-            .descendants()
-            .filter(move |node| node.attribute("class").is_some_and(|names| names.contains(class)))
-    };
-    let frame = of_class("fig-frame").next().unwrap();
+    let root = document.root();
     let row = |node: &roxmltree::Node<'_, '_>| node.attribute("data-row").unwrap().to_owned();
+    let place = |node: &roxmltree::Node<'_, '_>| (number(node, "data-x"), number(node, "data-y"));
     Seen {
-        frame: Area {
-            left: number(&frame, "data-left"),
-            top: number(&frame, "data-top"),
-            right: number(&frame, "data-right"),
-            bottom: number(&frame, "data-bottom"),
-        },
-        marks: of_class("fig-mark")
-            .map(|node| (row(&node), (number(&node, "data-x"), number(&node, "data-y"))))
-            .collect(),
-        lines: of_class("fig-reference").map(|node| row(&node)).collect(),
+        frame: Area::of_frame(&of_class(root, "fig-frame")[0]),
+        marks: of_class(root, "fig-mark").iter().map(|node| (row(node), place(node))).collect(),
+        lines: of_class(root, "fig-reference").iter().map(row).collect(),
         labels: labels(svg, &document),
     }
 }
 
-/// Labels by row, laid out by the rasteriser; the lines of one label are one area.
+/// Labels by row; the lines of one label are one area.
 fn labels(svg: &str, document: &roxmltree::Document<'_>) -> Vec<(String, Area)> {
-    let mut fonts = fontdb::Database::new();
-    fonts.load_font_data(include_bytes!("../assets/Inter-Regular.otf").to_vec());
-    fonts.load_font_data(include_bytes!("../assets/Inter-SemiBold.otf").to_vec());
-    let options = usvg::Options {
-        fontdb: fonts.into(),
-        font_family: "Inter".to_owned(),
-        ..Default::default()
-    };
-    let tree = usvg::Tree::from_str(svg, &options).unwrap();
     let mut areas: BTreeMap<String, (String, Area)> = BTreeMap::new();
-    for node in document.descendants() {
-        let Some((label, _)) =
-            node.attribute("id").and_then(|id| id.strip_prefix("fig-label-")?.split_once('-'))
-        else {
-            continue;
-        };
-        let area = tree.node_by_id(node.attribute("id").unwrap()).unwrap().abs_bounding_box();
-        let [left, top, right, bottom] =
-            [area.left(), area.top(), area.right(), area.bottom()].map(f64::from);
+    for (id, area) in laid_out(svg, "fig-label-") {
+        let whole = format!("fig-label-{id}");
+        let node =
+            document.descendants().find(|node| node.attribute("id") == Some(&whole)).unwrap();
+        let (label, _) = id.split_once('-').unwrap();
         areas
             .entry(label.to_owned())
             .and_modify(|(_, all)| {
-                all.left = all.left.min(left);
-                all.top = all.top.min(top);
-                all.right = all.right.max(right);
-                all.bottom = all.bottom.max(bottom);
+                all.left = all.left.min(area.left);
+                all.top = all.top.min(area.top);
+                all.right = all.right.max(area.right);
+                all.bottom = all.bottom.max(area.bottom);
             })
-            .or_insert((
-                node.attribute("data-row").unwrap().to_owned(),
-                Area { left, top, right, bottom },
-            ));
+            .or_insert((node.attribute("data-row").unwrap().to_owned(), area));
     }
     areas.into_values().collect()
 }
@@ -130,15 +75,12 @@ fn assert_legible(seen: &Seen) {
             assert!(!area.overlaps(taken), "the labels of {row} and {other} overlap");
         }
         for (other, (x, y)) in &seen.marks {
-            let mark = Area { left: x - 6.0, top: y - 6.0, right: x + 6.0, bottom: y + 6.0 };
+            let mark = Area::around((*x, *y), 6.0);
             assert!(!area.overlaps(&mark), "the label of {row} covers the mark of {other}");
         }
     }
     for (row, (x, y)) in &seen.marks {
-        assert!(
-            seen.frame.holds(&Area { left: *x, top: *y, right: *x, bottom: *y }),
-            "{row} is outside the frame"
-        );
+        assert!(seen.frame.holds(&Area::around((*x, *y), 0.0)), "{row} is outside the frame");
     }
 }
 
@@ -185,6 +127,34 @@ fn a_crowd_stays_legible() {
     let seen = see(&report(&records).figure_svg().unwrap());
     assert_eq!(seen.labels.len(), records.len());
     assert_legible(&seen);
+}
+
+#[test]
+fn a_sweep_is_named_by_what_it_changes() {
+    let svg = report(&sweep()).figure_svg().unwrap();
+    let seen = see(&svg);
+    assert_eq!((seen.marks.len(), seen.labels.len()), (5, 5));
+    assert_legible(&seen);
+    for epochs in [1, 3, 5, 10, 20] {
+        assert!(seen.marks.contains_key(&format!("mlp epochs={epochs}/torch")));
+        assert!(svg.contains(&format!(">epochs={epochs}</text>")));
+    }
+    assert!(svg.contains("All marks are mlp on torch."));
+    assert_eq!(svg.matches("stroke=\"#d55e00\"").count(), 10, "whiskers in both directions");
+}
+
+#[test]
+fn a_sweep_beside_other_rows_is_named_in_full() {
+    let mut records = sweep();
+    let alone = report(&records[..3]).figure_svg().unwrap();
+    assert!(alone.contains(">mlp epochs=1 \u{b7} torch</text>"));
+    records.push(with_variant(scored("mlp", "burn", 0, 0.38, 40.0), "epochs=3"));
+    let swept = report(&records).figure_svg().unwrap();
+    assert!(swept.contains(">epochs=3 \u{b7} burn</text>") && swept.contains("All marks are mlp."));
+    records.push(scored("tsvd-krr", "linfa", 0, 0.36, 12.0));
+    let mixed = report(&records).figure_svg().unwrap();
+    assert!(mixed.contains(">mlp epochs=3 \u{b7} burn</text>") && !mixed.contains("All marks are"));
+    assert_legible(&see(&mixed));
 }
 
 #[test]

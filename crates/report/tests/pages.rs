@@ -5,9 +5,12 @@
 #[allow(dead_code)]
 mod samples;
 
-use modality_harness::record::{RunRecord, Status};
+use modality_harness::{
+    protocol::Epoch,
+    record::{RunRecord, Status},
+};
 use modality_report::{Error, Heading, Report};
-use samples::{missing, scored, study, synthetic};
+use samples::{missing, scored, study, sweep, synthetic, validated_study, with_variant};
 
 fn report(records: &[RunRecord]) -> Report {
     Report::new(
@@ -43,18 +46,89 @@ fn csv_of_two_records() {
     let report = report(&[missing("tsvd-krr", "cuda", 1, Status::Unavailable, "no driver"), ok]);
     assert_eq!(
         text(report.results_csv().unwrap()),
-        "study,dataset,synthetic,method,backend,device,repeat,status,rmse,mae,pearson_cell,pearson_protein,\
+        "study,dataset,synthetic,method,variant,backend,device,repeat,status,rmse,mae,pearson_cell,pearson_protein,\
          spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note\n\
-         liu,liu-covid-cite,false,knn,linfa,CPU,0,ok,0.5,0.35,0.75,0.5625,0.7124999999999999,0.44999999999999996,\
+         liu,liu-covid-cite,false,knn,,linfa,CPU,0,ok,0.5,0.35,0.75,0.5625,0.7124999999999999,0.44999999999999996,\
          2.0,0.0,3.6,4.8,418.0,,\"one, \"\"two\"\"\"\n\
-         liu,liu-covid-cite,false,tsvd-krr,cuda,,1,unavailable,,,,,,,,,,,,,no driver\n"
+         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver\n"
     );
     assert_eq!(
         text(report.stages_csv().unwrap()),
-        "study,dataset,synthetic,method,backend,device,repeat,stage,seconds\n\
-         liu,liu-covid-cite,false,knn,linfa,CPU,0,load,0.31\n\
-         liu,liu-covid-cite,false,knn,linfa,CPU,0,fit,2.0\n"
+        "study,dataset,synthetic,method,variant,backend,device,repeat,stage,seconds\n\
+         liu,liu-covid-cite,false,knn,,linfa,CPU,0,load,0.31\n\
+         liu,liu-covid-cite,false,knn,,linfa,CPU,0,fit,2.0\n"
     );
+}
+
+#[test]
+fn csv_of_epochs() {
+    let mut record = with_variant(scored("mlp", "torch", 2, 0.5, 2.0), "epochs=2");
+    record.epochs = ["s1", "a, b"]
+        .map(|fold| Epoch { fold: fold.to_owned(), epoch: 1, loss: 0.25, validation_rmse: 0.5 })
+        .to_vec();
+    let report = report(&[record]);
+    assert_eq!(
+        text(report.epochs_csv().unwrap().unwrap()),
+        "study,dataset,synthetic,method,variant,backend,device,repeat,fold,epoch,loss,validation_rmse\n\
+         liu,liu-covid-cite,false,mlp,epochs=2,torch,CPU,2,s1,1,0.25,0.5\n\
+         liu,liu-covid-cite,false,mlp,epochs=2,torch,CPU,2,\"a, b\",1,0.25,0.5\n"
+    );
+}
+
+#[test]
+fn variants_are_rows_of_their_own_everywhere() {
+    let mut records = sweep();
+    let broken = missing("mlp", "torch", 0, Status::Failed, "out of memory");
+    records.push(with_variant(broken, "epochs=100"));
+    let report = report(&records);
+    let names: Vec<String> = report.summary().rows.iter().map(|row| row.name()).collect();
+    assert_eq!(names[0], "mlp epochs=10/torch");
+    assert_eq!(names.len(), 5);
+    assert!(report.summary().rows.iter().all(|row| row.repeats == 3));
+    for (name, page) in all(&report) {
+        for epochs in [1, 3, 5, 10, 20, 100] {
+            let wanted = format!("epochs={epochs}");
+            assert!(page.contains(&wanted), "{name} does not hold {wanted}");
+        }
+    }
+    assert!(report.table().contains("Missing: mlp epochs=100/torch (failed): out of memory"));
+    assert!(report.table().contains("Best RMSE: mlp epochs=10 on torch, 0.3749"));
+    let markdown = report.markdown().unwrap();
+    assert!(markdown.contains("| mlp epochs=3 | torch | 0.37810 (0.37730..0.37910) |"));
+    assert!(markdown.contains("| mlp epochs=3 (torch) | epochs = \"3\" |"));
+    let csv = text(report.results_csv().unwrap());
+    let column: Vec<&str> =
+        csv.lines().skip(1).map(|line| line.split(',').nth(4).unwrap()).collect();
+    let mut runs = column.clone();
+    runs.dedup();
+    assert_eq!(runs, ["epochs=1", "epochs=3", "epochs=5", "epochs=10", "epochs=20", "epochs=100"]);
+}
+
+#[test]
+fn folds_are_summarised_over_repeats() {
+    let mut records = validated_study();
+    let second = records.iter_mut().find(|r| r.run.backend == "torch" && r.run.repeat == 1);
+    second.unwrap().epochs[4].validation_rmse = 0.3;
+    let markdown = report(&records).markdown().unwrap();
+    let wanted = "| mlp | torch | donors 1/3 | 10 | 10 (5..10) | 0.38760 (0.30000..0.38912) |";
+    assert!(markdown.contains(wanted), "{markdown}");
+    assert!(
+        markdown.contains("| mlp | burn | donors 1/3 | 10 | 10 | 0.38836 (0.38760..0.38912) |")
+    );
+    assert_eq!(markdown.matches("| donors ").count(), 6);
+    assert!(markdown.contains("[stages.csv](stages.csv), [epochs.csv](epochs.csv)."));
+    assert!(markdown.contains("](curves.png)](curves.svg)"));
+    let html = report(&records).html().unwrap();
+    for page in [&markdown, &html] {
+        assert!(page.contains("another site or other donors), not of the test cells"));
+    }
+    assert!(html.contains("<a href=\"epochs.csv\">") && html.contains("id=\"curves-title\""));
+    let without = report(&study());
+    for page in [without.markdown().unwrap(), without.html().unwrap()] {
+        assert!(
+            !page.contains("Folds") && !page.contains("epochs.csv") && !page.contains("curves")
+        );
+    }
 }
 
 #[test]
@@ -118,9 +192,11 @@ fn synthetic_data_are_called_so_everywhere_and_only_then() {
 
 #[test]
 fn names_cannot_break_out_of_a_page() {
-    let mut records = study();
+    let mut records = validated_study();
     for record in &mut records {
         record.dataset.name = "<script>alert(1)</script> | `x`\u{7}".to_owned();
+        record.run.variant = "a=\"<b>|".to_owned();
+        record.epochs.iter_mut().for_each(|epoch| epoch.fold += "\"<b>|\u{7}");
         record.run.backend += "\"<b>&";
     }
     let report = report(&records);
@@ -129,15 +205,25 @@ fn names_cannot_break_out_of_a_page() {
     assert!(html.contains("&lt;script&gt;"));
     let markdown = report.markdown().unwrap();
     assert!(!markdown.contains("<script") && markdown.contains(r"\| \`x\`"));
-    assert!(resvg::usvg::roxmltree::Document::parse(&report.figure_svg().unwrap()).is_ok());
+    for svg in [report.figure_svg().unwrap(), report.curves_svg().unwrap().unwrap()] {
+        assert!(resvg::usvg::roxmltree::Document::parse(&svg).is_ok());
+    }
+    assert_square(&markdown);
 }
 
 #[test]
 fn the_html_page_needs_nothing_else() {
-    let html = report(&study()).html().unwrap();
+    let html = report(&validated_study()).html().unwrap();
+    let without_own = html.replace("url(#", "");
     for foreign in ["<script", "<link", "<img", "@import", "url(", "src="] {
-        assert!(!html.contains(foreign), "the page holds {foreign}");
+        assert!(!without_own.contains(foreign), "the page holds {foreign}");
     }
+    let mut ids: Vec<&str> = html.split(" id=\"").skip(1).collect();
+    let count = ids.len();
+    ids.iter_mut().for_each(|rest| *rest = rest.split_once('"').unwrap().0);
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "an id is there twice");
     let addresses = html.matches("http").count();
     assert_eq!(addresses, html.matches("http://www.w3.org/2000/svg").count());
     assert!(html.contains("prefers-color-scheme: dark") && html.contains("<svg"));
@@ -147,26 +233,29 @@ fn the_html_page_needs_nothing_else() {
     );
 }
 
-#[test]
-fn markdown_tables_are_square() {
-    let markdown = report(&study()).markdown().unwrap();
-    let pipes = |line: &str| line.replace("\\|", "").matches('|').count();
+/// Every row of a table has as many cells as its head; the number of tables.
+fn assert_square(markdown: &str) -> usize {
+    let pipes = |line: &&str| line.replace("\\|", "").matches('|').count();
     let lines: Vec<&str> = markdown.lines().collect();
     let mut tables = 0;
     for block in lines.split(|line| line.is_empty()).filter(|block| block[0].starts_with('|')) {
-        let width = block
-            .iter()
-            .filter(|line| line.starts_with('|'))
-            .map(|line| pipes(line))
-            .collect::<Vec<_>>();
+        let width: Vec<usize> =
+            block.iter().filter(|line| line.starts_with('|')).map(pipes).collect();
         assert!(width.len() > 2 && width.iter().all(|&w| w == width[0]), "{block:?}");
         tables += 1;
     }
-    assert_eq!(tables, 8);
+    tables
+}
+
+#[test]
+fn markdown_tables_are_square() {
+    let markdown = report(&study()).markdown().unwrap();
+    assert_eq!(assert_square(&markdown), 8);
     assert!(
         markdown.contains("](figure.png)")
             && markdown.contains("cargo xtask reproduce --study <x>")
     );
+    assert_eq!(assert_square(&report(&validated_study()).markdown().unwrap()), 9);
 }
 
 #[test]
@@ -192,10 +281,14 @@ fn the_table_fits_a_terminal() {
         record.device = "A Rather Long Accelerator Name 9000 SXM 141 GB".to_owned();
         record.usage.peak_gpu_mb = Some(12_345.0);
     }
-    for records in [study(), records] {
+    let mut swept = sweep();
+    swept.iter_mut().for_each(|record| record.run.variant += " batch_size=512 learning_rate=0.001");
+    for (records, spread) in
+        [(study(), "0.3741..0.3763"), (records, "0.3741..0.3763"), (swept, "0.3741..0.3759")]
+    {
         let table = report(&records).table();
         assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
-        assert!(table.contains("0.3741..0.3763"), "{table}");
+        assert!(table.contains(spread), "{table}");
     }
 }
 
@@ -241,24 +334,34 @@ fn records_that_do_not_belong_together_are_refused() {
     );
     let error = Report::new(
         &Heading { title: "", description: "", command: "cargo xtask reproduce --study <x>" },
-        &[one.clone(), one],
+        &[with_variant(one.clone(), "n=3"), one.clone(), with_variant(one, "n=3")],
     )
     .unwrap_err();
-    assert_eq!(error.to_string(), "there are two records of knn/linfa, repeat 0; keep one of them");
+    assert_eq!(
+        error.to_string(),
+        "there are two records of knn n=3/linfa, repeat 0; keep one of them"
+    );
 }
 
 #[test]
-fn everything_is_written() {
+fn everything_is_written_and_nothing_stale_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("new/report");
+    let names = || {
+        let mut names: Vec<String> = std::fs::read_dir(&target)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let always =
+        ["figure.png", "figure.svg", "report.html", "report.md", "results.csv", "stages.csv"];
     report(&study()).write(&target).unwrap();
-    let mut names: Vec<String> = std::fs::read_dir(&target)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert_eq!(
-        names,
-        ["figure.png", "figure.svg", "report.html", "report.md", "results.csv", "stages.csv"]
-    );
+    assert_eq!(names(), always);
+    report(&validated_study()).write(&target).unwrap();
+    assert_eq!(names()[..3], ["curves.png", "curves.svg", "epochs.csv"]);
+    assert_eq!(names()[3..], always);
+    report(&study()).write(&target).unwrap();
+    assert_eq!(names(), always);
 }

@@ -9,13 +9,22 @@ pub(super) struct Tick {
     pub(super) label: String,
 }
 
-/// A linear or logarithmic scale onto an interval of the page.
+/// A scale onto an interval of the page.
 pub(super) struct Axis {
     low: f64,
     high: f64,
     start: f64,
     end: f64,
-    log: bool,
+    scale: Scale,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Scale {
+    Linear,
+    /// Linear, with ticks at whole numbers alone.
+    Whole,
+    /// Logarithm of seconds.
+    Time,
 }
 
 /// Shorter than any time that is drawn.
@@ -58,7 +67,7 @@ impl Axis {
             bounds(values.iter().map(|&seconds| seconds.max(SHORTEST).log10()), (-1.0, 2.0));
         let middle = (low + high) / 2.0;
         let half = ((high - low) / 2.0 * 1.2).max(0.5);
-        Self { low: middle - half, high: middle + half, start, end, log: true }
+        Self { low: middle - half, high: middle + half, start, end, scale: Scale::Time }
     }
 
     /// Any values, linear, with room at both ends.
@@ -66,18 +75,29 @@ impl Axis {
         let (low, high) = bounds(values.iter().copied(), (0.0, 1.0));
         let span = (high - low).max(high.abs() * 0.05).max(1e-9);
         let middle = (low + high) / 2.0;
-        Self { low: middle - 0.6 * span, high: middle + 0.6 * span, start, end, log: false }
+        Self {
+            low: middle - 0.6 * span,
+            high: middle + 0.6 * span,
+            start,
+            end,
+            scale: Scale::Linear,
+        }
+    }
+
+    /// Numbers counted from one, linear, without room at the ends.
+    pub(super) fn count(last: usize, start: f64, end: f64) -> Self {
+        Self { low: 1.0, high: last.max(2) as f64, start, end, scale: Scale::Whole }
     }
 
     /// Where `value` is drawn.
     pub(super) fn place(&self, value: f64) -> f64 {
-        let value = if self.log { value.max(SHORTEST).log10() } else { value };
+        let value = if self.scale == Scale::Time { value.max(SHORTEST).log10() } else { value };
         self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
     }
 
     /// Round values along the axis.
     pub(super) fn ticks(&self) -> Vec<Tick> {
-        if self.log { self.time_ticks() } else { self.linear_ticks() }
+        if self.scale == Scale::Time { self.time_ticks() } else { self.linear_ticks() }
     }
 
     fn time_ticks(&self) -> Vec<Tick> {
@@ -95,7 +115,8 @@ impl Axis {
     }
 
     fn linear_ticks(&self) -> Vec<Tick> {
-        let step = round_step((self.high - self.low) / 6.0);
+        let least = if self.scale == Scale::Whole { 1.0 } else { 0.0 };
+        let step = round_step((self.high - self.low) / 6.0).max(least);
         let decimals = (-step.log10().floor()).max(0.0) as usize;
         let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
         let tick = |i: i64| {
@@ -145,6 +166,13 @@ mod tests {
             ["0.36", "0.38", "0.40", "0.42", "0.44"]
         );
         assert!(labels(&Axis::linear(&[0.36], 0.0, 1.0)).len() > 2);
+    }
+
+    #[test]
+    fn counts_get_whole_ticks() {
+        assert_eq!(labels(&Axis::count(1, 0.0, 1.0)), ["1", "2"]);
+        assert_eq!(labels(&Axis::count(4, 0.0, 1.0)), ["1", "2", "3", "4"]);
+        assert_eq!(labels(&Axis::count(20, 0.0, 1.0)), ["5", "10", "15", "20"]);
     }
 
     #[test]

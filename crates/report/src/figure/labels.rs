@@ -3,14 +3,15 @@
 use serde::Serialize;
 
 use super::{
+    names::Names,
     place::{self, Candidate, Leader, Page},
     style::RADIUS,
     text::{self, Weight},
 };
 use crate::{Result, Row, format};
 
-const NAME_SIZE: f64 = 13.0;
-const VALUE_SIZE: f64 = 11.5;
+pub(super) const NAME_SIZE: f64 = 13.0;
+pub(super) const VALUE_SIZE: f64 = 11.5;
 const NAME_BASELINE: f64 = 13.0;
 const VALUE_BASELINE: f64 = 27.5;
 const MARK_HEIGHT: f64 = 31.0;
@@ -37,7 +38,11 @@ struct Line {
 }
 
 /// Labels of `rows` at their marks; many rows get one line each. A label without room is left out.
-pub(super) fn of_marks(rows: &[(&Row, (f64, f64))], page: &mut Page) -> Result<Vec<Label>> {
+pub(super) fn of_marks(
+    rows: &[(&Row, (f64, f64))],
+    names: &Names<'_>,
+    page: &mut Page,
+) -> Result<Vec<Label>> {
     let crowd = |&(x, y): &(f64, f64)| -> f64 {
         rows.iter().map(|(_, (a, b))| 1.0 / (20.0 + (x - a).hypot(y - b))).sum()
     };
@@ -46,7 +51,7 @@ pub(super) fn of_marks(rows: &[(&Row, (f64, f64))], page: &mut Page) -> Result<V
     let mut words = Vec::new();
     let mut places = Vec::new();
     for (row, at) in order {
-        let (lines, size) = say(row, rows.len() <= FEW)?;
+        let (lines, size) = say(row, &names.of_row(row), rows.len() <= FEW)?;
         let near = place::around(*at, RADIUS, size);
         places.push(near.chain(place::anywhere(page.frame, *at, RADIUS, size)).collect());
         words.push((row.name(), lines));
@@ -56,9 +61,8 @@ pub(super) fn of_marks(rows: &[(&Row, (f64, f64))], page: &mut Page) -> Result<V
 }
 
 /// What a mark is called, each line relative to the top, and how much room that takes.
-fn say(row: &Row, with_value: bool) -> Result<(Vec<Line>, (f64, f64))> {
-    let name = format!("{} \u{b7} {}", row.method, row.backend);
-    let name = text::fit(&name, NAME_SIZE, Weight::SemiBold, LONGEST)?;
+fn say(row: &Row, name: &str, with_value: bool) -> Result<(Vec<Line>, (f64, f64))> {
+    let name = text::fit(name, NAME_SIZE, Weight::SemiBold, LONGEST)?;
     let width = text::width(&name, NAME_SIZE, Weight::SemiBold)?;
     let name = Line { y: NAME_BASELINE, text: name, value: false };
     if !with_value {

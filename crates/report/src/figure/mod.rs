@@ -1,9 +1,12 @@
-//! RMSE against training time: drawn once as SVG, rasterised from that very SVG.
+//! RMSE against training time, and validation curves: drawn once as SVG, rasterised from that very SVG.
 
 mod axis;
+mod curves;
 mod labels;
+mod names;
 mod place;
 mod scene;
+mod sheet;
 mod style;
 mod text;
 
@@ -16,6 +19,12 @@ const SCALE: f32 = 2.0;
 
 pub(crate) fn svg(summary: &Summary) -> Result<String> {
     template::render("figure.svg", scene::Scene::new(summary)?)
+}
+
+/// Nothing without validation curves.
+pub(crate) fn curves_svg(summary: &Summary) -> Result<Option<String>> {
+    let scene = curves::Scene::new(summary)?;
+    scene.map(|scene| template::render("curves.svg", scene)).transpose()
 }
 
 pub(crate) fn png(svg: &str) -> Result<Vec<u8>> {
@@ -42,4 +51,10 @@ pub(crate) fn says(summary: &Summary) -> String {
         summary.dataset.name,
         page::answer(summary)
     )
+}
+
+/// The figure of validation curves in words.
+pub(crate) fn curves_say(summary: &Summary) -> String {
+    let synthetic = if summary.dataset.synthetic { ", synthetic data" } else { "" };
+    format!("Validation RMSE by epoch on {}{synthetic}.", summary.dataset.name)
 }

@@ -254,6 +254,28 @@ pub(super) fn along(
     })
 }
 
+/// Moves sorted `heights` apart, as little as needed for `gap` between neighbours, and then into `low..=high`.
+pub(super) fn apart(heights: &mut [f64], gap: f64, (low, high): (f64, f64)) {
+    const ROUNDS: usize = 100;
+    for _ in 0..ROUNDS {
+        for i in 1..heights.len() {
+            let short = (gap - (heights[i] - heights[i - 1])).max(0.0);
+            heights[i - 1] -= short / 2.0;
+            heights[i] += short / 2.0;
+        }
+    }
+    let mut floor = low;
+    for height in heights.iter_mut() {
+        *height = height.max(floor);
+        floor = *height + gap;
+    }
+    let mut ceiling = high;
+    for height in heights.iter_mut().rev() {
+        *height = height.min(ceiling);
+        ceiling = *height - gap;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +297,20 @@ mod tests {
             assert!(placed[..i].iter().all(|b| !a.overlaps(b)));
             assert!(marks.iter().all(|&mark| !a.overlaps(&Rect::around(mark, 7.0, 7.0))));
         }
+    }
+
+    #[test]
+    fn neighbours_move_apart_and_stay_inside() {
+        let mut heights = [50.0, 52.0, 54.0, 99.0];
+        apart(&mut heights, 14.0, (0.0, 95.0));
+        let wanted = [38.0, 52.0, 66.0, 95.0];
+        assert!(
+            heights.iter().zip(wanted).all(|(got, want)| (got - want).abs() < 0.01),
+            "{heights:?}"
+        );
+        let mut low = [1.0, 1.0];
+        apart(&mut low, 10.0, (0.0, 95.0));
+        assert_eq!(low, [0.0, 10.0]);
     }
 
     #[test]

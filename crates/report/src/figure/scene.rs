@@ -1,68 +1,28 @@
-//! What the figure shows, and where.
+//! What the figure of error against time shows, and where.
 
 use serde::Serialize;
 
 use super::{
-    axis::{Axis, Tick},
+    axis::Axis,
     is_baseline,
     labels::{self, Label},
+    names::Names,
     place::{Page, Rect},
     says,
+    sheet::{Frame, LEFT, RIGHT, Sheet, TOP, Words},
     style::{self, RADIUS},
-    text::{self, Weight},
 };
 use crate::{Result, Row, Spread, Summary, format};
-
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 600.0;
-const LEFT: f64 = 72.0;
-const RIGHT: f64 = 936.0;
-const TOP: f64 = 104.0;
-const EDGE: f64 = 24.0;
-const TITLE_SIZE: f64 = 20.0;
-const SMALL_SIZE: f64 = 11.5;
-const CAPTION_LINE: f64 = 16.0;
-const TAG: &str = "synthetic data";
 
 /// Everything that the template draws.
 #[derive(Serialize)]
 pub(super) struct Scene {
-    width: f64,
-    height: f64,
-    says: String,
-    title: String,
-    tag: Option<Tag>,
-    subtitle: String,
+    #[serde(flatten)]
+    sheet: Sheet,
     frame: Frame,
-    x_ticks: Vec<Tick>,
-    y_ticks: Vec<Tick>,
     references: Vec<Reference>,
     marks: Vec<Mark>,
     labels: Vec<Label>,
-    caption: Vec<CaptionLine>,
-}
-
-#[derive(Serialize)]
-struct Tag {
-    text: &'static str,
-    left: f64,
-    width: f64,
-    middle: f64,
-}
-
-#[derive(Serialize)]
-struct Frame {
-    left: f64,
-    top: f64,
-    right: f64,
-    bottom: f64,
-    middle: f64,
-}
-
-#[derive(Serialize)]
-struct CaptionLine {
-    y: f64,
-    text: String,
 }
 
 /// A baseline: a dashed line at its error.
@@ -93,43 +53,28 @@ struct Parts<'a> {
 impl Scene {
     pub(super) fn new(summary: &Summary) -> Result<Self> {
         let parts = Parts::new(summary);
-        let caption = text::wrap(&caption(summary, &parts), SMALL_SIZE, WIDTH - 2.0 * EDGE)?;
-        let caption_top = HEIGHT - EDGE - CAPTION_LINE * (caption.len() as f64 - 1.0);
-        let bottom = caption_top - 70.0;
-        let (x, y) = axes(&parts, bottom);
+        let words = Words {
+            id: "fig",
+            about: "RMSE against training time",
+            says: says(summary),
+            caption: caption(summary, &parts),
+        };
+        let sheet = Sheet::new(words, summary)?;
+        let area = Rect { left: LEFT, top: TOP, right: RIGHT, bottom: sheet.bottom };
+        let (x, y) = axes(&parts, &area);
         let marks = marks(&parts, &x, &y);
         let references: Vec<Reference> = parts
             .references
             .iter()
             .map(|row| Reference { name: row.name(), y: y.place(row.scores.rmse.median) })
             .collect();
-        let labels = labels(&parts, &marks, &references, bottom)?;
-        let (title, tag) = title(summary)?;
-        Ok(Self {
-            width: WIDTH,
-            height: HEIGHT,
-            says: says(summary),
-            title,
-            tag,
-            subtitle: subtitle(summary),
-            frame: Frame {
-                left: LEFT,
-                top: TOP,
-                right: RIGHT,
-                bottom,
-                middle: (LEFT + RIGHT) / 2.0,
-            },
+        let labels = labels(&parts, &marks, &references, area)?;
+        let frame = Frame {
             x_ticks: if marks.is_empty() { Vec::new() } else { x.ticks() },
             y_ticks: if summary.rows.is_empty() { Vec::new() } else { y.ticks() },
-            references,
-            marks,
-            labels,
-            caption: caption
-                .into_iter()
-                .enumerate()
-                .map(|(i, text)| CaptionLine { y: caption_top + CAPTION_LINE * i as f64, text })
-                .collect(),
-        })
+            ..Frame::new("fig-frame".to_owned(), area)
+        };
+        Ok(Self { sheet, frame, references, marks, labels })
     }
 }
 
@@ -140,24 +85,24 @@ impl<'a> Parts<'a> {
         let rmse = |row: &Row| row.scores.rmse.median;
         let last = references.last().copied();
         let left_out = last.filter(|last| {
-            let others = summary.rows.iter().filter(|row| row.method != last.method);
+            let others = summary.rows.iter().filter(|row| row.label() != last.label());
             others.map(rmse).max_by(f64::total_cmp).is_some_and(|worst| rmse(last) > 2.0 * worst)
         });
         if let Some(left_out) = left_out {
-            references.retain(|row| row.method != left_out.method);
+            references.retain(|row| row.label() != left_out.label());
         }
         Self { marks, references, left_out }
     }
 }
 
-fn axes(parts: &Parts<'_>, bottom: f64) -> (Axis, Axis) {
+fn axes(parts: &Parts<'_>, area: &Rect) -> (Axis, Axis) {
     let ends = |spread: &Spread| [spread.min, spread.max];
     let times: Vec<f64> = parts.marks.iter().flat_map(|row| ends(&row.train_s)).collect();
     let errors = parts.marks.iter().flat_map(|row| ends(&row.scores.rmse));
     let lines = parts.references.iter().map(|row| row.scores.rmse.median);
     (
-        Axis::time(&times, LEFT, RIGHT),
-        Axis::linear(&errors.chain(lines).collect::<Vec<_>>(), bottom, TOP),
+        Axis::time(&times, area.left, area.right),
+        Axis::linear(&errors.chain(lines).collect::<Vec<_>>(), area.bottom, area.top),
     )
 }
 
@@ -186,22 +131,23 @@ fn labels(
     parts: &Parts<'_>,
     marks: &[Mark],
     references: &[Reference],
-    bottom: f64,
+    area: Rect,
 ) -> Result<Vec<Label>> {
     let mut page = Page::new(
-        Rect { left: LEFT, top: TOP, right: RIGHT, bottom },
+        area,
         marks.iter().flat_map(Mark::areas).collect(),
         references.iter().map(|reference| reference.y).collect(),
     );
     let mut labels = Vec::new();
     for (row, reference) in parts.references.iter().zip(references) {
-        let shared = parts.references.iter().filter(|other| other.method == row.method).count() > 1;
-        let name = if shared { row.name() } else { row.method.clone() };
+        let shared =
+            parts.references.iter().filter(|other| other.label() == row.label()).count() > 1;
+        let name = if shared { row.name() } else { row.label() };
         labels.extend(labels::of_line(row, &name, reference.y, &mut page)?);
     }
     let rows: Vec<(&Row, (f64, f64))> =
         parts.marks.iter().zip(marks).map(|(&row, mark)| (row, (mark.x, mark.y))).collect();
-    labels.extend(labels::of_marks(&rows, &mut page)?);
+    labels.extend(labels::of_marks(&rows, &Names::of(&parts.marks), &mut page)?);
     Ok(labels)
 }
 
@@ -225,28 +171,12 @@ impl Mark {
     }
 }
 
-fn title(summary: &Summary) -> Result<(String, Option<Tag>)> {
-    let tag_width = text::width(TAG, 12.0, Weight::SemiBold)? + 20.0;
-    let room = WIDTH - 2.0 * EDGE - if summary.dataset.synthetic { tag_width + 12.0 } else { 0.0 };
-    let wanted = format!("{}: RMSE against training time", summary.dataset.name);
-    let title = text::fit(&wanted, TITLE_SIZE, Weight::SemiBold, room)?;
-    let left = EDGE + text::width(&title, TITLE_SIZE, Weight::SemiBold)? + 12.0;
-    let tag = Tag { text: TAG, left, width: tag_width, middle: left + tag_width / 2.0 };
-    Ok((title, summary.dataset.synthetic.then_some(tag)))
-}
-
-fn subtitle(summary: &Summary) -> String {
-    let id = &summary.dataset;
-    let [train, test, genes, proteins] =
-        [id.train_cells, id.test_cells, id.genes, id.proteins].map(format::count);
-    format!("{train} training cells, {test} test cells, {genes} genes, {proteins} proteins")
-}
-
-fn caption(summary: &Summary, parts: &Parts<'_>) -> String {
+fn caption(summary: &Summary, parts: &Parts<'_>) -> Vec<String> {
     let mut sentences = Vec::new();
     if parts.marks.is_empty() {
         sentences.push("No row with a training time.".to_owned());
     }
+    sentences.extend(Names::of(&parts.marks).sentence("All marks are"));
     sentences.push(match summary.repeats() {
         (_, 0) => "No run was scored.".to_owned(),
         (1, 1) => "One run each.".to_owned(),
@@ -257,7 +187,7 @@ fn caption(summary: &Summary, parts: &Parts<'_>) -> String {
         let rmse = row.scores.rmse.median;
         sentences.push(format!(
             "Left out: {} (RMSE {rmse:.4}, more than twice the worst other).",
-            row.method
+            row.label()
         ));
     }
     if !summary.missing.is_empty() {
@@ -269,7 +199,7 @@ fn caption(summary: &Summary, parts: &Parts<'_>) -> String {
     }
     sentences.push(machine(summary));
     sentences.retain(|sentence| !sentence.is_empty());
-    sentences.join(" ")
+    sentences
 }
 
 fn machine(summary: &Summary) -> String {

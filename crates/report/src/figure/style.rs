@@ -1,5 +1,8 @@
 //! Colour by method, shape by backend; the same in every figure.
 
+use super::is_baseline;
+use crate::Summary;
+
 /// Radius of a mark.
 pub(super) const RADIUS: f64 = 7.0;
 
@@ -25,6 +28,11 @@ const OTHER_SHAPES: [&str; 3] = [
     "M0 -7.6L7.2 -2.3L4.5 6.1H-4.5L-7.2 -2.3z",
     "M-2.6 -7.4h5.2v4.8h4.8v5.2h-4.8v4.8h-5.2v-4.8h-4.8v-5.2h4.8z",
 ];
+
+/// The methods whose colours a reader sees.
+pub(super) fn coloured(summary: &Summary) -> Vec<&str> {
+    summary.rows.iter().filter(|row| !is_baseline(row)).map(|row| row.method.as_str()).collect()
+}
 
 /// `others` are all method names of the figure; those without a colour of their own share what is left, by name.
 pub(super) fn colour(method: &str, others: &[&str]) -> &'static str {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use modality_harness::{
     environment::Environment,
     metrics::Metrics,
-    protocol::Stage,
+    protocol::{Epoch, Stage},
     record::{DatasetId, FORMAT, RunId, RunRecord, StageTime, Status, Usage},
 };
 
@@ -105,6 +105,69 @@ pub(crate) fn crowd() -> Vec<RunRecord> {
     records
 }
 
+/// A sweep of one method on one backend, with validation curves and whiskers in both directions.
+pub(crate) fn sweep() -> Vec<RunRecord> {
+    let variants = [(1, 0.3868), (3, 0.3781), (5, 0.3752), (10, 0.3749), (20, 0.3755)];
+    let mut records = Vec::new();
+    for (epochs, rmse) in variants {
+        for (repeat, factor) in [1.0, 0.8, 1.25].into_iter().enumerate() {
+            let rmse = rmse + (factor - 1.0) * 0.004;
+            let record = scored("mlp", "torch", repeat, rmse, 19.0 * f64::from(epochs) * factor);
+            records.push(validated(with_variant(record, &format!("epochs={epochs}")), epochs));
+        }
+    }
+    records
+}
+
+/// A study whose only method with validation curves runs on several backends.
+pub(crate) fn validated_study() -> Vec<RunRecord> {
+    let mut records: Vec<RunRecord> = study()
+        .into_iter()
+        .map(|record| match record.run.method.as_str() {
+            "mlp" => validated(record, 10),
+            _ => record,
+        })
+        .collect();
+    for repeat in 0..3 {
+        records.push(validated(scored("mlp", "burn", repeat, 0.375, 240.0 + repeat as f64), 10));
+        records.push(missing(
+            "mlp",
+            "torch-cuda",
+            repeat,
+            Status::Unavailable,
+            "no CUDA device was found",
+        ));
+    }
+    records
+}
+
+/// A run of what a sweep changes.
+pub(crate) fn with_variant(mut record: RunRecord, variant: &str) -> RunRecord {
+    record.run.variant = variant.to_owned();
+    if let Some((key, value)) = variant.split_once('=') {
+        record.params.insert(key.to_owned(), value.into());
+    }
+    record
+}
+
+/// A run with three folds, each at its best between the first and the last of many epochs.
+pub(crate) fn validated(mut record: RunRecord, epochs: u32) -> RunRecord {
+    let shift = 0.002 * record.run.repeat as f64;
+    for (fold, level) in [("donors 1/3", 0.381), ("donors 2/3", 0.372), ("donors 3/3", 0.369)] {
+        for epoch in 1..=epochs {
+            let t = f64::from(epoch);
+            let rmse = level + shift * level + 0.05 / t + 0.0004 * (t - 6.0).max(0.0);
+            record.epochs.push(Epoch {
+                fold: fold.to_owned(),
+                epoch: epoch as usize,
+                loss: 0.2 / t,
+                validation_rmse: rmse,
+            });
+        }
+    }
+    record
+}
+
 /// The same on generated data.
 pub(crate) fn synthetic(mut records: Vec<RunRecord>) -> Vec<RunRecord> {
     for record in &mut records {
@@ -120,6 +183,7 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
         run: RunId {
             study: "liu".to_owned(),
             method: method.to_owned(),
+            variant: String::new(),
             backend: backend.to_owned(),
             repeat,
         },
@@ -141,6 +205,7 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
         metrics: None,
         predictions_sha256: None,
         stages: Vec::new(),
+        epochs: Vec::new(),
         usage: Usage::default(),
         environment: Environment {
             cpu: "AMD EPYC 9R45".to_owned(),
