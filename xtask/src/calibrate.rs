@@ -7,15 +7,15 @@ use modality_data::prepared;
 use modality_harness::{
     plan::Plan,
     record::RunRecord,
-    study::{self, Study},
+    study::{self, Row, Study},
 };
 
 use crate::{
+    cache::Cache,
     cli::Calibrate,
-    datasets::{self, Cache, Catalogue, Request},
-    output,
-    progress::Progress,
-    reproduce,
+    datasets::{self, Catalogue, Request},
+    output, reproduce,
+    world::World,
 };
 
 /// The study whose data set, rows and hyperparameters are used.
@@ -37,23 +37,21 @@ const ADT_MEAN: (f64, f64) = (0.8680, 0.05);
 /// Share of GEX entries that are not zero.
 const GEX_DENSITY: std::ops::RangeInclusive<f64> = 0.09..=0.13;
 
-pub(crate) fn run(
-    root: &Path,
-    arguments: &Calibrate,
-    progress: &Progress,
-) -> anyhow::Result<ExitCode> {
-    let configs = root.join("bench-configs");
+pub(crate) fn run(world: &World, arguments: &Calibrate) -> anyhow::Result<ExitCode> {
+    let configs = world.configs();
     let backends = study::load_backends(&configs)?;
     let study = Study::load(&configs, STUDY, &backends)?;
+    let is_published = |row: &&Row| PUBLISHED.iter().any(|(method, ..)| *method == row.method);
+    let rows: Vec<Row> = study.rows.iter().filter(is_published).cloned().collect();
     let request = Request { name: &study.dataset.name, size: Some(&arguments.size), data: None };
-    let data =
-        datasets::ready(root, &Catalogue::load(root)?, &request, &Cache::from_env()?, progress)?;
-    let output = output::choose(root, "calibrate", None, false)?.claim()?;
-    let plan = Plan::draw(&study, &study.rows, &data.folder, reproduce::threads(None))?;
+    let catalogue = Catalogue::load(&world.root)?;
+    let data = datasets::ready(world, &catalogue, &request, &Cache::from_env()?)?;
+    let output = output::choose(&world.root, "calibrate", None, false)?.claim()?;
+    let plan = Plan::draw(&study, &rows, &data.folder, reproduce::threads(None))?;
     let command = format!("cargo xtask calibrate --size {}", arguments.size);
     let plan = Plan { command, ..plan };
     reproduce::settle(&plan, &output, false)?;
-    let records = reproduce::measure(root, plan, &data.folder, &output, &backends, progress)?;
+    let records = reproduce::measure(world, plan, &data.folder, &output, &backends)?;
 
     let mut lines = data_lines(&data.folder)?;
     lines.extend(rmse_lines(&records));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Compare implementations of modality prediction: which predicts best, how fast, on this machine.
 #[derive(Debug, Parser)]
@@ -20,6 +20,9 @@ pub(crate) struct Cli {
     /// No bars and no progress lines
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
+    /// Fetch nothing; use what is here
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -28,6 +31,11 @@ pub(crate) enum Command {
     Reproduce(Reproduce),
     /// Fetch a data set and make it ready, without running anything
     Fetch(Fetch),
+    /// Make ready what some backends are built with, and print where it is
+    Setup {
+        /// What to make ready
+        item: Item,
+    },
     /// Write tables, figure and pages anew from the records of a study
     Report {
         /// The study's output folder
@@ -39,6 +47,13 @@ pub(crate) enum Command {
     List,
     /// Run every check that this machine can: format, lints, unit, doc and end-to-end tests
     Test,
+}
+
+/// What backends are built with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Item {
+    /// PyTorch's C++ library: found ($LIBTORCH, Python), or fetched into the cache (about 550 MB)
+    Libtorch,
 }
 
 #[derive(Debug, Args)]

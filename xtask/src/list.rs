@@ -1,13 +1,11 @@
 //! `cargo xtask list`: what can be named on the command line.
 
-use std::path::Path;
-
 use modality_harness::study::{self, Row, Study};
 
-use crate::datasets::Catalogue;
+use crate::{datasets::Catalogue, world::World};
 
-pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
-    let configs = root.join("bench-configs");
+pub(crate) fn run(world: &World) -> anyhow::Result<()> {
+    let configs = world.configs();
     let backends = study::load_backends(&configs)?;
     println!("Studies (cargo xtask reproduce --study NAME)");
     for name in study::names(&configs)? {
@@ -16,7 +14,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
         println!("  {name:<14} {}\n  {:<14} {rows}", study.title, "");
     }
     println!("\nData sets (cargo xtask fetch NAME)");
-    let catalogue = Catalogue::load(root)?;
+    let catalogue = Catalogue::load(&world.root)?;
     for name in catalogue.names() {
         println!("  {name:<18} {}", catalogue.get(name)?.about);
     }

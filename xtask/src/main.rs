@@ -1,9 +1,13 @@
 //! `cargo xtask`: the commands of modality-bench.
 
+mod cache;
 mod calibrate;
+mod child;
 mod cli;
 mod datasets;
 mod error;
+mod fetch;
+mod libtorch;
 mod list;
 mod output;
 mod progress;
@@ -11,17 +15,15 @@ mod report;
 mod reproduce;
 mod runners;
 mod test;
+mod world;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use crate::{
-    cli::{Cli, Command},
-    progress::Progress,
+    cli::{Cli, Command, Item},
+    world::World,
 };
 
 fn main() -> ExitCode {
@@ -36,23 +38,15 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
-    let root = &checkout()?;
-    let progress = &Progress::stderr(cli.quiet);
+    let world = &World::new(cli)?;
     match &cli.command {
-        Command::Reproduce(arguments) => return reproduce::run(root, arguments, progress),
-        Command::Fetch(arguments) => datasets::fetch(root, arguments, progress)?,
+        Command::Reproduce(arguments) => return reproduce::run(world, arguments),
+        Command::Fetch(arguments) => datasets::fetch(world, arguments)?,
+        Command::Setup { item: Item::Libtorch } => libtorch::setup(world)?,
         Command::Report { folder } => report::run(folder)?,
-        Command::Calibrate(arguments) => return calibrate::run(root, arguments, progress),
-        Command::List => list::run(root)?,
-        Command::Test => test::run(root)?,
+        Command::Calibrate(arguments) => return calibrate::run(world, arguments),
+        Command::List => list::run(world)?,
+        Command::Test => test::run(world)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The root of the checkout that this program was built in.
-fn checkout() -> anyhow::Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().filter(|root| root.join("bench-configs").is_dir()).map(Path::to_owned).ok_or_else(
-        || anyhow::anyhow!("{} is no longer a checkout of modality-bench", here.display()),
-    )
 }

@@ -10,7 +10,6 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The shortest time between two lines about one task.
 const BETWEEN_LINES: Duration = Duration::from_secs(10);
-const SPINNER: &str = "{spinner} {msg} {elapsed}";
 
 /// Where progress is shown; it is made once and handed down.
 pub(crate) struct Progress(Mode);
@@ -44,6 +43,7 @@ pub(crate) struct Task<'a> {
 struct Line {
     at: Instant,
     stage: String,
+    detail: String,
 }
 
 impl Progress {
@@ -86,7 +86,7 @@ impl Progress {
     pub(crate) fn begin(&self, label: impl Into<String>, unit: Unit) -> Task<'_> {
         let label = label.into();
         let bar = match &self.0 {
-            Mode::Bars(bars) => Some(spinner(bars, &label)),
+            Mode::Bars(bars) => Some(spinner(bars, &label, unit)),
             _ => {
                 self.say(&format!("{label} ..."));
                 None
@@ -98,7 +98,7 @@ impl Progress {
             label,
             unit,
             started,
-            line: Mutex::new(Line { at: started, stage: String::new() }),
+            line: Mutex::new(Line { at: started, stage: String::new(), detail: String::new() }),
             bar,
         }
     }
@@ -113,15 +113,30 @@ impl Task<'_> {
         }
     }
 
-    /// The next stage begins, again of unknown length.
+    /// The next stage begins, again of unknown length; nothing changes if it is the one under way.
     pub(crate) fn stage(&self, name: &str) {
         if let Ok(mut line) = self.line.lock() {
-            line.stage = format!(", {name}");
+            let stage = format!(", {name}");
+            if line.stage == stage {
+                return;
+            }
+            (line.stage, line.detail) = (stage, String::new());
         }
         if let Some(bar) = &self.bar {
             bar.unset_length();
-            bar.set_style(style(SPINNER));
+            bar.set_style(style(spinner_template(self.unit)));
             bar.set_message(format!("{}, {name}", self.label));
+            bar.set_prefix("");
+        }
+    }
+
+    /// What is to be told of the stage beside how far it is.
+    pub(crate) fn detail(&self, text: &str) {
+        let detail = format!("; {text}");
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(detail);
+        } else if let Ok(mut line) = self.line.lock() {
+            line.detail = detail;
         }
     }
 
@@ -151,10 +166,11 @@ impl Task<'_> {
         line.at = now;
         let total = total.map(|total| format!(" of {}", self.unit.show(total))).unwrap_or_default();
         self.progress.say(&format!(
-            "{}{}: {}{total}",
+            "{}{}: {}{total}{}",
             self.label,
             line.stage,
-            self.unit.show(done)
+            self.unit.show(done),
+            line.detail
         ));
     }
 }
@@ -185,11 +201,21 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-fn spinner(bars: &MultiProgress, label: &str) -> ProgressBar {
-    let bar = bars
-        .add(ProgressBar::no_length().with_style(style(SPINNER)).with_message(label.to_owned()));
+fn spinner(bars: &MultiProgress, label: &str, unit: Unit) -> ProgressBar {
+    let bar = bars.add(
+        ProgressBar::no_length()
+            .with_style(style(spinner_template(unit)))
+            .with_message(label.to_owned()),
+    );
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
+}
+
+fn spinner_template(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Bytes => "{spinner} {msg} {decimal_bytes} {elapsed}",
+        Unit::Items => "{spinner} {msg} {elapsed}",
+    }
 }
 
 fn bar_template(unit: Unit) -> &'static str {
@@ -197,7 +223,7 @@ fn bar_template(unit: Unit) -> &'static str {
         Unit::Bytes => {
             "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left"
         }
-        Unit::Items => "{msg} {wide_bar} {pos} of {len}, {eta} left",
+        Unit::Items => "{msg} {wide_bar} {pos} of {len}, {eta} left{prefix}",
     }
 }
 
@@ -264,13 +290,19 @@ mod tests {
     }
 
     #[test]
-    fn lines_name_the_stage() {
+    fn lines_name_the_stage_and_its_detail() {
         let out = Shared::default();
         let progress = Progress::lines(out.clone());
         let task = progress.begin("mlp/torch", Unit::Items);
         task.stage("train");
         task.set_line(3, Some(10), task.started + BETWEEN_LINES);
-        assert_eq!(out.text(), "mlp/torch ...\nmlp/torch, train: 3 of 10\n");
+        task.detail("loss 0.5");
+        task.stage("train");
+        task.set_line(4, Some(10), task.started + 2 * BETWEEN_LINES);
+        task.stage("predict");
+        task.set_line(1, None, task.started + 3 * BETWEEN_LINES);
+        let lines = [" ...", ", train: 3 of 10", ", train: 4 of 10; loss 0.5", ", predict: 1"];
+        assert_eq!(out.text(), lines.map(|line| format!("mlp/torch{line}\n")).concat());
     }
 
     #[test]
@@ -279,7 +311,9 @@ mod tests {
             indicatif::ProgressDrawTarget::hidden(),
         )));
         for unit in [Unit::Bytes, Unit::Items] {
-            assert!(ProgressStyle::with_template(bar_template(unit)).is_ok());
+            for template in [spinner_template(unit), bar_template(unit)] {
+                assert!(ProgressStyle::with_template(template).is_ok());
+            }
             let task = progress.begin("x", unit);
             task.set(1, None);
             task.set(2, Some(3));

@@ -7,48 +7,48 @@ use modality_harness::{
     bench::{Bench, Output},
     environment::Environment,
     plan::{Plan, PlannedRow},
-    protocol::Event,
+    protocol::{Epoch, Event},
     record::{RunRecord, Status},
     study::{self, Backends, Row, Study},
 };
 
 use crate::{
+    cache::Cache,
     cli::Reproduce,
-    datasets::{self, Cache, Catalogue, Ready, Request},
+    datasets::{self, Catalogue, Ready, Request},
     error::{NotReachable, UserError},
     output,
     progress::{Progress, Unit},
-    report, runners,
+    report,
+    runners::{self, Missing},
+    world::World,
 };
 
 /// What is run where nothing can be fetched.
 const FALLBACK: (&str, &str) = ("bmmc-synthetic", "small");
 
-pub(crate) fn run(
-    root: &Path,
-    arguments: &Reproduce,
-    progress: &Progress,
-) -> anyhow::Result<ExitCode> {
-    let configs = root.join("bench-configs");
+pub(crate) fn run(world: &World, arguments: &Reproduce) -> anyhow::Result<ExitCode> {
+    let configs = world.configs();
     let backends = study::load_backends(&configs)?;
     let mut study = Study::load(&configs, &arguments.study, &backends)?;
     study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
     let rows = select(&study, &arguments.only)?;
-    let place = output::choose(root, &study.name, arguments.out.as_deref(), arguments.resume)?;
+    let place =
+        output::choose(&world.root, &study.name, arguments.out.as_deref(), arguments.resume)?;
 
     let request = Request {
         name: &study.dataset.name,
         size: study.dataset.size.as_deref(),
         data: arguments.data.as_deref(),
     };
-    let data = data(root, &request, progress)?;
+    let data = data(world, &request)?;
     speak_for(&mut study, &data.manifest);
     let plan = Plan::draw(&study, &rows, &data.folder, threads(arguments.threads))?;
     let plan = Plan { command: command(arguments), ..plan };
     let output = place.claim()?;
     settle(&plan, &output, arguments.resume)?;
-    let records = measure(root, plan, &data.folder, &output, &backends, progress)?;
-    progress.say(&format!("results: {}", output::shown(output.root()).display()));
+    let records = measure(world, plan, &data.folder, &output, &backends)?;
+    world.progress.say(&format!("results: {}", output::shown(output.root()).display()));
 
     let any = |status| records.iter().any(|record| record.status == status);
     let good = any(Status::Ok) && !any(Status::Failed);
@@ -92,15 +92,14 @@ fn quoted(text: &str) -> String {
 
 /// Carries out the plan and reports it.
 pub(crate) fn measure(
-    root: &Path,
+    world: &World,
     plan: Plan,
     dataset: &Path,
     output: &Output,
     backends: &Backends,
-    progress: &Progress,
 ) -> anyhow::Result<Vec<RunRecord>> {
-    let bench = Bench::open(plan, dataset, output.clone(), Environment::observe(root))?;
-    let records = run_all(root, &bench, backends, progress)?;
+    let bench = Bench::open(plan, dataset, output.clone(), Environment::observe(&world.root))?;
+    let records = run_all(world, &bench, backends)?;
     report::write(output, bench.plan())?;
     Ok(records)
 }
@@ -127,15 +126,15 @@ pub(crate) fn threads(given: Option<u16>) -> usize {
 }
 
 /// The data set, made ready; generated data where the real one is out of reach.
-fn data(root: &Path, request: &Request<'_>, progress: &Progress) -> anyhow::Result<Ready> {
-    let catalogue = Catalogue::load(root)?;
+fn data(world: &World, request: &Request<'_>) -> anyhow::Result<Ready> {
+    let catalogue = Catalogue::load(&world.root)?;
     let cache = Cache::from_env()?;
-    match datasets::ready(root, &catalogue, request, &cache, progress) {
+    match datasets::ready(world, &catalogue, request, &cache) {
         Err(error) if error.is::<NotReachable>() => {
             let (name, size) = FALLBACK;
             eprintln!("{error:#}; going on with generated data ({name}, {size}) in its place");
             let request = Request { name, size: Some(size), data: None };
-            datasets::ready(root, &catalogue, &request, &cache, progress)
+            datasets::ready(world, &catalogue, &request, &cache)
         }
         ready => ready,
     }
@@ -157,26 +156,36 @@ pub(crate) fn settle(plan: &Plan, output: &Output, resume: bool) -> anyhow::Resu
 }
 
 /// Every row once, then again for each further repeat, so that a machine that slows down slows all rows.
-fn run_all(
-    root: &Path,
-    bench: &Bench,
-    backends: &Backends,
-    progress: &Progress,
-) -> anyhow::Result<Vec<RunRecord>> {
+fn run_all(world: &World, bench: &Bench, backends: &Backends) -> anyhow::Result<Vec<RunRecord>> {
     let plan = bench.plan();
     let names = plan.rows.iter().map(|row| row.backend.as_str());
-    let runners = runners::ready(root, backends, names, progress)?;
+    let runners = runners::ready(world, backends, names)?;
+    what_is_missing(&plan.rows, &runners).iter().for_each(|line| world.progress.say(line));
     let mut records = Vec::new();
     for repeat in 0..plan.repeats.len() {
         for row in &plan.rows {
             let record = match bench.finished(row, repeat)? {
                 Some(record) => record,
-                None => run_row(bench, row, repeat, &runners, progress)?,
+                None => run_row(bench, row, repeat, &runners, &world.progress)?,
             };
             records.push(record);
         }
     }
     Ok(records)
+}
+
+/// One line for each reason, however many rows and runs it concerns.
+fn what_is_missing(rows: &[PlannedRow], runners: &BTreeMap<String, runners::Ready>) -> Vec<String> {
+    let mut concerned = BTreeMap::<(&str, &str), Vec<String>>::new();
+    for row in rows {
+        if let Err(Missing { status, reason }) = &runners[&row.backend] {
+            concerned.entry((status.name(), reason)).or_default().push(row.name());
+        }
+    }
+    let line = |((status, reason), rows): ((&str, &str), Vec<String>)| {
+        format!("{}: {status}: {reason}", rows.join(", "))
+    };
+    concerned.into_iter().map(line).collect()
 }
 
 fn run_row(
@@ -187,15 +196,22 @@ fn run_row(
     progress: &Progress,
 ) -> anyhow::Result<RunRecord> {
     let repeats = bench.plan().repeats.len();
-    let label = format!("{}/{}, run {} of {repeats}", row.method, row.backend, repeat + 1);
+    let label = format!("{}, run {} of {repeats}", row.name(), repeat + 1);
     let record = match &runners[&row.backend] {
-        Err(reason) => bench.cannot_run(row, repeat, Status::Failed, reason)?,
+        Err(Missing { status, reason }) => {
+            return Ok(bench.cannot_run(row, repeat, *status, reason)?);
+        }
         Ok(runner) => {
             let task = progress.begin(&label, Unit::Items);
-            let record = bench.run(row, repeat, runner, |event| match event {
+            let record = bench.run(row, repeat, runner, |event| {
+                match event {
                 Event::Begin { stage } => task.stage(stage.name()),
                 Event::Progress { done, total, .. } => task.set(*done, Some(*total)),
+                Event::Epoch(Epoch { fold, epoch, loss, validation_rmse }) => task.detail(&format!(
+                    "{fold}, epoch {epoch}: loss {loss:.4}, validation RMSE {validation_rmse:.4}"
+                )),
                 _ => {}
+            }
             })?;
             drop(task);
             record
@@ -214,7 +230,39 @@ fn outcome(record: &RunRecord) -> String {
 
 #[cfg(test)]
 mod tests {
+    use modality_harness::host::Runner;
+
     use super::*;
+
+    #[test]
+    fn a_reason_is_given_once_for_all_rows_that_it_concerns() {
+        let row = |method: &str, backend: &str| PlannedRow {
+            method: method.to_owned(),
+            variant: String::new(),
+            backend: backend.to_owned(),
+            device: "cpu".to_owned(),
+            params: Default::default(),
+        };
+        let missing = |status, reason: &str| Err(Missing { status, reason: reason.to_owned() });
+        let runner = Runner { command: vec!["a".to_owned()], folder: ".".into() };
+        let runners = BTreeMap::from([
+            ("linfa".to_owned(), Ok(runner)),
+            ("one".to_owned(), missing(Status::Unavailable, "no network")),
+            ("two".to_owned(), missing(Status::Unavailable, "no network")),
+            ("three".to_owned(), missing(Status::Failed, "it broke")),
+        ]);
+        let rows = [
+            row("m", "one"),
+            row("m", "linfa"),
+            row("n", "one"),
+            row("m", "two"),
+            row("m", "three"),
+        ];
+        assert_eq!(
+            what_is_missing(&rows, &runners),
+            ["m/three: failed: it broke", "m/one, n/one, m/two: unavailable: no network"]
+        );
+    }
 
     #[test]
     fn the_command_that_is_shown_can_be_typed() {

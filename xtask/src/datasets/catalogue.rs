@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use modality_data::{CiteLayout, synthetic::Size};
 use serde::Deserialize;
 
-use crate::error::UserError;
+use crate::{error::UserError, fetch::last_part};
 
 const FILE: &str = "bench-configs/datasets.toml";
 
@@ -185,11 +185,6 @@ impl Wheel {
     pub(crate) fn file_name(&self) -> &str {
         last_part(&self.member)
     }
-}
-
-/// What stands after the last slash.
-pub(crate) fn last_part(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn check_urls(urls: &[String]) -> Result<(), String> {

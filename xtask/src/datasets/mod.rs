@@ -1,15 +1,11 @@
 //! Data sets by name: found, fetched or generated, checked by sum, normalised once, and kept as a folder that
 //! runners read.
 
-mod cache;
 mod catalogue;
 mod choice;
-mod download;
-mod pip;
 mod prepare;
 mod remote;
-#[cfg(test)]
-mod test_server;
+mod wheel;
 
 use std::{
     fmt,
@@ -22,17 +18,17 @@ use modality_data::{
     prepared::{self, Manifest},
 };
 
-pub(crate) use cache::Cache;
 pub(crate) use catalogue::Catalogue;
 use choice::Choice;
 pub(crate) use choice::Request;
-use download::{Client, Patience};
-use pip::Pip;
 use prepare::Material;
 
 use crate::{
+    cache::Cache,
     cli,
+    fetch::Network,
     progress::{Progress, megabytes},
+    world::World,
 };
 
 /// Whatever making a data set ready takes.
@@ -41,8 +37,7 @@ struct Workshop<'a> {
     catalogue: &'a Catalogue,
     cache: &'a Cache,
     data_folder: Option<PathBuf>,
-    client: Client,
-    pip: Pip,
+    network: &'a Network,
     progress: &'a Progress,
 }
 
@@ -62,19 +57,18 @@ struct Fetched {
     origin: Option<PathBuf>,
 }
 
-/// Makes a data set ready; at once where it has been before. `root` is the checkout.
+/// Makes a data set ready; at once where it has been before.
 ///
 /// # Errors
 /// [`UserError`](crate::error::UserError) for a wrong request, configuration or file of the user's;
 /// [`NotReachable`](crate::error::NotReachable) where the data cannot be had from here.
 pub(crate) fn ready(
-    root: &Path,
+    world: &World,
     catalogue: &Catalogue,
     request: &Request<'_>,
     cache: &Cache,
-    progress: &Progress,
 ) -> Result<Ready> {
-    Workshop::new(root, catalogue, cache, progress).ready(request)
+    Workshop::new(world, catalogue, cache).ready(request)
 }
 
 /// `cargo xtask fetch`: makes a data set ready, checks the published files even where nothing had to be made,
@@ -82,29 +76,24 @@ pub(crate) fn ready(
 ///
 /// # Errors
 /// As [`ready`].
-pub(crate) fn fetch(root: &Path, arguments: &cli::Fetch, progress: &Progress) -> Result<()> {
-    let (catalogue, cache) = (Catalogue::load(root)?, Cache::from_env()?);
+pub(crate) fn fetch(world: &World, arguments: &cli::Fetch) -> Result<()> {
+    let (catalogue, cache) = (Catalogue::load(&world.root)?, Cache::from_env()?);
     let request = Request {
         name: &arguments.name,
         size: arguments.size.as_deref(),
         data: arguments.data.as_deref(),
     };
-    println!("{}", Workshop::new(root, &catalogue, &cache, progress).fetch(&request)?);
+    println!("{}", Workshop::new(world, &catalogue, &cache).fetch(&request)?);
     Ok(())
 }
 
 impl<'a> Workshop<'a> {
-    fn new(
-        root: &'a Path,
-        catalogue: &'a Catalogue,
-        cache: &'a Cache,
-        progress: &'a Progress,
-    ) -> Self {
+    fn new(world: &'a World, catalogue: &'a Catalogue, cache: &'a Cache) -> Self {
         let data_folder = std::env::var_os("MODALITY_BENCH_DATA")
             .filter(|value| !value.is_empty())
             .map(PathBuf::from);
-        let (client, pip) = (Client::new(Patience::default()), Pip::default());
-        Self { root, catalogue, cache, data_folder, client, pip, progress }
+        let World { root, progress, network } = world;
+        Self { root, catalogue, cache, data_folder, network, progress }
     }
 
     fn ready(&self, request: &Request<'_>) -> Result<Ready> {
@@ -121,7 +110,7 @@ impl<'a> Workshop<'a> {
         let choice = self.choose(request)?;
         let material = Material::new(&choice, self.cache);
         let _lock = self.cache.lock(&choice.name, self.progress)?;
-        material.obtain(&self.client, &self.pip, self.progress)?;
+        material.obtain(self.network, self.progress)?;
         let ready = self.make_ready(&material)?;
         Ok(Fetched { ready, origin: material.place() })
     }
@@ -135,7 +124,7 @@ impl<'a> Workshop<'a> {
         if let Some(ready) = material.find_ready()? {
             return Ok(ready);
         }
-        material.obtain(&self.client, &self.pip, self.progress)?;
+        material.obtain(self.network, self.progress)?;
         material.prepare(self.progress)
     }
 }

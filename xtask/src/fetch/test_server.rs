@@ -13,16 +13,16 @@ use std::{
 
 /// A request, as far as tests look at it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) path: String,
+pub(crate) struct Request {
+    pub(crate) path: String,
     /// First byte of a `Range`.
-    pub(super) range: Option<u64>,
-    pub(super) if_range: Option<String>,
+    pub(crate) range: Option<u64>,
+    pub(crate) if_range: Option<String>,
 }
 
 /// An answer; the connection is closed after it.
 #[derive(Debug, Clone)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     /// `Content-Length`, true or not.
@@ -32,7 +32,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(status: u16, body: &[u8]) -> Self {
+    pub(crate) fn new(status: u16, body: &[u8]) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -42,30 +42,30 @@ impl Reply {
         }
     }
 
-    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// Sends no more than so many bytes of the body.
-    pub(super) fn cut(mut self, bytes: usize) -> Self {
+    pub(crate) fn cut(mut self, bytes: usize) -> Self {
         self.body.truncate(bytes);
         self
     }
 
-    pub(super) fn announcing(mut self, bytes: usize) -> Self {
+    pub(crate) fn announcing(mut self, bytes: usize) -> Self {
         self.announced = bytes;
         self
     }
 
     /// Keeps the connection open after what was sent, and silent.
-    pub(super) fn hanging(mut self) -> Self {
+    pub(crate) fn hanging(mut self) -> Self {
         self.hangs = true;
         self
     }
 
     /// The whole file, or from the byte that is asked for.
-    pub(super) fn file(content: &[u8], request: &Request) -> Self {
+    pub(crate) fn file(content: &[u8], request: &Request) -> Self {
         match request.range {
             None => Self::new(200, content),
             Some(start) => {
@@ -76,7 +76,7 @@ impl Reply {
     }
 }
 
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Request>>>,
     over: Arc<AtomicBool>,
@@ -85,7 +85,7 @@ pub(super) struct Server {
 
 impl Server {
     /// `answer` is given the number of the request, from 0, and the request.
-    pub(super) fn start(answer: impl Fn(usize, &Request) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(usize, &Request) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, over) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -111,11 +111,11 @@ impl Server {
         Self { address, seen, over, thread: Some(thread) }
     }
 
-    pub(super) fn url(&self, file: &str) -> String {
+    pub(crate) fn url(&self, file: &str) -> String {
         format!("http://{}/{file}", self.address)
     }
 
-    pub(super) fn seen(&self) -> Vec<Request> {
+    pub(crate) fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
 }

@@ -1,7 +1,7 @@
 use std::net::TcpListener;
 
 use super::*;
-use crate::datasets::test_server::{Reply, Request, Server};
+use crate::fetch::test_server::{Reply, Request, Server};
 
 const TAG: &str = "\"v1\"";
 

@@ -1,10 +1,11 @@
-//! Where fetched and prepared data is kept, outside the checkout.
+//! Where whatever is fetched or prepared is kept, outside the checkout.
 //!
 //! | folder | holds |
 //! |---|---|
 //! | `downloads/NAME/` | files as they were published, and their sums |
 //! | `prepared/NAME-KEY/` | data sets as runners read them; the key changes with whatever went in |
-//! | `locks/` | one file a data set, so that two processes do not make the same folder |
+//! | `libtorch/VERSION/` | a copy of libtorch, and the sums of its files |
+//! | `locks/` | one file a folder to be made, so that two processes do not make the same one |
 
 use std::{
     ffi::OsString,
@@ -23,9 +24,17 @@ pub(crate) struct Cache {
     root: PathBuf,
 }
 
-/// Held while a data set is fetched and prepared; let go when dropped.
+/// Held while something is fetched and prepared; let go when dropped.
 pub(crate) struct Lock {
     _file: File,
+    excludes_others: bool,
+}
+
+impl Lock {
+    /// Whether no other process is at the same work; some file systems cannot tell.
+    pub(crate) fn excludes_others(&self) -> bool {
+        self.excludes_others
+    }
 }
 
 impl Cache {
@@ -36,7 +45,7 @@ impl Cache {
 
     /// In `root`.
     #[cfg(test)]
-    pub(super) fn at(root: impl Into<PathBuf>) -> Self {
+    pub(crate) fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
@@ -69,7 +78,12 @@ impl Cache {
         self.root.join("prepared").join(format!("{name}-{key}"))
     }
 
-    /// Waits until no other process makes the data set `name` ready.
+    /// Where a copy of this libtorch is, or will be.
+    pub(crate) fn libtorch(&self, version: &str) -> PathBuf {
+        self.root.join("libtorch").join(version)
+    }
+
+    /// Waits until no other process makes `name` ready.
     pub(crate) fn lock(&self, name: &str, progress: &Progress) -> Result<Lock> {
         let folder = self.root.join("locks");
         make(&folder)?;
@@ -81,6 +95,7 @@ impl Cache {
             .truncate(false)
             .open(&path)
             .with_context(context)?;
+        let mut excludes_others = true;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -88,15 +103,17 @@ impl Cache {
                 file.lock().with_context(context)?;
             }
             // Some network file systems have no locks; the work may then be done twice, but not wrong.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                excludes_others = false;
+            }
             Err(TryLockError::Error(error)) => return Err(error).with_context(context),
         }
-        Ok(Lock { _file: file })
+        Ok(Lock { _file: file, excludes_others })
     }
 }
 
 /// Makes a folder of the cache.
-pub(super) fn make(folder: &Path) -> Result<()> {
+pub(crate) fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| {
         format!("cannot make {}; $MODALITY_BENCH_CACHE can name another place", folder.display())
     })

@@ -66,7 +66,7 @@ impl Client {
 
     /// A client for servers on this machine.
     #[cfg(test)]
-    pub(super) fn local(patience: Patience) -> Self {
+    pub(crate) fn local(patience: Patience) -> Self {
         Self { agent: config(patience).proxy(None).build().new_agent(), patience }
     }
 
@@ -76,8 +76,7 @@ impl Client {
     /// # Errors
     /// [`NotReachable`] where the server cannot be reached or does not have the file.
     pub(crate) fn get(&self, url: &str, part: &Path, progress: &Progress) -> Result<()> {
-        let task = progress
-            .begin(format!("downloading {}", super::catalogue::last_part(url)), Unit::Bytes);
+        let task = progress.begin(format!("downloading {}", super::last_part(url)), Unit::Bytes);
         let mut part = Part::open(part, url);
         let mut failures = 0;
         for _ in 0..MOST_REQUESTS {
@@ -230,6 +229,13 @@ impl Part {
 pub(crate) fn forget(part: &Path) {
     // A leftover is harmless: without its part it resumes nothing.
     drop(fs::remove_file(state_path(part)));
+}
+
+/// Removes `part` and what [`Client::get`] leaves beside it.
+pub(crate) fn discard(part: &Path) {
+    // What stays is overwritten by the next fetch.
+    drop(fs::remove_file(part));
+    forget(part);
 }
 
 fn state_path(part: &Path) -> PathBuf {
