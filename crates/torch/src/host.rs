@@ -1,0 +1,54 @@
+//! The memory of libtorch's tensors on the CPU, as slices.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::{Error, Result};
+
+/// The values of `tensor`, in C order.
+pub(crate) fn values(tensor: &Tensor) -> Result<&[f32]> {
+    let (data, length) = memory(tensor)?;
+    // SAFETY: `memory` has checked that so many float32 values lie there, and the tensor, borrowed for as long as
+    // the slice, keeps them.
+    Ok(unsafe { std::slice::from_raw_parts(data, length) })
+}
+
+/// The values of `tensor`, in C order, to be changed. No other handle to the same storage may be in use.
+pub(crate) fn values_mut(tensor: &mut Tensor) -> Result<&mut [f32]> {
+    let (data, length) = memory(tensor)?;
+    // SAFETY: as in `values`; the borrow is exclusive, and this crate shares no storage that it writes to.
+    Ok(unsafe { std::slice::from_raw_parts_mut(data, length) })
+}
+
+fn memory(tensor: &Tensor) -> Result<(*mut f32, usize)> {
+    let plain = tensor.device() == Device::Cpu
+        && tensor.f_kind()? == Kind::Float
+        && !tensor.is_mkldnn()
+        && !tensor.is_sparse()
+        && tensor.is_contiguous();
+    if !plain {
+        let what = "a float32 tensor in C order on the CPU was expected";
+        return Err(Error::Torch(what.to_owned()));
+    }
+    Ok((tensor.data_ptr().cast(), tensor.numel()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_are_seen_by_libtorch() {
+        let mut tensor = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
+        values_mut(&mut tensor).unwrap()[4] = 7.0;
+        assert_eq!(tensor.double_value(&[1, 1]), 7.0);
+        assert_eq!(values(&tensor).unwrap(), [0.0, 0.0, 0.0, 0.0, 7.0, 0.0]);
+    }
+
+    #[test]
+    fn other_memory_is_refused() {
+        let tensor = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
+        assert!(values(&tensor.tr()).is_err());
+        assert!(values(&tensor.to_mkldnn()).is_err());
+        assert!(values(&tensor.to_kind(Kind::Double)).is_err());
+    }
+}

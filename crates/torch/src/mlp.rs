@@ -1,0 +1,126 @@
+//! The method.
+
+use modality_data::Csr;
+use modality_harness::{
+    clock::StageClock,
+    methods::MlpParams,
+    protocol::{Fold, Stage},
+};
+use ndarray::{Array2, ArrayView2};
+use tch::Device;
+
+use crate::{
+    Error, Result,
+    device::Compute,
+    host,
+    network::Network,
+    products::Products,
+    proteins::Proteins,
+    rows::Rows,
+    training::{Trainer, batch_capacity},
+};
+
+/// What is to be predicted from what.
+#[derive(Debug, Clone, Copy)]
+pub struct Problem<'a> {
+    /// Training cells x genes.
+    pub train_gex: &'a Csr,
+    /// Training cells x proteins.
+    pub train_adt: ArrayView2<'a, f32>,
+    /// Test cells x genes.
+    pub test_gex: &'a Csr,
+    /// What each model is validated on; it is trained on all other training cells.
+    pub folds: &'a [Fold],
+    /// Seed of initial parameters and of the order of the cells.
+    pub seed: u64,
+}
+
+/// Predicts the proteins of the test cells: test cells x proteins.
+///
+/// One model a fold: two hidden layers with ReLU, an output layer that sees both, mean squared error, Adam with a
+/// cosine schedule, the epoch with the lowest RMSE on the fold's cells. The models' predictions are averaged, and not
+/// clipped. A protein whose training mean is below [`MlpParams::min_protein_mean`] is predicted by that mean. Cells
+/// are made dense a batch at a time.
+///
+/// The number of threads is libtorch's and rayon's; with the same number, seed and machine, predictions are the same
+/// to the bit on the CPU.
+///
+/// # Errors
+/// [`Error::Invalid`] for matrices or folds that do not fit together; [`Error::Training`] naming the fold and epoch
+/// for a batch larger than the data, no validation cells, or a loss that is not finite; [`Error::Torch`] otherwise.
+pub fn mlp(
+    problem: &Problem<'_>,
+    params: &MlpParams,
+    compute: &Compute,
+    clock: &mut StageClock<'_>,
+) -> Result<Array2<f32>> {
+    problem.check()?;
+    let device = compute.device;
+    let products = Products::on(device);
+    if device == Device::Cpu {
+        clock.note(format!("matrix products by {}", products.name()));
+    }
+    tch::no_grad(|| {
+        let mut trainer =
+            clock.time(Stage::Setup, || Trainer::new(*problem, params, products, device))?;
+        let networks = (0..problem.folds.len()).map(|fold| trainer.train(fold, clock));
+        let networks = networks.collect::<Result<Vec<_>>>()?;
+        drop(trainer);
+        clock.time(Stage::Predict, || predict(problem, params, device, &networks))
+    })
+}
+
+/// The mean of the networks' outputs.
+fn predict(
+    problem: &Problem<'_>,
+    params: &MlpParams,
+    device: Device,
+    networks: &[Network],
+) -> Result<Array2<f32>> {
+    let (cells, proteins) = (problem.test_gex.rows() as u32, problem.train_adt.ncols());
+    let everyone = 0..problem.train_adt.nrows() as u32;
+    let mask = Proteins::new(problem.train_adt, everyone, params.min_protein_mean, device)?;
+    let mut rows = Rows::new(problem.test_gex, batch_capacity(params), device)?;
+    let mut values = Vec::with_capacity(cells as usize * proteins);
+    let everyone: Vec<u32> = (0..cells).collect();
+    for cells in everyone.chunks(batch_capacity(params)) {
+        let x = rows.dense(cells)?;
+        let size = [cells.len() as i64, proteins as i64];
+        let mut sum = tch::Tensor::f_zeros(size, (tch::Kind::Float, device))?;
+        for network in networks {
+            sum = sum.f_add_(&network.forward(&x)?.output)?;
+        }
+        let mean = mask.predict(&sum.f_div_scalar_(networks.len() as f64)?)?;
+        values.extend_from_slice(host::values(&mean.f_to_device(Device::Cpu)?)?);
+    }
+    Array2::from_shape_vec((cells as usize, proteins), values)
+        .map_err(|error| Error::Torch(error.to_string()))
+}
+
+impl Problem<'_> {
+    fn check(&self) -> Result<()> {
+        let invalid = |what: String| Err(Error::Invalid(what));
+        let cells = self.train_gex.rows();
+        if self.train_adt.nrows() != cells {
+            return invalid(format!(
+                "{cells} training cells in GEX and {} in ADT",
+                self.train_adt.nrows()
+            ));
+        }
+        if self.test_gex.cols() != self.train_gex.cols() {
+            let (train, test) = (self.train_gex.cols(), self.test_gex.cols());
+            return invalid(format!("{train} training genes and {test} test genes"));
+        }
+        if self.folds.is_empty() {
+            return invalid("the plan has no fold".to_owned());
+        }
+        for Fold { name, cells: inside } in self.folds {
+            if let Some(cell) = inside.iter().find(|&&cell| cell as usize >= cells) {
+                return invalid(format!(
+                    "fold {name} names training cell {cell}; there are {cells}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}

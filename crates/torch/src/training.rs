@@ -1,0 +1,235 @@
+//! Training one model: on the cells outside a fold, judged on the cells inside it.
+
+use std::{
+    f64::consts::PI,
+    sync::{Mutex, PoisonError},
+};
+
+use modality_harness::{
+    clock::StageClock,
+    methods::MlpParams,
+    protocol::{Epoch, Event, Fold, Stage},
+};
+use tch::{Device, Kind, Tensor};
+
+use crate::{
+    Error, Problem, Result,
+    adam::Adam,
+    network::{Network, Shape},
+    products::Products,
+    proteins::Proteins,
+    rows::Rows,
+};
+
+/// Cells of a batch where nothing is learned from it, if the training batches are smaller.
+const EVALUATION_BATCH: usize = 512;
+
+/// Distance between the seeds of two folds.
+const FOLD_SEEDS: u64 = 1_000_000;
+
+/// libtorch has one generator a process; models that are begun at the same time take turns.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// What all folds share.
+pub(crate) struct Trainer<'a> {
+    problem: Problem<'a>,
+    params: MlpParams,
+    device: Device,
+    products: Products,
+    /// Training cells x proteins, on the device.
+    adt: Tensor,
+    rows: Rows<'a>,
+}
+
+/// A model on its way.
+struct Model {
+    network: Network,
+    adam: Adam,
+    proteins: Proteins,
+    /// Training cells of the fold in the order of each epoch.
+    orders: Vec<Vec<u32>>,
+}
+
+impl<'a> Trainer<'a> {
+    pub(crate) fn new(
+        problem: Problem<'a>,
+        params: &MlpParams,
+        products: Products,
+        device: Device,
+    ) -> Result<Self> {
+        let adt = matrix(problem.train_adt)?.f_to_device(device)?;
+        let rows = Rows::new(problem.train_gex, batch_capacity(params), device)?;
+        Ok(Self { problem, params: params.clone(), device, products, adt, rows })
+    }
+
+    /// The network of the epoch that did best on the fold's cells; each epoch is a visit of [`Stage::Fit`] and an
+    /// [`Event::Epoch`].
+    pub(crate) fn train(&mut self, index: usize, clock: &mut StageClock<'_>) -> Result<Network> {
+        let fold = &self.problem.folds[index];
+        let mut model = clock.time(Stage::Fit, || self.begin(index, fold))?;
+        let mut best: Option<(f64, Network)> = None;
+        let (folds, epochs) = (self.problem.folds.len(), self.params.epochs);
+        for epoch in 1..=epochs {
+            let (loss, validation_rmse) = clock.time(Stage::Fit, || {
+                let loss = self.epoch(&mut model, epoch)?;
+                let rmse = self.validate(&model, &fold.cells)?;
+                check_finite(fold, epoch, loss, rmse)?;
+                if best.as_ref().is_none_or(|(lowest, _)| rmse < *lowest) {
+                    best = Some((rmse, model.network.snapshot()?));
+                }
+                Ok::<_, Error>((loss, rmse))
+            })?;
+            let fold = fold.name.clone();
+            clock.say(Event::Epoch(Epoch { fold, epoch, loss, validation_rmse }));
+            clock.progress(Stage::Fit, (index * epochs + epoch) as u64, (folds * epochs) as u64);
+        }
+        let (_, network) = best.ok_or_else(|| Error::Invalid("`epochs` is 0".to_owned()))?;
+        Ok(network)
+    }
+
+    /// Draws all that is random from libtorch's generator on the CPU, seeded with the run's seed plus a million times
+    /// the fold's index: initial parameters, then the order of the cells in each epoch; the same on any device.
+    fn begin(&self, index: usize, fold: &Fold) -> Result<Model> {
+        let problem = self.problem;
+        let cells = outside(fold, problem.train_gex.rows() as u32);
+        self.check(fold, cells.len())?;
+        let shape = Shape {
+            genes: problem.train_gex.cols(),
+            hidden: self.params.hidden,
+            proteins: problem.train_adt.ncols(),
+        };
+        let generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+        let seed = problem.seed.wrapping_add(FOLD_SEEDS.wrapping_mul(index as u64));
+        tch::manual_seed(seed as i64);
+        let mut network = Network::new(shape, self.products, self.device)?;
+        let orders = (0..self.params.epochs).map(|_| shuffled(&cells));
+        let orders = orders.collect::<Result<Vec<_>>>()?;
+        drop(generator);
+        let adam = Adam::new(network.parameters_mut(), self.params.weight_decay)?;
+        let (adt, min_mean) = (problem.train_adt, self.params.min_protein_mean);
+        let proteins = Proteins::new(adt, cells.iter().copied(), min_mean, self.device)?;
+        Ok(Model { network, adam, proteins, orders })
+    }
+
+    fn check(&self, fold: &Fold, training: usize) -> Result<()> {
+        let wrong = |what: String| Err(Error::Training { fold: fold.name.clone(), epoch: 1, what });
+        let batch = self.params.batch_size;
+        if fold.cells.is_empty() {
+            return wrong("there are no validation cells; each fold needs at least one".to_owned());
+        }
+        if batch > training {
+            return wrong(format!(
+                "`batch_size` is {batch}, more than the {training} training cells outside the fold"
+            ));
+        }
+        Ok(())
+    }
+
+    /// One pass over the model's cells; the mean loss of its steps.
+    fn epoch(&mut self, model: &mut Model, epoch: usize) -> Result<f64> {
+        let MlpParams { epochs, batch_size, learning_rate, .. } = self.params;
+        let learning_rate = cosine(learning_rate, epoch, epochs);
+        let order = std::mem::take(&mut model.orders[epoch - 1]);
+        let mut total = Tensor::f_zeros([] as [i64; 0], (Kind::Float, self.device))?;
+        for cells in order.chunks_exact(batch_size) {
+            total = total.f_add_(&self.step(model, cells, learning_rate)?)?;
+        }
+        Ok(total.f_double_value(&[])? / (order.len() / batch_size) as f64)
+    }
+
+    /// The loss of one batch, before the step that it leads to.
+    fn step(&mut self, model: &mut Model, cells: &[u32], learning_rate: f64) -> Result<Tensor> {
+        let pass = model.network.forward(&self.rows.dense(cells)?)?;
+        let error = model.proteins.predict(&pass.output)?.f_sub_(&self.measured(cells)?)?;
+        let loss = error.f_square()?.f_mean(None)?;
+        let by_prediction = error.f_mul_scalar(2.0 / error.numel() as f64)?;
+        let by_output = model.proteins.by_output(by_prediction)?;
+        let gradients = model.network.backward(&pass, &by_output)?;
+        model.adam.step(model.network.parameters_mut(), &gradients, learning_rate)?;
+        Ok(loss)
+    }
+
+    /// RMSE over `cells` x proteins.
+    fn validate(&mut self, model: &Model, cells: &[u32]) -> Result<f64> {
+        let mut sum = Tensor::f_zeros([] as [i64; 0], (Kind::Double, self.device))?;
+        for cells in cells.chunks(batch_capacity(&self.params)) {
+            let output = model.network.forward(&self.rows.dense(cells)?)?.output;
+            let mut error = model.proteins.predict(&output)?.f_sub_(&self.measured(cells)?)?;
+            sum = sum.f_add_(&error.f_square_()?.f_sum(Kind::Double)?)?;
+        }
+        let entries = (cells.len() * self.problem.train_adt.ncols()) as f64;
+        Ok((sum.f_double_value(&[])? / entries).sqrt())
+    }
+
+    /// What was measured in `cells`, cells x proteins.
+    fn measured(&self, cells: &[u32]) -> Result<Tensor> {
+        let rows: Vec<i64> = cells.iter().copied().map(i64::from).collect();
+        let rows = Tensor::f_from_slice(&rows)?.f_to_device(self.device)?;
+        Ok(self.adt.f_index_select(0, &rows)?)
+    }
+}
+
+/// Rows that a buffer needs, for training and for evaluation.
+pub(crate) fn batch_capacity(params: &MlpParams) -> usize {
+    params.batch_size.max(EVALUATION_BATCH)
+}
+
+/// `matrix` on the CPU, in C order.
+fn matrix(matrix: ndarray::ArrayView2<'_, f32>) -> Result<Tensor> {
+    let size = [matrix.nrows() as i64, matrix.ncols() as i64];
+    let matrix = matrix.as_standard_layout();
+    let values = matrix.as_slice().unwrap_or_default();
+    Ok(Tensor::f_from_slice(values)?.f_view(size)?)
+}
+
+/// The cells that are not the fold's, ascending.
+fn outside(fold: &Fold, cells: u32) -> Vec<u32> {
+    let mut inside = vec![false; cells as usize];
+    for &cell in &fold.cells {
+        inside[cell as usize] = true;
+    }
+    (0..cells).filter(|&cell| !inside[cell as usize]).collect()
+}
+
+fn shuffled(cells: &[u32]) -> Result<Vec<u32>> {
+    let order = Tensor::f_randperm(cells.len() as i64, (Kind::Int64, Device::Cpu))?;
+    Ok(Vec::<i64>::try_from(order)?.into_iter().map(|i| cells[i as usize]).collect())
+}
+
+/// The learning rate of `epoch`, counted from one: half a cosine, from the first epoch's rate towards zero.
+fn cosine(first: f64, epoch: usize, epochs: usize) -> f64 {
+    first * (1.0 + (PI * (epoch - 1) as f64 / epochs as f64).cos()) / 2.0
+}
+
+fn check_finite(fold: &Fold, epoch: usize, loss: f64, validation_rmse: f64) -> Result<()> {
+    if loss.is_finite() && validation_rmse.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Training {
+        fold: fold.name.clone(),
+        epoch,
+        what: format!(
+            "the loss is {loss} and the validation RMSE {validation_rmse}; a lower `learning_rate` may help"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_learning_rate_falls_as_a_cosine() {
+        let rates: Vec<f64> = (1..=4).map(|epoch| cosine(1e-3, epoch, 4)).collect();
+        let root = 0.5_f64.sqrt();
+        for (rate, wanted) in rates.iter().zip([1.0, (1.0 + root) / 2.0, 0.5, (1.0 - root) / 2.0]) {
+            assert!((rate - 1e-3 * wanted).abs() < 1e-12, "{rates:?}");
+        }
+    }
+
+    #[test]
+    fn training_cells_are_those_outside_the_fold() {
+        let fold = Fold { name: String::new(), cells: vec![1, 4] };
+        assert_eq!(outside(&fold, 6), [0, 2, 3, 5]);
+    }
+}

@@ -1,0 +1,190 @@
+//! The method as a whole, on cells made up here.
+
+#![allow(clippy::unwrap_used)]
+
+use backend_torch::{Error, Problem, device, mlp};
+use modality_data::Csr;
+use modality_harness::{
+    clock::StageClock,
+    methods::MlpParams,
+    protocol::{Epoch, Event, Fold},
+};
+use ndarray::{Array2, Axis, s};
+
+const CELLS: usize = 240;
+const TEST: usize = 60;
+const GENES: usize = 30;
+const PROTEINS: usize = 4;
+
+/// Cells whose proteins follow from their genes; the last protein is hardly there.
+struct Cells {
+    train_gex: Csr,
+    train_adt: Array2<f32>,
+    test_gex: Csr,
+    test_adt: Array2<f32>,
+}
+
+impl Cells {
+    fn new() -> Self {
+        let mut state = 1_u32;
+        let mut uniform = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32
+        };
+        let gex = Array2::from_shape_simple_fn((CELLS + TEST, GENES), || {
+            let value = uniform();
+            if uniform() < 0.6 { 0.0 } else { 2.0 * value }
+        });
+        let weights = Array2::from_shape_simple_fn((GENES, PROTEINS), || uniform() - 0.3);
+        let mut adt = gex.dot(&weights).mapv(|value| value.max(0.0));
+        adt.index_axis_mut(Axis(1), PROTEINS - 1).fill(0.02);
+        let sparse = |rows: std::ops::Range<usize>| {
+            let dense = gex.slice(s![rows, ..]).to_owned();
+            sprs::CsMatI::<f32, u32, usize>::csr_from_dense(dense.view(), 0.0)
+        };
+        Self {
+            train_gex: sparse(0..CELLS),
+            train_adt: adt.slice(s![..CELLS, ..]).to_owned(),
+            test_gex: sparse(CELLS..CELLS + TEST),
+            test_adt: adt.slice(s![CELLS.., ..]).to_owned(),
+        }
+    }
+
+    fn problem<'a>(&'a self, folds: &'a [Fold], seed: u64) -> Problem<'a> {
+        Problem {
+            train_gex: &self.train_gex,
+            train_adt: self.train_adt.view(),
+            test_gex: &self.test_gex,
+            folds,
+            seed,
+        }
+    }
+}
+
+fn folds() -> Vec<Fold> {
+    let fold = |index: u32| {
+        let cells = (0..CELLS as u32).filter(|cell| cell % 3 == index).collect();
+        Fold { name: format!("s{}", index + 1), cells }
+    };
+    (0..3).map(fold).collect()
+}
+
+fn params() -> MlpParams {
+    let (hidden, epochs, batch_size) = ([32, 16], 30, 16);
+    MlpParams { hidden, epochs, batch_size, learning_rate: 5e-3, ..MlpParams::default() }
+}
+
+fn fit(problem: &Problem<'_>, params: &MlpParams) -> Result<(Array2<f32>, Vec<Epoch>), Error> {
+    let mut epochs = Vec::new();
+    let mut clock = StageClock::new(|event| {
+        if let Event::Epoch(epoch) = event {
+            epochs.push(epoch);
+        }
+    });
+    let device = device::choose("cpu").unwrap();
+    let predictions = mlp(problem, params, &device, &mut clock);
+    drop(clock);
+    Ok((predictions?, epochs))
+}
+
+fn rmse(predicted: &Array2<f32>, measured: &Array2<f32>) -> f64 {
+    let squares = (predicted - measured).mapv(|error| f64::from(error).powi(2));
+    squares.mean().unwrap().sqrt()
+}
+
+#[test]
+fn it_learns_and_tells_how() {
+    let (cells, folds) = (Cells::new(), folds());
+    let (predicted, epochs) = fit(&cells.problem(&folds, 7), &params()).unwrap();
+    assert_eq!(predicted.dim(), (TEST, PROTEINS));
+    let mean = cells.train_adt.mean_axis(Axis(0)).unwrap();
+    let of_the_mean = rmse(&(Array2::zeros((TEST, PROTEINS)) + &mean), &cells.test_adt);
+    let error = rmse(&predicted, &cells.test_adt);
+    assert!(error < 0.5 * of_the_mean, "{error}, {of_the_mean} of the mean");
+    // The last protein's mean is below the limit, so every cell is given that mean.
+    assert!(predicted.column(PROTEINS - 1).iter().all(|value| (value - 0.02).abs() < 1e-6));
+
+    assert_eq!(epochs.len(), 3 * 30);
+    for (i, epoch) in epochs.iter().enumerate() {
+        assert_eq!((epoch.fold.as_str(), epoch.epoch), (["s1", "s2", "s3"][i / 30], i % 30 + 1));
+    }
+    for curve in epochs.chunks(30) {
+        assert!(curve[29].loss < 0.3 * curve[0].loss, "{curve:?}");
+        assert!(curve[29].validation_rmse < 0.6 * curve[0].validation_rmse, "{curve:?}");
+    }
+}
+
+#[test]
+fn the_epoch_with_the_best_validation_is_kept() {
+    let (cells, folds) = (Cells::new(), folds());
+    let problem = cells.problem(&folds[..1], 3);
+    // So fast that the error goes up and down.
+    let wild = MlpParams { learning_rate: 0.1, epochs: 12, ..params() };
+    let (predicted, epochs) = fit(&problem, &wild).unwrap();
+    let best = epochs.iter().min_by(|a, b| a.validation_rmse.total_cmp(&b.validation_rmse));
+    let best = best.unwrap();
+    assert!(best.epoch < 12, "the last epoch is the best; another seed is needed");
+
+    // On its validation cells the model that was kept has the error of its best epoch.
+    let inside: Vec<usize> = folds[0].cells.iter().map(|&cell| cell as usize).collect();
+    let validation = sprs_rows(&cells.train_gex, &inside);
+    let problem = Problem { test_gex: &validation, ..problem };
+    let (on_validation, _) = fit(&problem, &wild).unwrap();
+    let error = rmse(&on_validation, &cells.train_adt.select(Axis(0), &inside));
+    assert!((error - best.validation_rmse).abs() < 1e-5, "{error} {best:?}");
+    assert_eq!(predicted.nrows(), TEST);
+}
+
+fn sprs_rows(matrix: &Csr, rows: &[usize]) -> Csr {
+    let dense = matrix.to_dense().select(Axis(0), rows);
+    sprs::CsMatI::<f32, u32, usize>::csr_from_dense(dense.view(), 0.0)
+}
+
+#[test]
+fn models_of_several_folds_are_averaged() {
+    let (cells, folds) = (Cells::new(), folds());
+    let short = MlpParams { epochs: 3, ..params() };
+    let (together, _) = fit(&cells.problem(&folds, 5), &short).unwrap();
+    let alone = |index: usize| {
+        let seed = 5 + 1_000_000 * index as u64;
+        fit(&cells.problem(&folds[index..=index], seed), &short).unwrap().0
+    };
+    let mean = (alone(0) + alone(1) + alone(2)) / 3.0;
+    assert!(rmse(&together, &mean) < 1e-6, "{}", rmse(&together, &mean));
+}
+
+#[test]
+fn the_seed_decides() {
+    let (cells, folds) = (Cells::new(), folds());
+    let short = MlpParams { epochs: 3, ..params() };
+    let of = |seed| fit(&cells.problem(&folds, seed), &short).unwrap();
+    assert!(of(1) == of(1), "the same seed gives other predictions");
+    assert_ne!(of(1).0, of(2).0);
+}
+
+#[test]
+fn bad_input_names_fold_and_epoch() {
+    let (cells, folds) = (Cells::new(), folds());
+    let message = |folds: &[Fold], params: &MlpParams| {
+        fit(&cells.problem(folds, 0), params).unwrap_err().to_string()
+    };
+    assert_eq!(
+        message(&folds, &MlpParams { batch_size: 161, ..params() }),
+        "fold s1, epoch 1: `batch_size` is 161, more than the 160 training cells outside the fold"
+    );
+    let mut empty = folds.clone();
+    empty[1].cells.clear();
+    let quick = MlpParams { epochs: 1, ..params() };
+    assert_eq!(
+        message(&empty, &quick),
+        "fold s2, epoch 1: there are no validation cells; each fold needs at least one"
+    );
+    let diverging = message(&folds, &MlpParams { learning_rate: 1e30, epochs: 9, ..params() });
+    assert!(diverging.starts_with("fold s1, epoch "), "{diverging}");
+    assert!(diverging.contains("a lower `learning_rate` may help"), "{diverging}");
+
+    let mut beyond = folds.clone();
+    beyond[0].cells.push(CELLS as u32);
+    assert_eq!(message(&beyond, &params()), "fold s1 names training cell 240; there are 240");
+    assert_eq!(message(&[], &params()), "the plan has no fold");
+}
