@@ -1,10 +1,10 @@
-"""Makes tests/reference/values.json: the RMSE of scikit-learn on the plans of finished studies.
+"""Makes tests/reference/values.json: the RMSE of scikit-learn and PyTorch on the plans of finished studies.
 
     python3 tests/reference/measure.py OUT [OUT ...]
 
-OUT are output folders of `cargo xtask reproduce`. Every method in the plan is run here by
-sklearn_backend.py, with the plan's lists of cells, seeds (repeat 0 has random_state 0) and hyperparameters,
-on the very arrays that the study saw. Versions used for the committed values are in the file.
+OUT are output folders of `cargo xtask reproduce`. Every method in the plan is run here by sklearn_backend.py or
+torch_backend.py, with the plan's lists of cells, seeds (repeat 0 has random_state 0) and hyperparameters, on the
+very arrays that the study saw. Versions used for the committed values are in the file.
 """
 
 import contextlib
@@ -15,13 +15,14 @@ import os
 import sys
 
 import numpy as np
-import scipy
-import sklearn
 
-import sklearn_backend as backend
+import runner
+import sklearn_backend
+import torch_backend
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.environ.get("MODALITY_BENCH_CACHE", os.path.expanduser("~/.cache/modality-bench"))
+METHODS = {**sklearn_backend.METHODS, **torch_backend.METHODS}
 TOLERANCE = 5e-4
 
 
@@ -35,15 +36,18 @@ def prepared_folder(sha256):
 
 def study_values(plan):
     folder = prepared_folder(plan["dataset"]["sha256"])
-    train, adt, test = backend.read_inputs(os.path.join(folder, "inputs"))
+    train, adt, test = runner.read_inputs(os.path.join(folder, "inputs"))
     answers = np.load(os.path.join(folder, "answers", "test_adt.npy")).astype(np.float64)
     values = {}
     for row in plan["rows"]:
+        if row["method"] in values or row["variant"]:
+            continue
         for repeat in plan["repeats"]:
             fits = [fit["cells"] for fit in repeat["fits"]]
-            spec = {"params": row["params"], "seed": repeat["seed"], "fits": fits}
+            shared = {"folds": plan["folds"], "threads": plan["threads"]}
+            spec = {"params": row["params"], "seed": repeat["seed"], "fits": fits, **shared}
             with contextlib.redirect_stdout(io.StringIO()):
-                predicted = backend.METHODS[row["method"]](spec, train, adt, test)
+                predicted = METHODS[row["method"]](spec, train, adt, test)
             rmse = float(np.sqrt(((predicted - answers) ** 2).mean()))
             values.setdefault(row["method"], []).append(round(rmse, 7))
             print(plan["study"], row["method"], repeat["seed"], rmse, flush=True)
@@ -52,7 +56,7 @@ def study_values(plan):
 
 def main(folders):
     plans = [json.load(open(os.path.join(folder, "plan.json"))) for folder in folders]
-    versions = {"scikit-learn": sklearn.__version__, "scipy": scipy.__version__, "numpy": np.__version__}
+    versions = {**sklearn_backend.VERSIONS, **torch_backend.VERSIONS, "numpy": np.__version__}
     studies = {plan["study"]: study_values(plan) for plan in plans}
     with open(os.path.join(HERE, "values.json"), "w") as file:
         json.dump({"tolerance": TOLERANCE, "versions": versions, "studies": studies}, file, indent=2)

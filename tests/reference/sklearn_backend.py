@@ -1,58 +1,28 @@
 """scikit-learn as a backend: the reference that the other backends are held against.
 
-Speaks the protocol of crates/harness/src/protocol.rs: one run specification on the first line of standard
-input, events on standard output, predictions in an .npy file. Also the shortest example of a backend of
-one's own: whatever reads .npy files can do this.
+Also the shortest example of a backend of one's own: whatever reads .npy files and speaks the protocol (runner.py)
+can do this.
 """
 
-import json
-import os
-import sys
-import time
-from contextlib import contextmanager
+from runner import say, serve, stage
 
 OLDEST = (1, 5)  # the first whose TruncatedSVD fixes signs by V, which the row-wise standardisation sees
-MISSING = None
+MISSING, VERSIONS = None, {}
 try:
     import numpy as np
     import scipy
     import sklearn
-    from scipy.sparse import csr_matrix, vstack
+    from scipy.sparse import vstack
     from sklearn.decomposition import TruncatedSVD
     from sklearn.kernel_ridge import KernelRidge
     from sklearn.linear_model import Ridge
     from sklearn.neighbors import KNeighborsRegressor
+
+    VERSIONS = {"scipy": scipy.__version__, "scikit-learn": sklearn.__version__}
     if tuple(map(int, sklearn.__version__.split(".")[:2])) < OLDEST:
         MISSING = f"scikit-learn {sklearn.__version__} is older than {OLDEST[0]}.{OLDEST[1]}"
 except ImportError as error:
     MISSING = error
-
-
-def say(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
-
-
-@contextmanager
-def stage(name):
-    say("begin", stage=name)
-    start = time.perf_counter()
-    yield
-    say("end", stage=name, seconds=time.perf_counter() - start)
-
-
-def read_csr(folder, stem, shape):
-    part = lambda name: np.load(os.path.join(folder, f"{stem}.{name}.npy"))
-    indptr, indices = part("indptr").astype(np.int32), part("indices").astype(np.int32)
-    return csr_matrix((part("data"), indices, indptr), shape=shape)
-
-
-def read_inputs(folder):
-    with open(os.path.join(folder, "dataset.json")) as file:
-        manifest = json.load(file)
-    genes = len(manifest["genes"])
-    train = read_csr(folder, "train_gex", (manifest["train_cells"], genes))
-    test = read_csr(folder, "test_gex", (manifest["test_cells"], genes))
-    return train, np.load(os.path.join(folder, "train_adt.npy")), test
 
 
 def gex_scores(train, test, n_components, seed, algorithm="randomized"):
@@ -129,22 +99,5 @@ def tsvd_krr(spec, train, adt, test):
 
 METHODS = {"zeros": zeros, "mean": mean, "linear": linear, "knn": knn, "tsvd-krr": tsvd_krr}
 
-
-def main():
-    spec = json.loads(sys.stdin.readline())
-    if MISSING:
-        say("unavailable", reason=f"{MISSING} in {sys.executable}; `python3 -m pip install -U scikit-learn` brings it")
-        return
-    versions = {"python": sys.version.split()[0], "numpy": np.__version__, "scipy": scipy.__version__}
-    say("hello", device="CPU", versions={**versions, "scikit-learn": sklearn.__version__})
-    with stage("load"):
-        train, adt, test = read_inputs(spec["dataset"])
-    predictions = METHODS[spec["method"]](spec, train, adt, test)
-    with stage("write"):
-        np.save(spec["predictions"], predictions.astype(np.float32))
-    say("done")
-
-
 if __name__ == "__main__":
-    main()
-    sys.stdin.read()
+    serve(METHODS, VERSIONS, MISSING, "python3 -m pip install -U scikit-learn")

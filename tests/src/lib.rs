@@ -57,10 +57,38 @@ pub fn xtask() -> assert_cmd::Command {
     assert_cmd::Command::new(binary)
 }
 
-/// `cargo xtask reproduce` into `out`, with a cache in `cache`.
+/// The libtorch that this machine has or can get: `$LIBTORCH`, or what `cargo xtask setup libtorch` names. A place
+/// where there is none if it cannot be had, so that no test tries again.
+pub fn libtorch() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("LIBTORCH").filter(|folder| !folder.is_empty()) {
+            return folder.into();
+        }
+        let output = xtask().args(["--quiet", "setup", "libtorch"]).output();
+        match output {
+            Ok(output) if output.status.success() => {
+                String::from_utf8_lossy(&output.stdout).trim().into()
+            }
+            _ => "/no/libtorch".into(),
+        }
+    })
+}
+
+/// Whether rows of the libtorch backend can run; says so where not.
+pub fn has_libtorch() -> bool {
+    let found = libtorch().is_dir();
+    if !found {
+        eprintln!("without libtorch: its rows are expected to be unavailable");
+    }
+    found
+}
+
+/// `cargo xtask reproduce` into `out`, with a cache in `cache` and the machine's own libtorch.
 pub fn reproduce(cache: &Path, out: &Path, arguments: &[&str]) -> assert_cmd::Command {
     let mut command = xtask();
     command.env("MODALITY_BENCH_CACHE", cache).env_remove("MODALITY_BENCH_DATA");
+    command.env("LIBTORCH", libtorch());
     command.args(["reproduce", "--quiet", "--out"]).arg(out).args(arguments);
     command
 }

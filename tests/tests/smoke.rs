@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-use end_to_end::{records, refusal, reproduce};
+use end_to_end::{has_libtorch, records, refusal, reproduce};
 use modality_harness::{
     plan::Plan,
     record::{RunRecord, Status},
 };
 
-const RESULTS_HEADER: &str = "study,dataset,synthetic,method,backend,device,repeat,status,rmse,mae,pearson_cell,\
+const RESULTS_HEADER: &str = "study,dataset,synthetic,method,variant,backend,device,repeat,status,rmse,mae,pearson_cell,\
     pearson_protein,spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note";
 
 fn smoke(folder: &Path, out: &str, more: &[&str]) -> assert_cmd::Command {
@@ -44,7 +44,7 @@ fn a_study_leaves_everything_that_the_readme_promises() {
     let out = folder.path().join("out");
     let csv = fs::read_to_string(out.join("results.csv")).unwrap();
     assert_eq!(csv.lines().next(), Some(RESULTS_HEADER));
-    assert_eq!(csv.lines().count(), 1 + 10, "five rows, two repeats");
+    assert_eq!(csv.lines().count(), 1 + 12, "six rows, two repeats");
     let stages = fs::read_to_string(out.join("stages.csv")).unwrap();
     for stage in ["load", "tsvd-gex", "standardize", "kernel", "solve", "fit", "predict", "write"] {
         assert!(stages.contains(&format!(",{stage},")), "no stage {stage}");
@@ -57,7 +57,12 @@ fn a_study_leaves_everything_that_the_readme_promises() {
     assert_ne!(plan.repeats[0].fits, plan.repeats[1].fits);
 
     let records = records(&out);
-    assert!(records.iter().all(|record| record.status == Status::Ok && record.dataset.synthetic));
+    assert!(records.iter().all(|record| record.dataset.synthetic));
+    for record in &records {
+        let is_there = record.run.backend != "torch" || has_libtorch();
+        let wanted = if is_there { Status::Ok } else { Status::Unavailable };
+        assert_eq!(record.status, wanted, "{}: {}", record.run.stem(), record.note);
+    }
     let order = ["zeros", "mean", "linear", "knn", "tsvd-krr"].map(|method| rmse(&records, method));
     assert!(
         order[0] > order[1] && order[1] > order[2] && order[1] > order[3] && order[2] > order[4],
@@ -66,16 +71,36 @@ fn a_study_leaves_everything_that_the_readme_promises() {
     let krr = records.iter().find(|record| record.run.method == "tsvd-krr").unwrap();
     assert!(krr.train_s() > 0.0 && krr.usage.total_s >= krr.train_s() && krr.usage.cpu_s > 0.0);
     assert!(krr.usage.peak_rss_mb.is_none_or(|mb| mb > 1.0));
+    if has_libtorch() {
+        check_mlp(&out, &plan, &records, order[1]);
+    }
+}
+
+/// The MLP learns, and what is told of its folds is what was planned.
+fn check_mlp(out: &Path, plan: &Plan, records: &[RunRecord], of_the_mean: f64) {
+    assert!(rmse(records, "mlp") < of_the_mean);
+    let mlp = records.iter().find(|record| record.run.method == "mlp").unwrap();
+    let folds: Vec<&str> = plan.folds.iter().map(|fold| fold.name.as_str()).collect();
+    assert_eq!(folds, ["s1", "s2", "s3"]);
+    let told: Vec<(&str, usize)> =
+        mlp.epochs.iter().map(|epoch| (epoch.fold.as_str(), epoch.epoch)).collect();
+    let planned = folds.iter().flat_map(|fold| (1..=10).map(move |epoch| (*fold, epoch)));
+    assert_eq!(told, planned.collect::<Vec<_>>());
+    let csv = fs::read_to_string(out.join("epochs.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 2 * 30, "two repeats of three folds of ten epochs");
+    for file in ["curves.svg", "curves.png"] {
+        assert!(fs::metadata(out.join(file)).unwrap().len() > 500, "{file}");
+    }
 }
 
 #[test]
 fn the_same_plan_gives_the_same_predictions() {
     let folder = tempfile::tempdir().unwrap();
     for out in ["a", "b"] {
-        smoke(folder.path(), out, &["--only", "knn,linear,tsvd-krr"]).assert().success();
+        smoke(folder.path(), out, &["--only", "knn,linear,tsvd-krr,mlp"]).assert().success();
     }
     let predictions = ["a", "b"].map(|out| files(&folder.path().join(out).join("predictions")));
-    assert_eq!(predictions[0].len(), 6);
+    assert_eq!(predictions[0].len(), if has_libtorch() { 8 } else { 6 });
     assert!(predictions[0] == predictions[1], "predictions differ");
     assert_eq!(
         fs::read(folder.path().join("a/plan.json")).unwrap(),
@@ -142,7 +167,7 @@ fn a_killed_study_leaves_whole_records_and_goes_on() {
     assert!(!records(&out).is_empty(), "every record that is there can be read");
 
     smoke(folder.path(), "out", &["--resume"]).assert().success();
-    assert_eq!(records(&out).len(), 10);
+    assert_eq!(records(&out).len(), 12);
 }
 
 #[test]
