@@ -23,7 +23,8 @@ import torch_backend
 HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.environ.get("MODALITY_BENCH_CACHE", os.path.expanduser("~/.cache/modality-bench"))
 METHODS = {**sklearn_backend.METHODS, **torch_backend.METHODS}
-TOLERANCE = 5e-4
+# Largest differences in RMSE. Rounding alone moves a trained network that far.
+TOLERANCE = {"mlp": 1e-3, "others": 5e-4}
 
 
 def prepared_folder(sha256):

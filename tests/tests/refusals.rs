@@ -95,7 +95,7 @@ fn a_backend_that_is_not_there_is_a_row_that_says_why() {
     assert!(shown.contains("tsvd-krr/sklearn (unavailable)"), "{shown}");
     assert!(shown.contains("cannot be started"), "{shown}");
     let csv = fs::read_to_string(out.join("results.csv")).unwrap();
-    assert!(csv.contains("tsvd-krr,sklearn,,0,unavailable,"), "{csv}");
+    assert!(csv.contains("tsvd-krr,,sklearn,,0,unavailable,"), "{csv}");
 }
 
 #[test]
@@ -115,13 +115,41 @@ fn without_pip_generated_data_takes_the_place_of_real_data() {
     assert!(page.contains("Synthetic data") && !page.contains("COVID"), "{page}");
 }
 
+#[test]
+fn without_libtorch_and_network_every_other_row_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["--study", "smoke", "--repeats", "1", "--offline"];
+    let mut command = reproduce(&folder.path().join("cache"), &out, &arguments);
+    command.env_remove("LIBTORCH").env("PATH", path_without_python(folder.path()));
+    let output = command.assert().success().get_output().clone();
+
+    for record in records(&out) {
+        let is_torch = record.run.backend == "torch";
+        let wanted = if is_torch { Status::Unavailable } else { Status::Ok };
+        assert_eq!(record.status, wanted, "{}: {}", record.run.stem(), record.note);
+        assert!(!is_torch || record.note.contains("`cargo xtask setup libtorch`"));
+    }
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(shown.matches("Missing: ").count(), 1, "{shown}");
+    assert!(shown.contains("Missing: mlp/torch (unavailable): libtorch 2.11.0 is not"), "{shown}");
+}
+
+#[test]
+fn a_wrong_libtorch_is_named() {
+    let mut setup = xtask();
+    setup.env("LIBTORCH", "/no/such/folder").args(["setup", "libtorch"]);
+    let message = refusal(setup);
+    assert!(message.contains("$LIBTORCH is /no/such/folder"), "{message}");
+}
+
 /// The folders of `PATH` that hold neither Python nor pip, and what building needs of the others.
 fn path_without_python(scratch: &Path) -> OsString {
     let everything = std::env::var_os("PATH").unwrap_or_default();
     let folders = || std::env::split_paths(&everything);
     let tools = scratch.join("tools");
     fs::create_dir(&tools).unwrap();
-    for tool in ["cc", "gcc", "ld", "ar", "git", "rustc", "cargo", "sh"] {
+    for tool in ["cc", "gcc", "c++", "g++", "ld", "ar", "git", "rustc", "cargo", "sh"] {
         if let Some(path) = folders().map(|folder| folder.join(tool)).find(|path| path.exists()) {
             std::os::unix::fs::symlink(path, tools.join(tool)).unwrap();
         }
