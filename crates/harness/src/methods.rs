@@ -186,6 +186,7 @@ impl Check for MlpParams {
         let narrowest = self.hidden[0].min(self.hidden[1]);
         at_least_one("hidden", narrowest)
             .or_else(|| at_least_one("epochs", self.epochs))
+            .or_else(|| at_most("epochs", self.epochs, 10_000))
             .or_else(|| at_least_one("batch_size", self.batch_size))
             .or_else(|| positive("learning_rate", self.learning_rate))
             .or_else(|| not_negative("weight_decay", self.weight_decay))
@@ -195,6 +196,10 @@ impl Check for MlpParams {
 
 fn at_least_one(key: &'static str, value: usize) -> Option<(&'static str, String)> {
     (value == 0).then(|| (key, "is 0; it must be at least 1".to_owned()))
+}
+
+fn at_most(key: &'static str, value: usize, most: usize) -> Option<(&'static str, String)> {
+    (value > most).then(|| (key, format!("is {value}; it must be at most {most}")))
 }
 
 fn positive(key: &'static str, value: f64) -> Option<(&'static str, String)> {

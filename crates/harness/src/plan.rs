@@ -162,16 +162,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
     pub fn load(path: &Path) -> Result<Self> {
-        let plan: Self = files::read_json(path)?;
-        if plan.format != FORMAT {
-            let what = format!(
-                "{}: plan format {} where this program reads {FORMAT}",
-                path.display(),
-                plan.format
-            );
-            return Err(Error::Invalid(what));
-        }
-        Ok(plan)
+        files::read_json_of_format(path, "plan", FORMAT)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol, in [`RunSpec::protocol`].
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Everything a runner needs to know; nothing random is left for it to choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -166,15 +166,7 @@ impl RunRecord {
     /// # Errors
     /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
     pub fn load(path: &Path) -> Result<Self> {
-        let record: Self = files::read_json(path)?;
-        if record.format != FORMAT {
-            return Err(Error::Invalid(format!(
-                "{}: record format {} where this program reads {FORMAT}",
-                path.display(),
-                record.format
-            )));
-        }
-        Ok(record)
+        files::read_json_of_format(path, "record", FORMAT)
     }
 
     /// Reads every record in `folder`, in order of method, backend and repeat.
@@ -206,7 +198,8 @@ impl RunId {
     /// Stem of every file that belongs to the run.
     pub fn stem(&self) -> String {
         let Self { method, variant, backend, repeat, .. } = self;
-        let variant = variant.replace(' ', ",");
+        let is_plain = |c: char| c.is_alphanumeric() || "=.-_".contains(c);
+        let variant = variant.replace(|c| !is_plain(c), ",");
         let sign = if variant.is_empty() { "" } else { "@" };
         format!("{method}{sign}{variant}-{backend}-r{repeat}")
     }
