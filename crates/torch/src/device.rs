@@ -15,7 +15,17 @@ pub struct Compute {
     pub name: String,
 }
 
+/// Waits until all work on `device` is done.
+pub(crate) fn synchronize(device: tch::Device) {
+    if let tch::Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
+    }
+}
+
 /// The device that `text` names: `cpu`, `cuda` (the first) or `cuda:N`.
+///
+/// libtorch looks for CUDA once a process. A program that wants a CUDA device must choose it before it does anything
+/// else with libtorch.
 ///
 /// # Errors
 /// [`Error::Unavailable`] with what is missing on this machine; [`Error::Invalid`] for another text.
@@ -38,7 +48,9 @@ pub fn choose(text: &str) -> Result<Compute> {
         ))
     })?;
     if !tch::Cuda::is_available() {
-        return Err(Error::Unavailable("libtorch finds no CUDA device that it can use".to_owned()));
+        let what =
+            "libtorch finds no CUDA device that it can use, or was used before it was told to";
+        return Err(Error::Unavailable(what.to_owned()));
     }
     Ok(Compute { device: tch::Device::Cuda(index), name })
 }
@@ -98,11 +110,9 @@ impl Driver {
             check((self.init)(0))?;
             check((self.count)(&mut count))?;
             if index >= usize::try_from(count).unwrap_or(0) {
-                let what = format!(
-                    "cuda:{index} is not there; the CUDA devices here are numbered 0 to {}",
-                    count - 1
-                );
-                return Err(Error::Unavailable(what));
+                return Err(Error::Unavailable(format!(
+                    "cuda:{index} is not there; CUDA devices here: {count}, counted from 0"
+                )));
             }
             check((self.get)(&mut device, index as c_int))?;
             check((self.name)(name.as_mut_ptr(), name.len() as c_int, device))?;

@@ -17,7 +17,7 @@ use crate::{
     products::Products,
     proteins::Proteins,
     rows::Rows,
-    training::{Trainer, batch_capacity},
+    training::{Trainer, batch_capacity, outside},
 };
 
 /// What is to be predicted from what.
@@ -54,20 +54,19 @@ pub fn mlp(
     compute: &Compute,
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>> {
-    problem.check()?;
+    problem.check(params)?;
     let device = compute.device;
     let products = Products::on(device);
     if device == Device::Cpu {
         clock.note(format!("matrix products by {}", products.name()));
     }
-    tch::no_grad(|| {
-        let mut trainer =
-            clock.time(Stage::Setup, || Trainer::new(*problem, params, products, device))?;
-        let networks = (0..problem.folds.len()).map(|fold| trainer.train(fold, clock));
-        let networks = networks.collect::<Result<Vec<_>>>()?;
-        drop(trainer);
-        clock.time(Stage::Predict, || predict(problem, params, device, &networks))
-    })
+    let _no_grad = tch::no_grad_guard();
+    let mut trainer =
+        clock.time(Stage::Setup, || Trainer::new(*problem, params, products, device))?;
+    let networks = (0..problem.folds.len()).map(|fold| trainer.train(fold, clock));
+    let networks = networks.collect::<Result<Vec<_>>>()?;
+    drop(trainer);
+    clock.time(Stage::Predict, || predict(problem, params, device, &networks))
 }
 
 /// The mean of the networks' outputs.
@@ -98,9 +97,15 @@ fn predict(
 }
 
 impl Problem<'_> {
-    fn check(&self) -> Result<()> {
+    fn check(&self, params: &MlpParams) -> Result<()> {
         let invalid = |what: String| Err(Error::Invalid(what));
         let cells = self.train_gex.rows();
+        if !(self.train_gex.is_csr() && self.test_gex.is_csr()) {
+            return invalid("gene expression must be stored by cell (CSR)".to_owned());
+        }
+        if self.train_gex.cols() == 0 || self.train_adt.ncols() == 0 {
+            return invalid("there must be at least one gene and one protein".to_owned());
+        }
         if self.train_adt.nrows() != cells {
             return invalid(format!(
                 "{cells} training cells in GEX and {} in ADT",
@@ -114,13 +119,27 @@ impl Problem<'_> {
         if self.folds.is_empty() {
             return invalid("the plan has no fold".to_owned());
         }
-        for Fold { name, cells: inside } in self.folds {
-            if let Some(cell) = inside.iter().find(|&&cell| cell as usize >= cells) {
-                return invalid(format!(
-                    "fold {name} names training cell {cell}; there are {cells}"
-                ));
-            }
+        self.folds.iter().try_for_each(|fold| self.check_fold(fold, params.batch_size))
+    }
+
+    /// What would go wrong in the fold's first epoch.
+    fn check_fold(&self, fold: &Fold, batch_size: usize) -> Result<()> {
+        let Fold { name, cells: inside } = fold;
+        let cells = self.train_gex.rows();
+        if let Some(cell) = inside.iter().find(|&&cell| cell as usize >= cells) {
+            let what = format!("fold {name} names training cell {cell}; there are {cells}");
+            return Err(Error::Invalid(what));
         }
-        Ok(())
+        let training = outside(fold, cells as u32).len();
+        let what = if inside.is_empty() {
+            "there are no validation cells; each fold needs at least one".to_owned()
+        } else if batch_size > training {
+            format!(
+                "`batch_size` is {batch_size}, more than the {training} training cells outside the fold"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::Training { fold: name.clone(), epoch: 1, what })
     }
 }

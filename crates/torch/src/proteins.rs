@@ -11,6 +11,8 @@ pub(crate) struct Proteins {
     learned: Tensor,
     /// The mean where it predicts, zero elsewhere.
     means: Tensor,
+    /// Which the mean predicts.
+    low: Vec<bool>,
 }
 
 impl Proteins {
@@ -23,11 +25,17 @@ impl Proteins {
         device: Device,
     ) -> Result<Self> {
         let means = means(adt, rows);
-        let is_low = |mean: &f64| *mean < min_mean;
-        let learned = means.iter().map(|mean| f32::from(u8::from(!is_low(mean))));
-        let low = means.iter().map(|mean| if is_low(mean) { *mean as f32 } else { 0.0 });
-        let tensor = |values: Vec<f32>| Tensor::f_from_slice(&values)?.f_to_device(device);
-        Ok(Self { learned: tensor(learned.collect())?, means: tensor(low.collect())? })
+        let low: Vec<bool> = means.iter().map(|&mean| mean < min_mean).collect();
+        let learned: Vec<f32> = low.iter().map(|&low| if low { 0.0 } else { 1.0 }).collect();
+        let kept = means.iter().zip(&low).map(|(&mean, &low)| if low { mean as f32 } else { 0.0 });
+        let means: Vec<f32> = kept.collect();
+        let tensor = |values: &[f32]| Tensor::f_from_slice(values)?.f_to_device(device);
+        Ok(Self { learned: tensor(&learned)?, means: tensor(&means)?, low })
+    }
+
+    /// How many proteins the mean predicts here but not in `other`.
+    pub(crate) fn lower_than(&self, other: &Self) -> usize {
+        self.low.iter().zip(&other.low).filter(|(here, there)| **here && !**there).count()
     }
 
     /// The prediction that the network's output, cells x proteins, stands for.
@@ -64,6 +72,12 @@ mod tests {
         let adt = array![[0.0, 1.0], [0.08, 1.0], [9.0, 9.0]];
         let proteins = Proteins::new(adt.view(), 0..2, 0.05, Device::Cpu).unwrap();
         let output = Tensor::from_slice2(&[[5.0_f32, 6.0]]);
+        assert_eq!(
+            (proteins.lower_than(&proteins), proteins.low.as_slice()),
+            (0, [true, false].as_slice())
+        );
+        let everyone = Proteins::new(adt.view(), 0..3, 0.05, Device::Cpu).unwrap();
+        assert_eq!((proteins.lower_than(&everyone), everyone.lower_than(&proteins)), (1, 0));
         let predicted = Vec::<Vec<f32>>::try_from(proteins.predict(&output).unwrap()).unwrap();
         assert_eq!(predicted, [[0.04, 6.0]]);
         let gradient = Vec::<Vec<f32>>::try_from(proteins.by_output(output).unwrap()).unwrap();

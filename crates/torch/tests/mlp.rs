@@ -2,94 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
-use backend_torch::{Error, Problem, device, mlp};
+mod cells;
+
+use backend_torch::{Error, Problem, device};
+use cells::{CELLS, Cells, PROTEINS, TEST, fit_on, folds, params, rmse};
 use modality_data::Csr;
 use modality_harness::{
-    clock::StageClock,
     methods::MlpParams,
-    protocol::{Epoch, Event, Fold},
+    protocol::{Epoch, Fold},
 };
-use ndarray::{Array2, Axis, s};
-
-const CELLS: usize = 240;
-const TEST: usize = 60;
-const GENES: usize = 30;
-const PROTEINS: usize = 4;
-
-/// Cells whose proteins follow from their genes; the last protein is hardly there.
-struct Cells {
-    train_gex: Csr,
-    train_adt: Array2<f32>,
-    test_gex: Csr,
-    test_adt: Array2<f32>,
-}
-
-impl Cells {
-    fn new() -> Self {
-        let mut state = 1_u32;
-        let mut uniform = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 24) as f32
-        };
-        let gex = Array2::from_shape_simple_fn((CELLS + TEST, GENES), || {
-            let value = uniform();
-            if uniform() < 0.6 { 0.0 } else { 2.0 * value }
-        });
-        let weights = Array2::from_shape_simple_fn((GENES, PROTEINS), || uniform() - 0.3);
-        let mut adt = gex.dot(&weights).mapv(|value| value.max(0.0));
-        adt.index_axis_mut(Axis(1), PROTEINS - 1).fill(0.02);
-        let sparse = |rows: std::ops::Range<usize>| {
-            let dense = gex.slice(s![rows, ..]).to_owned();
-            sprs::CsMatI::<f32, u32, usize>::csr_from_dense(dense.view(), 0.0)
-        };
-        Self {
-            train_gex: sparse(0..CELLS),
-            train_adt: adt.slice(s![..CELLS, ..]).to_owned(),
-            test_gex: sparse(CELLS..CELLS + TEST),
-            test_adt: adt.slice(s![CELLS.., ..]).to_owned(),
-        }
-    }
-
-    fn problem<'a>(&'a self, folds: &'a [Fold], seed: u64) -> Problem<'a> {
-        Problem {
-            train_gex: &self.train_gex,
-            train_adt: self.train_adt.view(),
-            test_gex: &self.test_gex,
-            folds,
-            seed,
-        }
-    }
-}
-
-fn folds() -> Vec<Fold> {
-    let fold = |index: u32| {
-        let cells = (0..CELLS as u32).filter(|cell| cell % 3 == index).collect();
-        Fold { name: format!("s{}", index + 1), cells }
-    };
-    (0..3).map(fold).collect()
-}
-
-fn params() -> MlpParams {
-    let (hidden, epochs, batch_size) = ([32, 16], 30, 16);
-    MlpParams { hidden, epochs, batch_size, learning_rate: 5e-3, ..MlpParams::default() }
-}
+use ndarray::{Array2, Axis};
 
 fn fit(problem: &Problem<'_>, params: &MlpParams) -> Result<(Array2<f32>, Vec<Epoch>), Error> {
-    let mut epochs = Vec::new();
-    let mut clock = StageClock::new(|event| {
-        if let Event::Epoch(epoch) = event {
-            epochs.push(epoch);
-        }
-    });
-    let device = device::choose("cpu").unwrap();
-    let predictions = mlp(problem, params, &device, &mut clock);
-    drop(clock);
-    Ok((predictions?, epochs))
-}
-
-fn rmse(predicted: &Array2<f32>, measured: &Array2<f32>) -> f64 {
-    let squares = (predicted - measured).mapv(|error| f64::from(error).powi(2));
-    squares.mean().unwrap().sqrt()
+    fit_on(&device::choose("cpu").unwrap(), problem, params)
 }
 
 #[test]
@@ -154,6 +79,20 @@ fn models_of_several_folds_are_averaged() {
 }
 
 #[test]
+fn a_low_protein_has_the_mean_of_the_cells_it_was_trained_on() {
+    let (mut cells, folds) = (Cells::new(), folds());
+    // 0.1 in the first fold and 0.02 elsewhere: 0.02 to its own model, a third more to everyone.
+    let of = |cell: usize| if cell.is_multiple_of(3) { 0.1 } else { 0.02 };
+    cells.train_adt = Array2::from_shape_fn((CELLS, 1), |(cell, _)| of(cell));
+    let short = MlpParams { epochs: 1, ..params() };
+    let (predicted, epochs) = fit(&cells.problem(&folds, 1), &short).unwrap();
+    assert!(predicted.iter().all(|value| (value - 0.14 / 3.0).abs() < 1e-6));
+    assert!((epochs[0].validation_rmse - 0.08).abs() < 1e-6 && epochs[0].loss < 1e-12);
+    // The other folds' models see a mean of 0.06, which is not low.
+    assert!(epochs[1].loss > 1e-9);
+}
+
+#[test]
 fn the_seed_decides() {
     let (cells, folds) = (Cells::new(), folds());
     let short = MlpParams { epochs: 3, ..params() };
@@ -187,4 +126,6 @@ fn bad_input_names_fold_and_epoch() {
     beyond[0].cells.push(CELLS as u32);
     assert_eq!(message(&beyond, &params()), "fold s1 names training cell 240; there are 240");
     assert_eq!(message(&[], &params()), "the plan has no fold");
+    let endless = MlpParams { batch_size: usize::MAX, ..params() };
+    assert!(message(&folds, &endless).starts_with("fold s1, epoch 1: `batch_size` is"));
 }

@@ -1,0 +1,96 @@
+//! Cells made up here, and the method on them.
+
+use backend_torch::{Error, Problem, device::Compute, mlp};
+use modality_data::Csr;
+use modality_harness::{
+    clock::StageClock,
+    methods::MlpParams,
+    protocol::{Epoch, Event, Fold},
+};
+use ndarray::{Array2, Axis, s};
+
+pub(crate) const CELLS: usize = 240;
+pub(crate) const TEST: usize = 60;
+const GENES: usize = 30;
+pub(crate) const PROTEINS: usize = 4;
+
+/// Cells whose proteins follow from their genes; the last protein is hardly there.
+pub(crate) struct Cells {
+    pub(crate) train_gex: Csr,
+    pub(crate) train_adt: Array2<f32>,
+    pub(crate) test_gex: Csr,
+    pub(crate) test_adt: Array2<f32>,
+}
+
+impl Cells {
+    pub(crate) fn new() -> Self {
+        let mut state = 1_u32;
+        let mut uniform = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 24) as f32
+        };
+        let gex = Array2::from_shape_simple_fn((CELLS + TEST, GENES), || {
+            let value = uniform();
+            if uniform() < 0.6 { 0.0 } else { 2.0 * value }
+        });
+        let weights = Array2::from_shape_simple_fn((GENES, PROTEINS), || uniform() - 0.3);
+        let mut adt = gex.dot(&weights).mapv(|value| value.max(0.0));
+        adt.index_axis_mut(Axis(1), PROTEINS - 1).fill(0.02);
+        let sparse = |rows: std::ops::Range<usize>| {
+            let dense = gex.slice(s![rows, ..]).to_owned();
+            sprs::CsMatI::<f32, u32, usize>::csr_from_dense(dense.view(), 0.0)
+        };
+        Self {
+            train_gex: sparse(0..CELLS),
+            train_adt: adt.slice(s![..CELLS, ..]).to_owned(),
+            test_gex: sparse(CELLS..CELLS + TEST),
+            test_adt: adt.slice(s![CELLS.., ..]).to_owned(),
+        }
+    }
+
+    pub(crate) fn problem<'a>(&'a self, folds: &'a [Fold], seed: u64) -> Problem<'a> {
+        Problem {
+            train_gex: &self.train_gex,
+            train_adt: self.train_adt.view(),
+            test_gex: &self.test_gex,
+            folds,
+            seed,
+        }
+    }
+}
+
+pub(crate) fn folds() -> Vec<Fold> {
+    let fold = |index: u32| {
+        let cells = (0..CELLS as u32).filter(|cell| cell % 3 == index).collect();
+        Fold { name: format!("s{}", index + 1), cells }
+    };
+    (0..3).map(fold).collect()
+}
+
+pub(crate) fn params() -> MlpParams {
+    // Batches of 15 leave out ten of the 160 cells outside a fold.
+    let (hidden, epochs, batch_size) = ([32, 16], 30, 15);
+    MlpParams { hidden, epochs, batch_size, learning_rate: 5e-3, ..MlpParams::default() }
+}
+
+/// Predictions and validation curves, computed on `device`.
+pub(crate) fn fit_on(
+    device: &Compute,
+    problem: &Problem<'_>,
+    params: &MlpParams,
+) -> Result<(Array2<f32>, Vec<Epoch>), Error> {
+    let mut epochs = Vec::new();
+    let mut clock = StageClock::new(|event| {
+        if let Event::Epoch(epoch) = event {
+            epochs.push(epoch);
+        }
+    });
+    let predictions = mlp(problem, params, device, &mut clock);
+    drop(clock);
+    Ok((predictions?, epochs))
+}
+
+pub(crate) fn rmse(predicted: &Array2<f32>, measured: &Array2<f32>) -> f64 {
+    let squares = (predicted - measured).mapv(|error| f64::from(error).powi(2));
+    squares.mean().unwrap().sqrt()
+}
