@@ -55,6 +55,8 @@ def serve(methods, versions, missing, remedy):
     missing = MISSING or missing
     if missing:
         say("unavailable", reason=f"{missing} in {sys.executable}; `{remedy}` brings it")
+    elif spec["device"] != "cpu":
+        say("unavailable", reason=f"this backend computes on the CPU, not on {spec['device']}")
     else:
         say("hello", device="CPU", versions={"python": sys.version.split()[0], "numpy": np.__version__, **versions})
         with stage("load"):

@@ -1,8 +1,13 @@
 """The MLP in Python's PyTorch, as a backend: the reference that the libtorch backend is held against.
 
-Same hyperparameters, folds and seeds, from the plan; every module and optimiser as PyTorch ships it, at its fastest
-setting on the machine (`fused=True` for Adam). Run by `cargo xtask reproduce --study pytorch`; needs PyTorch and SciPy.
+    python3 tests/reference/torch_backend.py [onednn]
+
+Same hyperparameters, folds and seeds, from the plan; modules and optimiser as PyTorch ships them (Adam with
+`fused=True`, which was faster). With `onednn`, the linear layers multiply with oneDNN instead of PyTorch's default.
+Run by `cargo xtask reproduce --study pytorch`; needs PyTorch and SciPy.
 """
+
+import sys
 
 from runner import say, serve, stage
 
@@ -20,8 +25,17 @@ DENSE_BYTES = 2**30
 EVALUATION_BATCH = 512
 
 
+def onednn(layer, x):
+    return nn.functional.linear(x.to_mkldnn(), layer.weight, layer.bias).to_dense()
+
+
+def default(layer, x):
+    return layer(x)
+
+
 def make_network(genes, hidden, proteins):
     first, second = hidden
+    linear = onednn if "onednn" in sys.argv else default
 
     class Network(nn.Module):
         def __init__(self):
@@ -31,9 +45,9 @@ def make_network(genes, hidden, proteins):
             self.out = nn.Linear(second + first, proteins)
 
         def forward(self, x):
-            h1 = torch.relu(self.one(x))
-            h2 = torch.relu(self.two(h1))
-            return self.out(torch.cat([h2, h1], dim=1))
+            h1 = torch.relu(linear(self.one, x))
+            h2 = torch.relu(linear(self.two, h1))
+            return linear(self.out, torch.cat([h2, h1], dim=1))
 
     return Network()
 
@@ -113,7 +127,9 @@ def train(index, fold, spec, rows, adt):
 
 def mlp(spec, train_gex, adt, test_gex):
     torch.set_num_threads(spec["threads"])
-    with stage("setup"):
+    if "onednn" in sys.argv:
+        say("note", text="matrix products by oneDNN")
+    with stage("fit"):
         rows, adt = Rows(train_gex), torch.from_numpy(adt)
     networks = [train(index, fold, spec, rows, adt) for index, fold in enumerate(spec["folds"])]
     with stage("predict"), torch.no_grad():

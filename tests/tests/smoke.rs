@@ -81,7 +81,7 @@ fn check_mlp(out: &Path, plan: &Plan, records: &[RunRecord], of_the_mean: f64) {
     assert!(rmse(records, "mlp") < of_the_mean);
     let mlp = records.iter().find(|record| record.run.method == "mlp").unwrap();
     let folds: Vec<&str> = plan.folds.iter().map(|fold| fold.name.as_str()).collect();
-    assert_eq!(folds, ["s1", "s2", "s3"]);
+    assert_eq!(folds, ["site1", "site2", "site3"]);
     let told: Vec<(&str, usize)> =
         mlp.epochs.iter().map(|epoch| (epoch.fold.as_str(), epoch.epoch)).collect();
     let planned = folds.iter().flat_map(|fold| (1..=10).map(move |epoch| (*fold, epoch)));
