@@ -1,9 +1,11 @@
 //! The machine and the tools that a record was made with.
 
-use std::{path::Path, process::Command};
+use std::{collections::BTreeMap, ffi::OsString, path::Path, process::Command};
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+use crate::host::THREADS;
 
 /// What a reader needs to know to compare a time with their own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,9 @@ pub struct Environment {
     pub version: String,
     /// Commit of the checkout, with `-dirty` if it holds changes; empty outside a checkout.
     pub git_commit: String,
+    /// Variables that choose kernels or threads inside numerical libraries, or devices; a run inherits them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
     /// When the run was started, seconds since 1970 UTC.
     pub started_unix: u64,
 }
@@ -41,6 +46,7 @@ impl Environment {
             rustc: first_line(Command::new("rustc").arg("--version")),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: commit(root),
+            variables: variables(std::env::vars_os()),
             started_unix: unix_time(),
         }
     }
@@ -50,6 +56,34 @@ impl Environment {
     pub fn now(&self) -> Self {
         Self { started_unix: unix_time(), ..self.clone() }
     }
+}
+
+/// Beginnings of the names of such variables.
+const STEERING: [&str; 14] = [
+    "ATEN_",
+    "BLIS_",
+    "CUBLAS_",
+    "CUDA_",
+    "DNNL_",
+    "GLIBC_TUNABLES",
+    "GOMP_",
+    "KMP_",
+    "MALLOC_",
+    "MKL_",
+    "NPY_",
+    "OMP_",
+    "ONEDNN_",
+    "OPENBLAS_",
+];
+
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
+    let text = |value: OsString| value.to_string_lossy().into_owned();
+    let is_steering = |name: &str| {
+        STEERING.iter().any(|start| name.starts_with(start)) && !THREADS.contains(&name)
+    };
+    all.map(|(name, value)| (text(name), text(value)))
+        .filter(|(name, _)| is_steering(name))
+        .collect()
 }
 
 fn unix_time() -> u64 {
@@ -84,4 +118,23 @@ fn first_line(command: &mut Command) -> String {
         .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
         .unwrap_or_default();
     text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_library_is_kept_and_what_the_harness_sets_is_not() {
+        let all = [
+            ("OPENBLAS_CORETYPE", "Haswell"),
+            ("OMP_NUM_THREADS", "64"),
+            ("HOME", "/home/u"),
+            ("MKL_CBWR", "AVX2"),
+        ];
+        let all = all.map(|(name, value)| (name.into(), value.into()));
+        let kept: Vec<(String, String)> = variables(all.into_iter()).into_iter().collect();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(kept, [pair("MKL_CBWR", "AVX2"), pair("OPENBLAS_CORETYPE", "Haswell")]);
+    }
 }

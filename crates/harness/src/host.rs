@@ -22,6 +22,10 @@ use crate::{
 /// How long a runner may take to end after its last word.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Variables that a runner finds set to its number of threads.
+pub(crate) const THREADS: [&str; 4] =
+    ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+
 /// The command line of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runner {
@@ -100,10 +104,7 @@ fn spawn(runner: &Runner, spec: &RunSpec, stderr: File) -> std::io::Result<Child
     Command::new(&runner.command[0])
         .args(&runner.command[1..])
         .current_dir(&runner.folder)
-        .env("RAYON_NUM_THREADS", &threads)
-        .env("OMP_NUM_THREADS", &threads)
-        .env("OPENBLAS_NUM_THREADS", &threads)
-        .env("MKL_NUM_THREADS", &threads)
+        .envs(THREADS.map(|variable| (variable, &threads)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(stderr)

@@ -223,6 +223,8 @@ fn machines(summary: &Summary) -> Vec<Machine> {
         let cores = if e.cores == 0 { String::new() } else { e.cores.to_string() };
         let memory =
             if e.memory_mb == 0 { String::new() } else { format::memory(e.memory_mb as f64) };
+        let variables: Vec<String> =
+            e.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let facts = [
             ("Processor", e.cpu.clone()),
             ("Cores", cores),
@@ -231,6 +233,7 @@ fn machines(summary: &Summary) -> Vec<Machine> {
             ("Compiler", e.rustc.clone()),
             ("modality-bench", e.version.clone()),
             ("Commit", e.git_commit.clone()),
+            ("Environment", variables.join(" ")),
             ("Measured from", date),
         ];
         let facts = facts.into_iter().filter(|(_, value)| !value.is_empty()).collect();

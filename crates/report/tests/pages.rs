@@ -39,6 +39,13 @@ fn all(report: &Report) -> [(&'static str, String); 5] {
 }
 
 #[test]
+fn variables_that_steer_libraries_are_told() {
+    let report = report(&study());
+    let pages = [report.markdown().unwrap(), report.html().unwrap()];
+    assert!(pages.iter().all(|page| page.contains("CORETYPE=Haswell")), "{}", pages[0]);
+}
+
+#[test]
 fn csv_of_two_records() {
     let mut ok = scored("knn", "linfa", 0, 0.5, 2.0);
     ok.note = "one, \"two\"".to_owned();

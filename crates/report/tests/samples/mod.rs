@@ -215,6 +215,7 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
             rustc: "rustc 1.95.0".to_owned(),
             version: "0.1.0".to_owned(),
             git_commit: "0123456789ab".to_owned(),
+            variables: BTreeMap::from([("OPENBLAS_CORETYPE".to_owned(), "Haswell".to_owned())]),
             started_unix: 1_790_000_000 + repeat as u64,
         },
         versions: BTreeMap::from([(backend.to_owned(), "0.8.1".to_owned())]),
