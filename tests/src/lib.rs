@@ -89,6 +89,8 @@ pub fn reproduce(cache: &Path, out: &Path, arguments: &[&str]) -> assert_cmd::Co
     let mut command = xtask();
     command.env("MODALITY_BENCH_CACHE", cache).env_remove("MODALITY_BENCH_DATA");
     command.env("LIBTORCH", libtorch());
+    // Tests run side by side; threads that wait for others should not keep them from working.
+    command.env("OMP_WAIT_POLICY", "passive");
     command.args(["reproduce", "--quiet", "--out"]).arg(out).args(arguments);
     command
 }
