@@ -39,6 +39,10 @@ pub struct TsvdKrrParams {
     pub alpha: f64,
     /// How (K + alpha I) C = T is solved.
     pub solver: Solver,
+    /// Cells whose kernel columns make the preconditioner of [`Solver::Pcg`].
+    pub landmarks: usize,
+    /// Relative residual at which [`Solver::Pcg`] is done with a column.
+    pub tolerance: f64,
 }
 
 /// A multi-layer perceptron on the genes themselves, one model a fold, averaged.
@@ -65,6 +69,8 @@ pub struct MlpParams {
 pub enum Solver {
     /// Exact: n^3 / 3 operations a fit.
     Cholesky,
+    /// Preconditioned conjugate gradients: a few products with the kernel.
+    Pcg,
 }
 
 impl Default for LinearParams {
@@ -87,6 +93,8 @@ impl Default for TsvdKrrParams {
             gamma: 0.005,
             alpha: 0.2,
             solver: Solver::Cholesky,
+            landmarks: 2000,
+            tolerance: 3e-4,
         }
     }
 }
@@ -178,6 +186,8 @@ impl Check for TsvdKrrParams {
             .or_else(|| at_least_one("adt_components", self.adt_components))
             .or_else(|| positive("gamma", self.gamma))
             .or_else(|| positive("alpha", self.alpha))
+            .or_else(|| at_least_one("landmarks", self.landmarks))
+            .or_else(|| positive("tolerance", self.tolerance))
     }
 }
 
@@ -225,7 +235,10 @@ mod tests {
     #[test]
     fn defaults_are_the_published_values() {
         let params = complete("tsvd-krr", Map::new()).unwrap();
-        let wanted = json!({"gex_components": 300, "adt_components": 70, "gamma": 0.005, "alpha": 0.2, "solver": "cholesky"});
+        let wanted = json!({
+            "gex_components": 300, "adt_components": 70, "gamma": 0.005, "alpha": 0.2,
+            "solver": "cholesky", "landmarks": 2000, "tolerance": 3e-4,
+        });
         assert_eq!(Value::Object(params), wanted);
     }
 

@@ -228,7 +228,8 @@ impl Variant {
             let mut params = self.params.clone();
             params.insert(key.to_owned(), value.clone());
             let space = if self.label.is_empty() { "" } else { " " };
-            Self { label: format!("{}{space}{key}={value}", self.label), params }
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Self { label: format!("{}{space}{key}={shown}", self.label), params }
         };
         values.iter().map(one).collect()
     }
@@ -336,6 +337,8 @@ mod tests {
         let labels: Vec<&str> = variants.iter().map(|variant| variant.label.as_str()).collect();
         assert_eq!(labels, ["alpha=1.0 gamma=0.1", "alpha=1.0 gamma=0.2"]);
         assert_eq!(variants[1].params["gamma"], 0.2);
+        let solvers = load(&format!("{STUDY}[sweep.tsvd-krr]\nsolver = ['pcg']\n")).unwrap();
+        assert_eq!(solvers.variants("tsvd-krr")[0].label, "solver=pcg");
         assert_eq!(variants[1].params["gex_components"], 300);
     }
 

@@ -4,7 +4,7 @@
 //! property; its QR and eigenvalue decompositions have it on one thread only.
 
 use faer::{
-    Accum, Conj, Mat, MatMut, MatRef, Par,
+    Accum, Conj, Mat, MatMut, MatRef, Par, Side,
     diag::Diag,
     dyn_stack::{MemBuffer, MemStack},
     linalg::{
@@ -19,6 +19,7 @@ use faer::{
             triangular::{self, BlockStructure},
         },
         qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size},
+        triangular_solve::solve_lower_triangular_in_place,
     },
 };
 use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2};
@@ -54,7 +55,7 @@ pub(crate) fn product_into<F: Real>(
     b: ArrayView2<'_, F>,
     out: ArrayViewMut2<'_, F>,
 ) {
-    multiply(Accum::Replace, a, b, out);
+    multiply(Accum::Replace, threads(), a, b, out);
 }
 
 /// `out` += `a` `b`.
@@ -63,17 +64,28 @@ pub(crate) fn add_product<F: Real>(
     b: ArrayView2<'_, F>,
     out: ArrayViewMut2<'_, F>,
 ) {
-    multiply(Accum::Add, a, b, out);
+    multiply(Accum::Add, threads(), a, b, out);
+}
+
+/// [`add_product`] on so many threads.
+pub(crate) fn add_product_on<F: Real>(
+    par: Par,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    out: ArrayViewMut2<'_, F>,
+) {
+    multiply(Accum::Add, par, a, b, out);
 }
 
 fn multiply<F: Real>(
     accumulate: Accum,
+    par: Par,
     a: ArrayView2<'_, F>,
     b: ArrayView2<'_, F>,
     mut out: ArrayViewMut2<'_, F>,
 ) {
     let one = <F as num_traits::One>::one();
-    matmul(view_mut(&mut out), accumulate, view(&a), view(&b), one, threads());
+    matmul(view_mut(&mut out), accumulate, view(&a), view(&b), one, par);
 }
 
 /// `a` `b`.
@@ -106,23 +118,66 @@ pub(crate) fn gram_lower<F: Real>(x: ArrayView2<'_, F>, out: &mut [F]) {
 /// # Errors
 /// The index of the pivot at which A turned out not to be positive definite.
 pub(crate) fn cholesky_solve<F: Real>(a: &mut [F], rhs: &mut Array2<F>) -> Result<(), usize> {
-    let n = rhs.nrows();
+    factorise(a, rhs.nrows())?;
+    solve_factored(a, rhs);
+    Ok(())
+}
+
+/// Replaces the lower triangle of `a`, column-major, n x n, by its Cholesky factor.
+fn factorise<F: Real>(a: &mut [F], n: usize) -> Result<(), usize> {
     let par = threads();
-    let mut factor = MatMut::from_column_major_slice_mut(a, n, n);
     let scratch = cholesky_in_place_scratch::<F>(n, par, Default::default());
     cholesky_in_place(
-        factor.as_mut(),
+        MatMut::from_column_major_slice_mut(a, n, n),
         LltRegularization::default(),
         par,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
-    .map_err(|LltError::NonPositivePivot { index }| index)?;
+    .map(drop)
+    .map_err(|LltError::NonPositivePivot { index }| index)
+}
+
+/// Solves L L^T X = `rhs` in place, for L in the lower triangle of `factor`, column-major.
+fn solve_factored<F: Real>(factor: &[F], rhs: &mut Array2<F>) {
+    let (n, par) = (rhs.nrows(), threads());
+    let factor = MatRef::from_column_major_slice(factor, n, n);
     let scratch = solve_in_place_scratch::<F>(n, rhs.ncols(), par);
     let mut rhs = rhs.view_mut();
     let stack = &mut MemBuffer::new(scratch);
-    solve_in_place(factor.as_ref(), view_mut(&mut rhs), par, MemStack::new(stack));
-    Ok(())
+    solve_in_place(factor, view_mut(&mut rhs), par, MemStack::new(stack));
+}
+
+/// A Cholesky factor, kept for many solves.
+#[derive(Debug)]
+pub(crate) struct Cholesky(Vec<f64>);
+
+impl Cholesky {
+    /// Of the symmetric matrix `a` + `shift` I; nothing where that is not positive definite.
+    pub(crate) fn new(mut a: Array2<f64>, shift: f64) -> Option<Self> {
+        a.diag_mut().mapv_inplace(|value| value + shift);
+        let n = a.nrows();
+        // Symmetric, so that the order of rows and columns does not matter.
+        let mut factor = a.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+        factorise(&mut factor, n).ok()?;
+        Some(Self(factor))
+    }
+
+    /// The inverse times `rhs`, in place.
+    pub(crate) fn solve(&self, rhs: &mut Array2<f64>) {
+        solve_factored(&self.0, rhs);
+    }
+}
+
+/// L^-1 with L L^T = `a` + `shift` I, for symmetric `a`; nothing where that is not positive definite.
+pub(crate) fn inverse_cholesky(a: &Array2<f64>, shift: f64) -> Option<Array2<f64>> {
+    let n = a.nrows();
+    let mut shifted = a.clone();
+    shifted.diag_mut().mapv_inplace(|value| value + shift);
+    let factor = view(&shifted.view()).llt(Side::Lower).ok()?;
+    let mut inverse = Mat::<f64>::identity(n, n);
+    solve_lower_triangular_in_place(factor.L(), inverse.as_mut(), threads());
+    Some(to_array(inverse.as_ref()))
 }
 
 /// An orthonormal basis of the columns of `a`, no more of them than rows, by Householder reflections.

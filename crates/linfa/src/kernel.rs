@@ -1,5 +1,6 @@
 //! Kernel functions over rows, as whole matrices and as products that never hold one.
 
+use faer::Par;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use pulp::Arch;
 use rayon::prelude::*;
@@ -51,6 +52,19 @@ impl<F: Real> Kernel<F> {
         out.par_chunks_exact_mut(n).enumerate().for_each(|(j, column)| {
             self.of_products(&squares[j..], squares[j], &mut column[j..]);
         });
+    }
+
+    /// K(`x`, `y`) on the calling thread alone; not for the Laplacian kernel.
+    pub(crate) fn tile(self, x: ArrayView2<'_, F>, y: ArrayView2<'_, F>) -> Array2<F> {
+        let mut tile = Array2::zeros((x.nrows(), y.nrows()));
+        dense::add_product_on(Par::Seq, x, y.t(), tile.view_mut());
+        let squares = squared_norms(y);
+        for (mut row, x) in tile.rows_mut().into_iter().zip(x.rows()) {
+            if let Some(row) = row.as_slice_mut() {
+                self.of_products(&squares, squared_norm(x), row);
+            }
+        }
+        tile
     }
 
     /// K(`x`, `y`) `coefficients`: rows of `x` x columns of `coefficients`.

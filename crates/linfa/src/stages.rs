@@ -2,13 +2,16 @@
 
 use linfa::ParamGuard as _;
 use modality_data::Csr;
-use modality_recipe::{Stages, Tsvd};
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use modality_recipe::{Groups, Stages, Tsvd};
+use ndarray::{Array2, ArrayView2, Axis, Zip, parallel::prelude::*};
 
 use crate::{
-    Kernel, KernelRidgeError, SparseRows, TruncatedSvd, TruncatedSvdError, dense, kernel_ridge,
-    truncated_svd::TruncatedSvdValidParams,
+    Kernel, KernelRidgeError, Nystrom, SharedKernel, SparseRows, TruncatedSvd, TruncatedSvdError,
+    dense, kernel_ridge, truncated_svd::TruncatedSvdValidParams,
 };
+
+/// Rows whose inner products a thread adds up.
+const ROWS: usize = 2048;
 
 /// [`Stages`] on the current rayon pool.
 #[derive(Debug, Default)]
@@ -23,6 +26,11 @@ pub enum StageError {
     /// In a decomposition.
     #[error(transparent)]
     Tsvd(#[from] TruncatedSvdError),
+    /// In a preconditioner.
+    #[error(
+        "the kernel among the landmarks is not positive definite; NaN in the scores would make it so"
+    )]
+    Preconditioner,
     /// In a kernel ridge regression.
     #[error(transparent)]
     KernelRidge(#[from] KernelRidgeError),
@@ -31,6 +39,8 @@ pub enum StageError {
 impl Stages for CpuStages {
     type Matrix = Array2<f32>;
     type Kernel = Vec<f32>;
+    type Shared = SharedKernel;
+    type Preconditioner = Nystrom;
     type Error = StageError;
 
     fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Result<Array2<f32>, StageError> {
@@ -136,6 +146,80 @@ impl Stages for CpuStages {
 
     fn matmul(&mut self, a: &Array2<f32>, b: &Array2<f32>) -> Result<Array2<f32>, StageError> {
         Ok(dense::product(a.view(), b.view()))
+    }
+
+    fn shared_kernel(
+        &mut self,
+        x: &Array2<f32>,
+        gamma: f64,
+        groups: &Groups,
+    ) -> Result<SharedKernel, StageError> {
+        Ok(SharedKernel::new(x.view(), gamma as f32, groups))
+    }
+
+    fn shared_products(
+        &mut self,
+        kernel: &SharedKernel,
+        groups: &Groups,
+        vectors: &[(usize, &Array2<f32>)],
+    ) -> Result<Vec<Array2<f32>>, StageError> {
+        Ok(kernel.products(groups, vectors))
+    }
+
+    fn preconditioner(
+        &mut self,
+        x: &Array2<f32>,
+        kernel: (f64, f64),
+        landmarks: &[u32],
+        groups: &Groups,
+    ) -> Result<Nystrom, StageError> {
+        Nystrom::new(x.view(), kernel, landmarks, groups).ok_or(StageError::Preconditioner)
+    }
+
+    fn precondition(
+        &mut self,
+        preconditioner: &Nystrom,
+        groups: &Groups,
+        fit: usize,
+        residual: &Array2<f32>,
+    ) -> Result<Array2<f32>, StageError> {
+        Ok(preconditioner.apply(groups, fit, residual))
+    }
+
+    fn copy(&mut self, matrix: &Array2<f32>) -> Result<Array2<f32>, StageError> {
+        Ok(matrix.clone())
+    }
+
+    fn column_dots(&mut self, a: &Array2<f32>, b: &Array2<f32>) -> Result<Vec<f64>, StageError> {
+        // Blocks of rows in their order, whatever the number of threads.
+        let blocks = a.axis_chunks_iter(Axis(0), ROWS).into_par_iter();
+        let dots = blocks.zip(b.axis_chunks_iter(Axis(0), ROWS)).map(|(a, b)| {
+            let mut sums = vec![0.0; a.ncols()];
+            for (a, b) in a.rows().into_iter().zip(b.rows()) {
+                for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+                    *sum += f64::from(a) * f64::from(b);
+                }
+            }
+            sums
+        });
+        let mut sums = vec![0.0; a.ncols()];
+        for dots in dots.collect::<Vec<_>>() {
+            sums.iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
+        }
+        Ok(sums)
+    }
+
+    fn combine_columns(
+        &mut self,
+        (y, keep): (&mut Array2<f32>, &[f64]),
+        (x, take): (&Array2<f32>, &[f64]),
+    ) -> Result<(), StageError> {
+        Zip::from(y.rows_mut()).and(x.rows()).par_for_each(|mut y, x| {
+            for (((y, &x), &keep), &take) in y.iter_mut().zip(x).zip(keep).zip(take) {
+                *y = (f64::from(*y) * keep + f64::from(x) * take) as f32;
+            }
+        });
+        Ok(())
     }
 }
 

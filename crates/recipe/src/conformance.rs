@@ -8,12 +8,16 @@
 use std::fmt::Debug;
 
 use modality_data::Csr;
-use modality_harness::{clock::StageClock, methods::TsvdKrrParams};
-use ndarray::{Array2, Zip};
+use modality_harness::{
+    clock::StageClock,
+    methods::{Solver, TsvdKrrParams},
+    protocol::Event,
+};
+use ndarray::{Array2, Axis, Zip};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Exact, Problem, Stages, tsvd_krr};
+use crate::{Exact, Groups, Problem, Stages, tsvd_krr};
 
 /// Runs the suite. `tolerance` is the largest difference allowed in a quantity of order one: about 1e-4 for
 /// float32 arithmetic.
@@ -27,6 +31,8 @@ where
     let suite = Suite { tolerance };
     suite.rows(stages);
     suite.kernels(stages);
+    suite.shared(stages);
+    suite.columns(stages);
     suite.tsvd(stages);
     suite.recipe(stages);
 }
@@ -95,6 +101,54 @@ impl Suite {
         }
     }
 
+    /// Several fits on cells of several groups, the longest of more than one block.
+    fn shared<S: Stages>(&self, stages: &mut S) {
+        let (gamma, alpha) = (0.02, 0.2);
+        let fits: Vec<Vec<u32>> = vec![
+            (0..1300).collect(),
+            (1200..1500).rev().collect(),
+            (0..1500).step_by(7).collect(),
+            vec![3],
+        ];
+        let groups = Groups::new(&fits);
+        let x = dense(1500, 12, 11).select(Axis(0), &usizes(groups.cells()));
+        let landmarks = [0, 5, 700, 1100, 1499];
+        let wide = x.mapv(f64::from);
+        let device_x = on(stages.upload(x.view()));
+        let kernel = on(stages.shared_kernel(&device_x, gamma, &groups));
+        let wanted_kernel = on(Exact.shared_kernel(&wide, gamma, &groups));
+        let inverse = on(stages.preconditioner(&device_x, (gamma, alpha), &landmarks, &groups));
+        let wanted_inverse = on(Exact.preconditioner(&wide, (gamma, alpha), &landmarks, &groups));
+        for fit in [2, 0, 3, 1] {
+            let vector = dense(fits[fit].len(), 9, 12) / 30.0;
+            let device = on(stages.upload(vector.view()));
+            let vector = vector.mapv(f64::from);
+            let product = on(stages.shared_products(&kernel, &groups, &[(fit, &device)])).remove(0);
+            let wanted = on(Exact.shared_products(&wanted_kernel, &groups, &[(fit, &vector)]));
+            self.compare("shared_products", stages, &product, &wanted[0]);
+            let found = on(stages.precondition(&inverse, &groups, fit, &device));
+            let wanted = on(Exact.precondition(&wanted_inverse, &groups, fit, &vector));
+            self.compare("precondition", stages, &found, &wanted);
+        }
+    }
+
+    fn columns<S: Stages>(&self, stages: &mut S) {
+        let (y, x) = (dense(500, 3, 13), dense(500, 3, 14));
+        let (mut device_y, device_x) = (on(stages.upload(y.view())), on(stages.upload(x.view())));
+        let (mut y, x) = (y.mapv(f64::from), x.mapv(f64::from));
+        let dots = on(stages.column_dots(&device_y, &device_x));
+        for (found, wanted) in dots.iter().zip(on(Exact.column_dots(&y, &x))) {
+            assert!((found - wanted).abs() < self.tolerance * 500.0, "column_dots: {dots:?}");
+        }
+        let (keep, take) = ([1.0, 0.0, -0.5], [0.0, 2.0, 0.25]);
+        on(stages.combine_columns((&mut device_y, &keep), (&device_x, &take)));
+        on(Exact.combine_columns((&mut y, &keep), (&x, &take)));
+        self.compare("combine_columns", stages, &device_y, &y);
+        let copy = on(stages.copy(&device_y));
+        on(stages.combine_columns((&mut device_y, &[0.0; 3]), (&device_x, &[0.0; 3])));
+        self.compare("copy", stages, &copy, &y);
+    }
+
     fn tsvd<S: Stages>(&self, stages: &mut S) {
         // Singular values fall off quickly, so that any solver finds the leading vectors exactly.
         let (train, test) = (low_rank(90, 60, 5), low_rank(41, 60, 6));
@@ -130,13 +184,25 @@ impl Suite {
         };
         // All components and none left out: with and without TSVD of each modality.
         for (gex_components, adt_components) in [(60, 24), (59, 23)] {
-            let params =
+            let exact =
                 TsvdKrrParams { gex_components, adt_components, ..TsvdKrrParams::default() };
-            let clock = &mut StageClock::silent();
-            let predicted = on(tsvd_krr(stages, &problem, &params, clock));
-            let wanted = on(tsvd_krr(&mut Exact, &problem, &params, clock));
-            assert!(predicted.iter().all(|&value| value >= 0.0), "tsvd_krr: negative predictions");
-            self.equal("tsvd_krr", &predicted, &wanted.mapv(f64::from));
+            let mut clock = StageClock::silent();
+            let wanted = on(tsvd_krr(&mut Exact, &problem, &exact, &mut clock)).mapv(f64::from);
+            for solver in [Solver::Cholesky, Solver::Pcg] {
+                let tolerance = 0.1 * self.tolerance;
+                let params = TsvdKrrParams { solver, landmarks: 40, tolerance, ..exact.clone() };
+                let mut notes = Vec::new();
+                let mut clock = StageClock::new(|event| {
+                    if let Event::Note { text } = event {
+                        notes.push(text);
+                    }
+                });
+                let predicted = on(tsvd_krr(stages, &problem, &params, &mut clock));
+                drop(clock);
+                assert!(notes.is_empty(), "tsvd_krr: {notes:?}");
+                assert!(predicted.iter().all(|&value| value >= 0.0), "tsvd_krr: below zero");
+                self.equal(&format!("tsvd_krr by {solver:?}"), &predicted, &wanted);
+            }
         }
     }
 
@@ -168,6 +234,10 @@ fn on<T, E: Debug>(result: Result<T, E>) -> T {
         Ok(value) => value,
         Err(error) => panic!("a stage failed: {error:?}"),
     }
+}
+
+fn usizes(rows: &[u32]) -> Vec<usize> {
+    rows.iter().map(|&row| row as usize).collect()
 }
 
 fn dense(rows: usize, columns: usize, seed: u64) -> Array2<f32> {

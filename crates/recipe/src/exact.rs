@@ -4,9 +4,9 @@ use std::convert::Infallible;
 
 use faer::{Mat, Side, linalg::solvers::Solve as _};
 use modality_data::Csr;
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
-use crate::{Stages, Tsvd};
+use crate::{Groups, Stages, Tsvd};
 
 /// [`Stages`] in float64: full singular value decompositions of dense matrices, LDL^T solves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,6 +15,8 @@ pub struct Exact;
 impl Stages for Exact {
     type Matrix = Array2<f64>;
     type Kernel = Array2<f64>;
+    type Shared = Array2<f64>;
+    type Preconditioner = Vec<Array2<f64>>;
     type Error = Infallible;
 
     fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Result<Array2<f64>, Infallible> {
@@ -116,6 +118,75 @@ impl Stages for Exact {
 
     fn matmul(&mut self, a: &Array2<f64>, b: &Array2<f64>) -> Result<Array2<f64>, Infallible> {
         Ok(a.dot(b))
+    }
+
+    fn shared_kernel(
+        &mut self,
+        x: &Array2<f64>,
+        gamma: f64,
+        _groups: &Groups,
+    ) -> Result<Array2<f64>, Infallible> {
+        self.kernel(x, gamma)
+    }
+
+    fn shared_products(
+        &mut self,
+        kernel: &Array2<f64>,
+        groups: &Groups,
+        vectors: &[(usize, &Array2<f64>)],
+    ) -> Result<Vec<Array2<f64>>, Infallible> {
+        let product = |&(fit, vector): &(usize, &Array2<f64>)| {
+            let rows: Vec<usize> = groups.parts_of(fit).flatten().collect();
+            kernel.select(Axis(0), &rows).select(Axis(1), &rows).dot(vector)
+        };
+        Ok(vectors.iter().map(product).collect())
+    }
+
+    /// The inverses themselves.
+    fn preconditioner(
+        &mut self,
+        x: &Array2<f64>,
+        (gamma, alpha): (f64, f64),
+        landmarks: &[u32],
+        groups: &Groups,
+    ) -> Result<Vec<Array2<f64>>, Infallible> {
+        let z = self.gather_rows(x, landmarks)?;
+        let (across, among) = (rbf(x, &z, gamma), rbf(&z, &z, gamma));
+        let nystrom = across.dot(&self.solve(among, 1e-9, &across.t().to_owned())?);
+        let inverse = |fit: usize| {
+            let rows: Vec<usize> = groups.parts_of(fit).flatten().collect();
+            let nystrom = nystrom.select(Axis(0), &rows).select(Axis(1), &rows);
+            Exact.solve(nystrom, alpha, &Array2::eye(rows.len()))
+        };
+        (0..groups.fits().len()).map(inverse).collect()
+    }
+
+    fn precondition(
+        &mut self,
+        preconditioner: &Vec<Array2<f64>>,
+        _groups: &Groups,
+        fit: usize,
+        residual: &Array2<f64>,
+    ) -> Result<Array2<f64>, Infallible> {
+        Ok(preconditioner[fit].dot(residual))
+    }
+
+    fn copy(&mut self, matrix: &Array2<f64>) -> Result<Array2<f64>, Infallible> {
+        Ok(matrix.clone())
+    }
+
+    fn column_dots(&mut self, a: &Array2<f64>, b: &Array2<f64>) -> Result<Vec<f64>, Infallible> {
+        Ok((a * b).sum_axis(Axis(0)).to_vec())
+    }
+
+    fn combine_columns(
+        &mut self,
+        (y, keep): (&mut Array2<f64>, &[f64]),
+        (x, take): (&Array2<f64>, &[f64]),
+    ) -> Result<(), Infallible> {
+        *y *= &ArrayView1::from(keep);
+        *y += &(x * &ArrayView1::from(take));
+        Ok(())
     }
 }
 

@@ -7,9 +7,12 @@
 
 pub mod conformance;
 mod exact;
+mod groups;
+mod pcg;
 mod stages;
 mod tsvd_krr;
 
 pub use exact::Exact;
+pub use groups::{Block, Groups, Part};
 pub use stages::{Stages, Tsvd};
 pub use tsvd_krr::{Error, Outcome, Problem, gex_scores, tsvd_krr};

@@ -3,6 +3,8 @@
 use modality_data::Csr;
 use ndarray::{Array2, ArrayView2};
 
+use crate::Groups;
+
 /// The arithmetic of the recipe on one backend, in float32 unless a stage says otherwise.
 ///
 /// A [`Stages::Matrix`] is dense and lives where the backend computes. When a method returns, its work may
@@ -13,6 +15,11 @@ pub trait Stages {
     type Matrix;
     /// A square kernel matrix, ready to be solved with.
     type Kernel;
+    /// The kernel matrix of all cells, ready for products with the parts that fits are made of; in what form is the
+    /// backend's choice.
+    type Shared;
+    /// Stands in for the inverse of each fit's K + alpha I.
+    type Preconditioner;
     /// What can go wrong.
     type Error: std::error::Error;
 
@@ -89,6 +96,55 @@ pub trait Stages {
 
     /// The matrix product `a` `b`.
     fn matmul(&mut self, a: &Self::Matrix, b: &Self::Matrix) -> Result<Self::Matrix, Self::Error>;
+
+    /// K = exp(-gamma ||x - x'||^2) over the rows of `x`, cells in the order of `groups`.
+    fn shared_kernel(
+        &mut self,
+        x: &Self::Matrix,
+        gamma: f64,
+        groups: &Groups,
+    ) -> Result<Self::Shared, Self::Error>;
+
+    /// K_f V for each fit f and V in `vectors`, where K_f is the kernel among the fit's cells; rows in the order of the
+    /// fit's parts. An entry of the kernel may be off by 1e-5.
+    fn shared_products(
+        &mut self,
+        kernel: &Self::Shared,
+        groups: &Groups,
+        vectors: &[(usize, &Self::Matrix)],
+    ) -> Result<Vec<Self::Matrix>, Self::Error>;
+
+    /// Nystrom's: for each fit (F_f F_f^T + alpha I)^-1 with F = K(x, z) L^-T and L L^T = K(z, z), where z are the rows
+    /// `landmarks` of `x`; the order of cells is that of `groups`.
+    fn preconditioner(
+        &mut self,
+        x: &Self::Matrix,
+        kernel: (f64, f64),
+        landmarks: &[u32],
+        groups: &Groups,
+    ) -> Result<Self::Preconditioner, Self::Error>;
+
+    /// The preconditioner of `fit` times `residual`, rows in the order of the fit's parts.
+    fn precondition(
+        &mut self,
+        preconditioner: &Self::Preconditioner,
+        groups: &Groups,
+        fit: usize,
+        residual: &Self::Matrix,
+    ) -> Result<Self::Matrix, Self::Error>;
+
+    /// A copy that is the caller's.
+    fn copy(&mut self, matrix: &Self::Matrix) -> Result<Self::Matrix, Self::Error>;
+
+    /// The inner product of each column of `a` with that of `b`, added up in float64.
+    fn column_dots(&mut self, a: &Self::Matrix, b: &Self::Matrix) -> Result<Vec<f64>, Self::Error>;
+
+    /// Y = Y diag(`keep`) + X diag(`take`).
+    fn combine_columns(
+        &mut self,
+        y_keep: (&mut Self::Matrix, &[f64]),
+        x_take: (&Self::Matrix, &[f64]),
+    ) -> Result<(), Self::Error>;
 
     /// Waits until all work is done.
     fn synchronize(&mut self) -> Result<(), Self::Error> {

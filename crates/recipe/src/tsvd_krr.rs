@@ -1,10 +1,16 @@
 //! The method.
 
 use modality_data::Csr;
-use modality_harness::{clock::StageClock, methods::TsvdKrrParams, protocol::Stage};
+use modality_harness::{
+    clock::StageClock,
+    methods::{Solver, TsvdKrrParams},
+    protocol::Stage,
+};
 use ndarray::{Array2, ArrayView2};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 
-use crate::{Stages, Tsvd};
+use crate::{Groups, Stages, Tsvd, pcg};
 
 /// What is to be predicted from what.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +69,10 @@ pub fn tsvd_krr<S: Stages>(
         stages.standardize_rows(&mut test)
     })?;
     let (targets, components) = adt_scores(stages, problem, params, clock)?;
-    let coefficients = fit_all(stages, problem, params, clock, &train, &targets)?;
+    let coefficients = match params.solver {
+        Solver::Cholesky => by_cholesky(stages, problem, params, clock, &train, &targets)?,
+        Solver::Pcg => by_pcg(stages, problem, params, clock, &train, &targets)?,
+    };
     timed(stages, clock, Stage::Predict, |stages| {
         let mut sum = stages.kernel_product(&test, &train, params.gamma, &coefficients)?;
         if let Some(components) = &components {
@@ -113,7 +122,7 @@ fn adt_scores<S: Stages>(
 }
 
 /// Dual coefficients of all fits, added up by training cell.
-fn fit_all<S: Stages>(
+fn by_cholesky<S: Stages>(
     stages: &mut S,
     problem: &Problem<'_>,
     params: &TsvdKrrParams,
@@ -121,24 +130,98 @@ fn fit_all<S: Stages>(
     train: &S::Matrix,
     targets: &S::Matrix,
 ) -> Outcome<S, S::Matrix> {
-    let (cells, columns) =
-        (problem.train_gex.rows(), problem.train_adt.ncols().min(params.adt_components));
-    let mut sum =
-        stages.zeros(cells, columns).map_err(|error| Error::Stage(Stage::Solve, error))?;
+    let mut sum = no_coefficients(stages, problem, params)?;
     let fits = problem.fits.len() as u64;
     for (done, rows) in (1..).zip(problem.fits) {
-        let kernel = timed(stages, clock, Stage::Kernel, |stages| {
-            let x = stages.gather_rows(train, rows)?;
-            stages.kernel(&x, params.gamma)
-        })?;
-        timed(stages, clock, Stage::Solve, |stages| {
-            let targets = stages.gather_rows(targets, rows)?;
-            let coefficients = stages.solve(kernel, params.alpha, &targets)?;
-            stages.scatter_add_rows(&mut sum, rows, &coefficients)
-        })?;
+        add_by_cholesky(stages, params, clock, (train, targets), rows, &mut sum)?;
         clock.progress(Stage::Solve, done, fits);
     }
     Ok(sum)
+}
+
+/// Adds the dual coefficients of the fit on the cells `rows`.
+fn add_by_cholesky<S: Stages>(
+    stages: &mut S,
+    params: &TsvdKrrParams,
+    clock: &mut StageClock<'_>,
+    (train, targets): (&S::Matrix, &S::Matrix),
+    rows: &[u32],
+    sum: &mut S::Matrix,
+) -> Outcome<S, ()> {
+    let kernel = timed(stages, clock, Stage::Kernel, |stages| {
+        let x = stages.gather_rows(train, rows)?;
+        stages.kernel(&x, params.gamma)
+    })?;
+    timed(stages, clock, Stage::Solve, |stages| {
+        let targets = stages.gather_rows(targets, rows)?;
+        let coefficients = stages.solve(kernel, params.alpha, &targets)?;
+        stages.scatter_add_rows(sum, rows, &coefficients)
+    })
+}
+
+/// The same by preconditioned conjugate gradients, from one kernel that all fits share. A fit that does not converge
+/// is solved by Cholesky factorisation.
+fn by_pcg<S: Stages>(
+    stages: &mut S,
+    problem: &Problem<'_>,
+    params: &TsvdKrrParams,
+    clock: &mut StageClock<'_>,
+    train: &S::Matrix,
+    targets: &S::Matrix,
+) -> Outcome<S, S::Matrix> {
+    let groups = Groups::new(problem.fits);
+    let cells: Vec<Vec<u32>> = (0..problem.fits.len()).map(|fit| groups.cells_of(fit)).collect();
+    let (x, kernel) = timed(stages, clock, Stage::Kernel, |stages| {
+        let x = stages.gather_rows(train, groups.cells())?;
+        let kernel = stages.shared_kernel(&x, params.gamma, &groups)?;
+        Ok((x, kernel))
+    })?;
+    let landmarks = landmarks(groups.cells().len(), params.landmarks, problem.seed);
+    let solved = timed(stages, clock, Stage::Solve, |stages| {
+        let kernel_params = (params.gamma, params.alpha);
+        let preconditioner = stages.preconditioner(&x, kernel_params, &landmarks, &groups)?;
+        let targets = cells
+            .iter()
+            .map(|cells| stages.gather_rows(targets, cells))
+            .collect::<Result<Vec<_>, _>>()?;
+        let accuracy = (params.alpha, params.tolerance);
+        pcg::solve(stages, &kernel, &preconditioner, &groups, accuracy, &targets)
+    })?;
+    drop(kernel);
+    let mut sum = no_coefficients(stages, problem, params)?;
+    for ((fit, solved), cells) in (1..).zip(solved).zip(&cells) {
+        if solved.converged {
+            timed(stages, clock, Stage::Solve, |stages| {
+                stages.scatter_add_rows(&mut sum, cells, &solved.coefficients)
+            })?;
+        } else {
+            clock.note(format!(
+                "fit {fit}: conjugate gradients did not reach a residual of {:e}; solved by Cholesky factorisation",
+                params.tolerance
+            ));
+            add_by_cholesky(stages, params, clock, (train, targets), cells, &mut sum)?;
+        }
+    }
+    Ok(sum)
+}
+
+/// Distinct positions among `cells`, ascending.
+fn landmarks(cells: usize, wanted: usize, seed: u64) -> Vec<u32> {
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+    let sample = rand::seq::index::sample(rng, cells, wanted.min(cells));
+    let mut landmarks: Vec<u32> = sample.into_iter().map(|cell| cell as u32).collect();
+    landmarks.sort_unstable();
+    landmarks
+}
+
+fn no_coefficients<S: Stages>(
+    stages: &mut S,
+    problem: &Problem<'_>,
+    params: &TsvdKrrParams,
+) -> Outcome<S, S::Matrix> {
+    let columns = problem.train_adt.ncols().min(params.adt_components);
+    let zeros = stages.zeros(problem.train_gex.rows(), columns);
+    zeros.map_err(|error| Error::Stage(Stage::Solve, error))
 }
 
 fn timed<S: Stages, R>(

@@ -1,0 +1,125 @@
+//! Cells that the same fits share.
+
+use std::{collections::BTreeMap, ops::Range};
+
+/// Longest block: a tile of the kernel between two of them stays in a processor's cache.
+const EDGE: usize = 1024;
+
+/// Training cells in an order in which every fit is made of whole blocks.
+///
+/// Two cells that belong to the same fits stand side by side, so that a tile of the kernel between two blocks serves
+/// each fit that has both, and no fit needs a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Groups {
+    cells: Vec<u32>,
+    blocks: Vec<Block>,
+    fits: Vec<Vec<Part>>,
+}
+
+/// Cells that stand side by side and belong to the same fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Positions in [`Groups::cells`].
+    pub rows: Range<usize>,
+    /// The fits that have these cells, ascending.
+    pub fits: Vec<usize>,
+}
+
+/// A block as a part of a fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Index in [`Groups::blocks`].
+    pub block: usize,
+    /// Rows of the fit's own matrices.
+    pub rows: Range<usize>,
+}
+
+impl Groups {
+    /// Of `fits`, lists of training cells without repetition; cells that are in none are left out.
+    pub fn new(fits: &[Vec<u32>]) -> Self {
+        let mut members = BTreeMap::<u32, Vec<usize>>::new();
+        for (fit, cells) in fits.iter().enumerate() {
+            for &cell in cells {
+                members.entry(cell).or_default().push(fit);
+            }
+        }
+        let mut groups = BTreeMap::<Vec<usize>, Vec<u32>>::new();
+        for (cell, fits) in members {
+            groups.entry(fits).or_default().push(cell);
+        }
+        let mut made =
+            Self { cells: Vec::new(), blocks: Vec::new(), fits: vec![Vec::new(); fits.len()] };
+        for (fits, cells) in groups {
+            for cells in cells.chunks(EDGE) {
+                made.push(&fits, cells);
+            }
+        }
+        made
+    }
+
+    fn push(&mut self, fits: &[usize], cells: &[u32]) {
+        let start = self.cells.len();
+        self.cells.extend_from_slice(cells);
+        for &fit in fits {
+            let start = self.fits[fit].last().map_or(0, |part| part.rows.end);
+            let part = Part { block: self.blocks.len(), rows: start..start + cells.len() };
+            self.fits[fit].push(part);
+        }
+        self.blocks.push(Block { rows: start..self.cells.len(), fits: fits.to_vec() });
+    }
+
+    /// Training cells in the order of the groups.
+    pub fn cells(&self) -> &[u32] {
+        &self.cells
+    }
+
+    /// The blocks, in order.
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// The parts of each fit, in order.
+    pub fn fits(&self) -> &[Vec<Part>] {
+        &self.fits
+    }
+
+    /// Training cells of a fit in the order of its parts.
+    pub fn cells_of(&self, fit: usize) -> Vec<u32> {
+        self.parts_of(fit).flat_map(|rows| self.cells[rows].iter().copied()).collect()
+    }
+
+    /// Positions in [`Groups::cells`] of a fit's cells, in the order of its parts.
+    pub fn parts_of(&self, fit: usize) -> impl Iterator<Item = Range<usize>> {
+        self.fits[fit].iter().map(|part| self.blocks[part.block].rows.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fit_is_made_of_whole_blocks() {
+        let fits = vec![vec![0, 1, 4, 5], vec![2, 3, 5], vec![5, 4]];
+        let groups = Groups::new(&fits);
+        for (fit, cells) in fits.iter().enumerate() {
+            let mut wanted = cells.clone();
+            wanted.sort_unstable();
+            let mut found = groups.cells_of(fit);
+            assert_eq!(found.len(), groups.fits()[fit].last().unwrap().rows.end);
+            found.sort_unstable();
+            assert_eq!(found, wanted);
+        }
+        let mut cells = groups.cells().to_vec();
+        cells.sort_unstable();
+        assert_eq!(cells, [0, 1, 2, 3, 4, 5]);
+        assert_eq!(groups.blocks().len(), 4);
+    }
+
+    #[test]
+    fn long_groups_are_cut() {
+        let groups = Groups::new(&[(0..2500).collect()]);
+        let lengths: Vec<usize> = groups.blocks().iter().map(|block| block.rows.len()).collect();
+        assert_eq!(lengths, [1024, 1024, 452]);
+    }
+}
