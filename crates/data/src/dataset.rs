@@ -106,6 +106,12 @@ impl Labels {
         Self { codes: vec![0; cells], names: vec![name.to_owned()] }
     }
 
+    /// The cells that have one of `codes`, ascending.
+    pub fn cells_of(&self, codes: &[u32]) -> Vec<u32> {
+        let cells = (0..).zip(&self.codes).filter(|(_, code)| codes.contains(code));
+        cells.map(|(cell, _)| cell).collect()
+    }
+
     /// Number of cells.
     pub fn len(&self) -> usize {
         self.codes.len()

@@ -20,4 +20,4 @@ pub use read::{
     CellRule, CiteLayout, Column, Columns, Feature, FeatureKind, Pair, Sizes, Table, Values,
     read_cite_file, read_four_files, read_pair, read_table,
 };
-pub use sums::sha256_file;
+pub use sums::{hex, sha256_file};

@@ -23,7 +23,7 @@ use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{Cells, Csr, Dataset, Error, FileSum, Provenance, Result};
+use crate::{Cells, Csr, Dataset, Error, FileSum, Provenance, Result, hex};
 
 /// Version of the folder's layout, in [`Manifest::format`].
 pub const FORMAT: u32 = 2;
@@ -256,10 +256,6 @@ fn digest(files: &[FileSum]) -> String {
         hash.update(format!("{} {}\n", file.sha256, file.name));
     }
     hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_csr(folder: &Path, stem: &str, shape: (usize, usize)) -> Result<Csr> {

@@ -22,11 +22,16 @@ pub fn sha256_file(path: &Path) -> Result<String> {
             read => hasher.update(&buffer[..read]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hasher.finalize()))
 }
 
 /// Name without folder, and sum.
 pub(crate) fn file_sum(path: &Path) -> Result<FileSum> {
     let name = path.file_name().unwrap_or(path.as_os_str()).display().to_string();
     Ok(FileSum { name, sha256: sha256_file(path)? })
+}
+
+/// Bytes as lower-case hexadecimal, the form in which sums are written.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

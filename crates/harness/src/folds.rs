@@ -18,12 +18,12 @@ pub(crate) fn draw(cells: &Cells, seed: u64) -> Vec<Fold> {
     if sites.len() >= FOLDS {
         let of = |(code, _): &(u32, usize)| {
             let name = cells.site.names[*code as usize].clone();
-            Fold { name, cells: rows(&cells.site, &[*code]) }
+            Fold { name, cells: cells.site.cells_of(&[*code]) }
         };
         return sites.iter().map(of).collect();
     }
     let groups = if donors.len() >= FOLDS {
-        ("donors", balanced(donors).iter().map(|codes| rows(&cells.donor, codes)).collect())
+        ("donors", balanced(donors).iter().map(|codes| cells.donor.cells_of(codes)).collect())
     } else {
         ("cells", shuffled(cells.donor.len(), seed))
     };
@@ -64,11 +64,6 @@ fn shuffled(cells: usize, seed: u64) -> Vec<Vec<u32>> {
         cells
     });
     groups.collect()
-}
-
-fn rows(labels: &Labels, codes: &[u32]) -> Vec<u32> {
-    let cells = (0..).zip(&labels.codes).filter(|(_, code)| codes.contains(code));
-    cells.map(|(cell, _)| cell).collect()
 }
 
 #[cfg(test)]

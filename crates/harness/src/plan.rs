@@ -197,11 +197,9 @@ fn draw_fits(batch: &Labels, seed: u64) -> Vec<Fit> {
 }
 
 fn fit(batch: &Labels, codes: &[u32]) -> Fit {
-    let cells =
-        batch.codes.iter().zip(0..).filter(|(code, _)| codes.contains(code)).map(|(_, cell)| cell);
     Fit {
         batches: codes.iter().map(|&code| batch.names[code as usize].clone()).collect(),
-        cells: cells.collect(),
+        cells: batch.cells_of(codes),
     }
 }
 

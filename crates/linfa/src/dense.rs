@@ -4,7 +4,7 @@
 //! property; its QR and eigenvalue decompositions have it on one thread only.
 
 use faer::{
-    Accum, Conj, Mat, MatMut, MatRef, Par, Side,
+    Accum, Conj, Mat, MatMut, MatRef, Par,
     diag::Diag,
     dyn_stack::{MemBuffer, MemStack},
     linalg::{
@@ -167,17 +167,14 @@ impl Cholesky {
     pub(crate) fn solve(&self, rhs: &mut Array2<f64>) {
         solve_factored(&self.0, rhs);
     }
-}
 
-/// L^-1 with L L^T = `a` + `shift` I, for symmetric `a`; nothing where that is not positive definite.
-pub(crate) fn inverse_cholesky(a: &Array2<f64>, shift: f64) -> Option<Array2<f64>> {
-    let n = a.nrows();
-    let mut shifted = a.clone();
-    shifted.diag_mut().mapv_inplace(|value| value + shift);
-    let factor = view(&shifted.view()).llt(Side::Lower).ok()?;
-    let mut inverse = Mat::<f64>::identity(n, n);
-    solve_lower_triangular_in_place(factor.L(), inverse.as_mut(), threads());
-    Some(to_array(inverse.as_ref()))
+    /// L^-1 for the factor L, n x n.
+    pub(crate) fn inverse_factor(&self, n: usize) -> Array2<f64> {
+        let mut inverse = Mat::<f64>::identity(n, n);
+        let factor = MatRef::from_column_major_slice(&self.0, n, n);
+        solve_lower_triangular_in_place(factor, inverse.as_mut(), threads());
+        to_array(inverse.as_ref())
+    }
 }
 
 /// An orthonormal basis of the columns of `a`, no more of them than rows, by Householder reflections.

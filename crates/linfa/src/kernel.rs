@@ -1,7 +1,7 @@
 //! Kernel functions over rows, as whole matrices and as products that never hold one.
 
 use faer::Par;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -54,17 +54,30 @@ impl<F: Real> Kernel<F> {
         });
     }
 
-    /// K(`x`, `y`) on the calling thread alone; not for the Laplacian kernel.
+    /// K(`x`, `y`) on the calling thread alone.
     pub(crate) fn tile(self, x: ArrayView2<'_, F>, y: ArrayView2<'_, F>) -> Array2<F> {
         let mut tile = Array2::zeros((x.nrows(), y.nrows()));
         dense::add_product_on(Par::Seq, x, y.t(), tile.view_mut());
         let squares = squared_norms(y);
-        for (mut row, x) in tile.rows_mut().into_iter().zip(x.rows()) {
-            if let Some(row) = row.as_slice_mut() {
-                self.of_products(&squares, squared_norm(x), row);
-            }
+        for (row, x) in tile.rows_mut().into_iter().zip(x.rows()) {
+            self.of_row(x, (y, &squares), row);
         }
         tile
+    }
+
+    /// Turns a row of inner products of `x` with the rows of `y`, whose squared norms are given, into kernel values.
+    fn of_row(
+        self,
+        x: ArrayView1<'_, F>,
+        (y, squares): (ArrayView2<'_, F>, &[F]),
+        mut row: ArrayViewMut1<'_, F>,
+    ) {
+        // Rows of a matrix in standard layout are contiguous.
+        let Some(row) = row.as_slice_mut() else { return };
+        match self {
+            Self::Laplacian { gamma } => laplacian(gamma, y, x, row),
+            _ => self.of_products(squares, squared_norm(x), row),
+        }
     }
 
     /// K(`x`, `y`) `coefficients`: rows of `x` x columns of `coefficients`.
@@ -84,17 +97,10 @@ impl<F: Real> Kernel<F> {
             if !matches!(self, Self::Laplacian { .. }) {
                 dense::product_into(x, y.t(), tile.view_mut());
             }
-            tile.axis_iter_mut(Axis(0)).into_par_iter().zip(x.axis_iter(Axis(0))).for_each(
-                |(mut row, x)| {
-                    // Rows of a matrix in standard layout are contiguous.
-                    if let Some(row) = row.as_slice_mut() {
-                        match self {
-                            Self::Laplacian { gamma } => laplacian(gamma, y, x, row),
-                            _ => self.of_products(&squares, squared_norm(x), row),
-                        }
-                    }
-                },
-            );
+            tile.axis_iter_mut(Axis(0))
+                .into_par_iter()
+                .zip(x.axis_iter(Axis(0)))
+                .for_each(|(row, x)| self.of_row(x, (y, &squares), row));
             dense::product_into(tile.view(), coefficients, out);
         }
         out

@@ -43,7 +43,8 @@ impl Nystrom {
         let inverse = (0..)
             .map(|power| FIRST_JITTER * 10_f64.powi(power))
             .take_while(|&jitter| jitter <= LAST_JITTER * 1.01)
-            .find_map(|jitter| dense::inverse_cholesky(&among, jitter))?
+            .find_map(|jitter| Cholesky::new(among.clone(), jitter))?
+            .inverse_factor(landmarks.len())
             .mapv(|value| value as f32);
         // K(x, z) L^-T = K(x, z) (L^-1)^T
         let factor = kernel.product(x, z.view(), inverse.t());

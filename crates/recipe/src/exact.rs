@@ -135,10 +135,8 @@ impl Stages for Exact {
         groups: &Groups,
         vectors: &[(usize, &Array2<f64>)],
     ) -> Result<Vec<Array2<f64>>, Infallible> {
-        let product = |&(fit, vector): &(usize, &Array2<f64>)| {
-            let rows: Vec<usize> = groups.parts_of(fit).flatten().collect();
-            kernel.select(Axis(0), &rows).select(Axis(1), &rows).dot(vector)
-        };
+        let product =
+            |&(fit, vector): &(usize, &Array2<f64>)| of_fit(kernel, groups, fit).dot(vector);
         Ok(vectors.iter().map(product).collect())
     }
 
@@ -154,9 +152,8 @@ impl Stages for Exact {
         let (across, among) = (rbf(x, &z, gamma), rbf(&z, &z, gamma));
         let nystrom = across.dot(&self.solve(among, 1e-9, &across.t().to_owned())?);
         let inverse = |fit: usize| {
-            let rows: Vec<usize> = groups.parts_of(fit).flatten().collect();
-            let nystrom = nystrom.select(Axis(0), &rows).select(Axis(1), &rows);
-            Exact.solve(nystrom, alpha, &Array2::eye(rows.len()))
+            let nystrom = of_fit(&nystrom, groups, fit);
+            Exact.solve(nystrom, alpha, &Array2::eye(groups.len_of(fit)))
         };
         (0..groups.fits().len()).map(inverse).collect()
     }
@@ -188,6 +185,12 @@ impl Stages for Exact {
         *y += &(x * &ArrayView1::from(take));
         Ok(())
     }
+}
+
+/// The rows and columns of `matrix` that are the cells of `fit`.
+fn of_fit(matrix: &Array2<f64>, groups: &Groups, fit: usize) -> Array2<f64> {
+    let rows: Vec<usize> = groups.parts_of(fit).flatten().collect();
+    matrix.select(Axis(0), &rows).select(Axis(1), &rows)
 }
 
 fn rbf(x: &Array2<f64>, y: &Array2<f64>, gamma: f64) -> Array2<f64> {

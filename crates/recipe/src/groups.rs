@@ -61,7 +61,7 @@ impl Groups {
         let start = self.cells.len();
         self.cells.extend_from_slice(cells);
         for &fit in fits {
-            let start = self.fits[fit].last().map_or(0, |part| part.rows.end);
+            let start = self.len_of(fit);
             let part = Part { block: self.blocks.len(), rows: start..start + cells.len() };
             self.fits[fit].push(part);
         }
@@ -81,6 +81,11 @@ impl Groups {
     /// The parts of each fit, in order.
     pub fn fits(&self) -> &[Vec<Part>] {
         &self.fits
+    }
+
+    /// Number of training cells of a fit.
+    pub fn len_of(&self, fit: usize) -> usize {
+        self.fits[fit].last().map_or(0, |part| part.rows.end)
     }
 
     /// Training cells of a fit in the order of its parts.
@@ -106,7 +111,7 @@ mod tests {
             let mut wanted = cells.clone();
             wanted.sort_unstable();
             let mut found = groups.cells_of(fit);
-            assert_eq!(found.len(), groups.fits()[fit].last().unwrap().rows.end);
+            assert_eq!(found.len(), groups.len_of(fit));
             found.sort_unstable();
             assert_eq!(found, wanted);
         }

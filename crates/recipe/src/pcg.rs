@@ -85,7 +85,7 @@ impl<M> Fit<M> {
         let product = stages.column_dots(&residual, &direction)?;
         let norms = stages.column_dots(targets, targets)?;
         Ok(Self {
-            coefficients: stages.zeros(groups.cells_of(fit).len(), norms.len())?,
+            coefficients: stages.zeros(groups.len_of(fit), norms.len())?,
             residual,
             direction,
             product,
@@ -119,6 +119,9 @@ impl<M> Fit<M> {
             norms.iter().zip(&self.scale).map(|(norm, scale)| ratio(norm.sqrt(), *scale)).collect();
         self.history.push(relative.iter().copied().fold(0.0, larger));
         self.state = self.judge(tolerance, &curvature);
+        if self.state != State::Running {
+            return Ok(());
+        }
 
         let next = stages.precondition(preconditioner, groups, fit, &self.residual)?;
         let product = stages.column_dots(&self.residual, &next)?;

@@ -65,20 +65,19 @@ pub fn mlp(
         clock.time(Stage::Setup, || Trainer::new(*problem, params, products, device))?;
     let networks = (0..problem.folds.len()).map(|fold| trainer.train(fold, clock));
     let networks = networks.collect::<Result<Vec<_>>>()?;
-    drop(trainer);
-    clock.time(Stage::Predict, || predict(problem, params, device, &networks))
+    let proteins = trainer.into_proteins();
+    clock.time(Stage::Predict, || predict(problem, params, device, &proteins, &networks))
 }
 
-/// The mean of the networks' outputs.
+/// The mean of the networks' outputs, or of the training cells where `mask` says so.
 fn predict(
     problem: &Problem<'_>,
     params: &MlpParams,
     device: Device,
+    mask: &Proteins,
     networks: &[Network],
 ) -> Result<Array2<f32>> {
     let (cells, proteins) = (problem.test_gex.rows() as u32, problem.train_adt.ncols());
-    let everyone = 0..problem.train_adt.nrows() as u32;
-    let mask = Proteins::new(problem.train_adt, everyone, params.min_protein_mean, device)?;
     let mut rows = Rows::new(problem.test_gex, batch_capacity(params), device)?;
     let mut values = Vec::with_capacity(cells as usize * proteins);
     let everyone: Vec<u32> = (0..cells).collect();

@@ -27,7 +27,8 @@ pub(crate) struct Shape {
 
 /// What a backward pass needs of the forward pass.
 pub(crate) struct Pass {
-    x: Factor,
+    /// What each layer was given: x, h1, and h2 beside h1.
+    inputs: [Factor; 3],
     h1: Tensor,
     h2: Tensor,
     /// Cells x proteins.
@@ -77,26 +78,26 @@ impl Network {
         let [w1, b1, w2, b2, w3, b3] = &self.parameters;
         let (x, products) = (self.products.factor(x)?, self.products);
         let h1 = products.forward(&x, w1, b1)?.f_relu_()?;
-        let h2 = products.forward(&products.factor(&h1)?, w2, b2)?.f_relu_()?;
+        let first = products.factor(&h1)?;
+        let h2 = products.forward(&first, w2, b2)?.f_relu_()?;
         let both = products.factor(&Tensor::f_cat(&[&h2, &h1], 1)?)?;
         let output = products.forward(&both, w3, b3)?;
-        Ok(Pass { x, h1, h2, output })
+        Ok(Pass { inputs: [x, first, both], h1, h2, output })
     }
 
     /// The gradients by the parameters, for one by the output, cells x proteins.
     pub(crate) fn backward(&self, pass: &Pass, by_output: &Tensor) -> Result<[Tensor; TENSORS]> {
         let [w1, _, w2, _, w3, _] = &self.parameters;
-        let Pass { x, h1, h2, .. } = pass;
+        let Pass { inputs: [x, first, both], h1, h2, .. } = pass;
         let products = self.products;
         let by_output = products.factor(by_output)?;
-        let both = products.factor(&Tensor::f_cat(&[h2, h1], 1)?)?;
-        let [by_w3, by_b3] = products.by_parameters(&by_output, &both, w3)?;
+        let [by_w3, by_b3] = products.by_parameters(&by_output, both, w3)?;
         let by_both = products.by_input(&by_output, w3)?;
         let (width2, width1) = (h2.size()[1], h1.size()[1]);
 
         let by_h2 = h2.f_threshold_backward(&by_both.f_narrow(1, 0, width2)?, 0.0)?;
         let by_h2 = products.factor(&by_h2)?;
-        let [by_w2, by_b2] = products.by_parameters(&by_h2, &products.factor(h1)?, w2)?;
+        let [by_w2, by_b2] = products.by_parameters(&by_h2, first, w2)?;
 
         let by_h1 = products.by_input(&by_h2, w2)?.f_add_(&by_both.f_narrow(1, width2, width1)?)?;
         let by_h1 = products.factor(&h1.f_threshold_backward(&by_h1, 0.0)?)?;

@@ -72,6 +72,11 @@ impl<'a> Trainer<'a> {
         Ok(trainer)
     }
 
+    /// What is predicted by its mean over all training cells; everything else is let go.
+    pub(crate) fn into_proteins(self) -> Proteins {
+        self.proteins
+    }
+
     /// One step of a model that is thrown away: kernels are loaded and libraries set up by first use.
     fn warm_up(&mut self) -> Result<()> {
         let mut model = self.begin(0, &self.problem.folds[0])?;

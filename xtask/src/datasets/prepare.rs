@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use modality_data::{
-    CiteLayout, Dataset, FileSum, prepared, read_cite_file, read_four_files, sha256_file,
+    CiteLayout, Dataset, FileSum, hex, prepared, read_cite_file, read_four_files, sha256_file,
     synthetic::{self, Size},
 };
 use serde::Serialize;
@@ -206,7 +206,7 @@ impl<'a> Material<'a> {
 impl Key<'_> {
     fn digest(&self) -> Result<String> {
         let sum = Sha256::digest(serde_json::to_vec(self)?);
-        Ok(sum.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&sum[..8]))
     }
 }
 

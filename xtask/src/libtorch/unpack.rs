@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use modality_data::hex;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
@@ -103,6 +104,5 @@ fn write(content: &mut impl Read, path: &Path, mut wrote: impl FnMut(u64)) -> io
     if bytes >= WORTH_SYNCING {
         file.sync_all()?;
     }
-    let sha256 = sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(File { bytes, sha256 })
+    Ok(File { bytes, sha256: hex(&sum.finalize()) })
 }
