@@ -47,7 +47,7 @@ pub(crate) fn run(world: &World, arguments: &Calibrate) -> anyhow::Result<ExitCo
     let catalogue = Catalogue::load(&world.root)?;
     let data = datasets::ready(world, &catalogue, &request, &Cache::from_env()?)?;
     let output = output::choose(&world.root, "calibrate", None, false)?.claim()?;
-    let plan = Plan::draw(&study, &rows, &data.folder, reproduce::threads(None))?;
+    let plan = Plan::draw(&study, &rows, &data.folder, reproduce::all_of_the_machine())?;
     let command = format!("cargo xtask calibrate --size {}", arguments.size);
     let plan = Plan { command, ..plan };
     reproduce::settle(&plan, &output, false)?;
@@ -79,7 +79,7 @@ struct Line {
 fn data_lines(folder: &Path) -> anyhow::Result<Vec<Line>> {
     let answers = prepared::read_answers(folder)?;
     let mean = answers.iter().map(|&value| f64::from(value)).sum::<f64>() / answers.len() as f64;
-    let gex = prepared::read_inputs(&prepared::inputs(folder))?.train_gex;
+    let gex = prepared::read_inputs(&prepared::inputs(folder), None)?.train_gex;
     let density = gex.nnz() as f64 / (gex.rows() as f64 * gex.cols() as f64);
     Ok(vec![
         near("mean of test ADT", mean, ADT_MEAN.0, Some(ADT_MEAN.1)),

@@ -73,12 +73,22 @@ pub(crate) struct Reproduce {
     /// CPU threads of each run [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+    /// Memory that each run may take, in GiB [default: what is free, less a tenth]
+    #[arg(long, value_name = "GiB", value_parser = memory)]
+    pub(crate) memory: Option<f64>,
     /// Where results go [default: a new folder out/STUDY/N]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Go on with a study that was stopped, in --out or the newest folder
     #[arg(long)]
     pub(crate) resume: bool,
+}
+
+fn memory(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(gib) if gib > 0.0 && gib < 1e6 => Ok(gib),
+        _ => Err("write a number of GiB above 0, `--memory 8` for instance".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]

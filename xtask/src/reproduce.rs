@@ -6,10 +6,11 @@ use modality_data::prepared::Manifest;
 use modality_harness::{
     bench::{Bench, Output},
     environment::Environment,
-    plan::{Plan, PlannedRow},
+    memory,
+    plan::{Limits, Plan, PlannedRow},
     protocol::{Epoch, Event},
     record::{RunRecord, Status},
-    study::{self, Backends, Row, Study},
+    study::{self, Backend, Backends, Row, Study},
 };
 
 use crate::{
@@ -23,6 +24,10 @@ use crate::{
     runners::{self, Missing},
     world::World,
 };
+
+const MIB: f64 = 1_048_576.0;
+/// Expected memory that a user is told of before a run.
+const WORTH_TELLING_MB: f64 = 1024.0;
 
 /// What is run where nothing can be fetched.
 const FALLBACK: (&str, &str) = ("bmmc-synthetic", "small");
@@ -43,7 +48,7 @@ pub(crate) fn run(world: &World, arguments: &Reproduce) -> anyhow::Result<ExitCo
     };
     let data = data(world, &request)?;
     speak_for(&mut study, &data.manifest);
-    let plan = Plan::draw(&study, &rows, &data.folder, threads(arguments.threads))?;
+    let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;
     let plan = Plan { command: command(arguments), ..plan };
     let output = place.claim()?;
     settle(&plan, &output, arguments.resume)?;
@@ -71,6 +76,7 @@ fn command(arguments: &Reproduce) -> String {
         ("only", (!arguments.only.is_empty()).then(|| arguments.only.join(","))),
         ("repeats", arguments.repeats.map(|repeats| repeats.to_string())),
         ("threads", arguments.threads.map(|threads| threads.to_string())),
+        ("memory", arguments.memory.map(|gib| gib.to_string())),
     ];
     let mut command = format!("cargo xtask reproduce --study {}", arguments.study);
     for (option, value) in options {
@@ -120,9 +126,18 @@ fn select(study: &Study, only: &[String]) -> anyhow::Result<Vec<Row>> {
     Ok(study.rows.iter().filter(wanted).cloned().collect())
 }
 
-/// As many as asked for, or as this process may use.
-pub(crate) fn threads(given: Option<u16>) -> usize {
-    given.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+/// What is asked for, or what this process may use.
+fn limits(arguments: &Reproduce) -> Limits {
+    let all = all_of_the_machine();
+    Limits {
+        threads: arguments.threads.map_or(all.threads, usize::from),
+        memory: arguments.memory.map_or(all.memory, |gib| (gib * 1024.0 * MIB) as u64),
+    }
+}
+
+pub(crate) fn all_of_the_machine() -> Limits {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Limits { threads, memory: memory::spare() }
 }
 
 /// The data set, made ready; generated data where the real one is out of reach.
@@ -160,13 +175,21 @@ fn run_all(world: &World, bench: &Bench, backends: &Backends) -> anyhow::Result<
     let plan = bench.plan();
     let names = plan.rows.iter().map(|row| row.backend.as_str());
     let runners = runners::ready(world, backends, names)?;
-    what_is_missing(&plan.rows, &runners).iter().for_each(|line| world.progress.say(line));
+    let rows = plan
+        .rows
+        .iter()
+        .map(|row| {
+            let (backend, runner) = (&backends[&row.backend], &runners[&row.backend]);
+            Ok((row, rehearse(world, bench, row, backend, runner)?))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    what_is_missing(&rows).iter().for_each(|line| world.progress.say(line));
     let mut records = Vec::new();
     for repeat in 0..plan.repeats.len() {
-        for row in &plan.rows {
+        for (row, runner) in &rows {
             let record = match bench.finished(row, repeat)? {
                 Some(record) => record,
-                None => run_row(bench, row, repeat, &runners, &world.progress)?,
+                None => run_row(bench, row, repeat, runner, &world.progress)?,
             };
             records.push(record);
         }
@@ -174,11 +197,38 @@ fn run_all(world: &World, bench: &Bench, backends: &Backends) -> anyhow::Result<
     Ok(records)
 }
 
+/// Asks a runner of this workspace whether it can run the row in the memory that it may take.
+fn rehearse(
+    world: &World,
+    bench: &Bench,
+    row: &PlannedRow,
+    backend: &Backend,
+    runner: &runners::Ready,
+) -> anyhow::Result<runners::Ready> {
+    let Ok(runner) = runner else { return Ok(runner.clone()) };
+    if backend.package.is_none() {
+        return Ok(Ok(runner.clone()));
+    }
+    let outcome = bench.rehearse(row, runner)?;
+    if let Some(mib) = outcome.usage.expected_rss_mb.filter(|&mib| mib > WORTH_TELLING_MB) {
+        let allowed = bench.plan().memory as f64 / (MIB * 1024.0);
+        world.progress.say(&format!(
+            "{}: will take about {:.1} GiB of memory; it may take {allowed:.1}",
+            row.name(),
+            mib / 1024.0
+        ));
+    }
+    Ok(match outcome.status {
+        Status::Ok => Ok(runner.clone()),
+        status => Err(Missing { status, reason: outcome.note }),
+    })
+}
+
 /// One line for each reason, however many rows and runs it concerns.
-fn what_is_missing(rows: &[PlannedRow], runners: &BTreeMap<String, runners::Ready>) -> Vec<String> {
+fn what_is_missing(rows: &[(&PlannedRow, runners::Ready)]) -> Vec<String> {
     let mut concerned = BTreeMap::<(&str, &str), Vec<String>>::new();
-    for row in rows {
-        if let Err(Missing { status, reason }) = &runners[&row.backend] {
+    for (row, runner) in rows {
+        if let Err(Missing { status, reason }) = runner {
             concerned.entry((status.name(), reason)).or_default().push(row.name());
         }
     }
@@ -192,12 +242,12 @@ fn run_row(
     bench: &Bench,
     row: &PlannedRow,
     repeat: usize,
-    runners: &BTreeMap<String, runners::Ready>,
+    runner: &runners::Ready,
     progress: &Progress,
 ) -> anyhow::Result<RunRecord> {
     let repeats = bench.plan().repeats.len();
     let label = format!("{}, run {} of {repeats}", row.name(), repeat + 1);
-    let record = match &runners[&row.backend] {
+    let record = match runner {
         Err(Missing { status, reason }) => {
             return Ok(bench.cannot_run(row, repeat, *status, reason)?);
         }
@@ -242,24 +292,20 @@ mod tests {
             backend: backend.to_owned(),
             device: "cpu".to_owned(),
             params: Default::default(),
+            cells: None,
         };
         let missing = |status, reason: &str| Err(Missing { status, reason: reason.to_owned() });
         let runner = Runner { command: vec!["a".to_owned()], folder: ".".into() };
-        let runners = BTreeMap::from([
-            ("linfa".to_owned(), Ok(runner)),
-            ("one".to_owned(), missing(Status::Unavailable, "no network")),
-            ("two".to_owned(), missing(Status::Unavailable, "no network")),
-            ("three".to_owned(), missing(Status::Failed, "it broke")),
-        ]);
+        let no_network = || missing(Status::Unavailable, "no network");
         let rows = [
-            row("m", "one"),
-            row("m", "linfa"),
-            row("n", "one"),
-            row("m", "two"),
-            row("m", "three"),
+            (&row("m", "one"), no_network()),
+            (&row("m", "linfa"), Ok(runner)),
+            (&row("n", "one"), no_network()),
+            (&row("m", "two"), no_network()),
+            (&row("m", "three"), missing(Status::Failed, "it broke")),
         ];
         assert_eq!(
-            what_is_missing(&rows, &runners),
+            what_is_missing(&rows),
             ["m/three: failed: it broke", "m/one, n/one, m/two: unavailable: no network"]
         );
     }
@@ -272,13 +318,15 @@ mod tests {
             only: vec!["mean".to_owned(), "knn".to_owned()],
             repeats: Some(2),
             threads: None,
+            memory: Some(1.5),
             out: None,
             resume: false,
         };
         let shown = command(&arguments);
         assert_eq!(
             shown,
-            "cargo xtask reproduce --study smoke --data '/my data' --only mean,knn --repeats 2"
+            "cargo xtask reproduce --study smoke --data '/my data' --only mean,knn --repeats 2 \
+             --memory 1.5"
         );
     }
 }

@@ -18,12 +18,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ndarray::{Array1, Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1, Axis};
 use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{Cells, Csr, Dataset, Error, FileSum, Provenance, Result, hex};
+
+mod subset;
 
 /// Version of the folder's layout, in [`Manifest::format`].
 pub const FORMAT: u32 = 2;
@@ -134,7 +136,11 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest> {
     manifest_in(&inputs(folder))
 }
 
-fn manifest_in(inputs: &Path) -> Result<Manifest> {
+/// The manifest in the folder that runners are handed.
+///
+/// # Errors
+/// As [`read_manifest`].
+pub fn manifest_in(inputs: &Path) -> Result<Manifest> {
     let path = inputs.join(MANIFEST);
     let manifest: Manifest = read_json(&path)?;
     if manifest.format != FORMAT {
@@ -149,17 +155,37 @@ fn manifest_in(inputs: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Reads what a backend may see, from the folder that it is handed.
+/// Reads what a backend may see, from the folder that it is handed; of the training cells only `cells`, ascending rows,
+/// where they are given.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::File`], naming the file; [`Error::Invalid`] for a cell that is not there.
+pub fn read_inputs(inputs: &Path, cells: Option<&[u32]>) -> Result<Inputs> {
+    let manifest = manifest_in(inputs)?;
+    let genes = manifest.genes.len();
+    let train_adt: Array2<f32> = read_npy(&inputs.join("train_adt.npy"))?;
+    let (train_adt, train_gex) = match cells {
+        None => (train_adt, read_csr(inputs, "train_gex", (manifest.train_cells, genes))?),
+        Some(cells) => {
+            let rows = subset::rows(cells, manifest.train_cells)?;
+            let gex = subset::read_csr(inputs, "train_gex", genes, &rows)?;
+            (train_adt.select(Axis(0), &rows), gex)
+        }
+    };
+    let test_gex = read_csr(inputs, "test_gex", (manifest.test_cells, genes))?;
+    Ok(Inputs { manifest, train_gex, train_adt, test_gex })
+}
+
+/// Nonzeros of training and test GEX of the whole data set.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::File`], naming the file.
-pub fn read_inputs(inputs: &Path) -> Result<Inputs> {
-    let manifest = manifest_in(inputs)?;
-    let train_adt = read_npy(&inputs.join("train_adt.npy"))?;
-    let genes = manifest.genes.len();
-    let train_gex = read_csr(inputs, "train_gex", (manifest.train_cells, genes))?;
-    let test_gex = read_csr(inputs, "test_gex", (manifest.test_cells, genes))?;
-    Ok(Inputs { manifest, train_gex, train_adt, test_gex })
+pub fn nonzeros(inputs: &Path) -> Result<(usize, usize)> {
+    let last = |stem| {
+        let indptr: Array1<u64> = read_npy(&part(inputs, stem, "indptr"))?;
+        Ok(indptr.last().map_or(0, |&last| last as usize))
+    };
+    Ok((last("train_gex")?, last("test_gex")?))
 }
 
 /// Reads the measured proteins of the test cells.
@@ -258,11 +284,15 @@ fn digest(files: &[FileSum]) -> String {
     hex(&hash.finalize())
 }
 
+/// A file of the CSR matrix `stem`: `indptr`, `indices` or `data`.
+fn part(folder: &Path, stem: &str, part: &str) -> PathBuf {
+    folder.join(format!("{stem}.{part}.npy"))
+}
+
 fn read_csr(folder: &Path, stem: &str, shape: (usize, usize)) -> Result<Csr> {
-    let part = |part: &str| folder.join(format!("{stem}.{part}.npy"));
-    let indptr: Array1<u64> = read_npy(&part("indptr"))?;
-    let indices: Array1<u32> = read_npy(&part("indices"))?;
-    let data: Array1<f32> = read_npy(&part("data"))?;
+    let indptr: Array1<u64> = read_npy(&part(folder, stem, "indptr"))?;
+    let indices: Array1<u32> = read_npy(&part(folder, stem, "indices"))?;
+    let data: Array1<f32> = read_npy(&part(folder, stem, "data"))?;
     let indptr = indptr.into_iter().map(|offset| offset as usize).collect();
     Csr::try_new(
         shape,
@@ -270,7 +300,10 @@ fn read_csr(folder: &Path, stem: &str, shape: (usize, usize)) -> Result<Csr> {
         indices.into_raw_vec_and_offset().0,
         data.into_raw_vec_and_offset().0,
     )
-    .map_err(|(_, _, _, error)| Error::File { path: part("indptr"), what: error.to_string() })
+    .map_err(|(_, _, _, error)| Error::File {
+        path: part(folder, stem, "indptr"),
+        what: error.to_string(),
+    })
 }
 
 fn read_npy<T: ReadableElement, D: ndarray::Dimension>(

@@ -15,7 +15,7 @@ use crate::{
     host::{self, Outcome, Runner},
     metrics::Metrics,
     plan::{Plan, PlannedRow},
-    protocol::{Event, PROTOCOL, RunSpec},
+    protocol::{Event, Fold, PROTOCOL, RunSpec},
     record::{self, RunId, RunRecord, Status},
 };
 
@@ -110,6 +110,7 @@ impl Bench {
         let record = RunRecord::load(&path)?;
         let is_planned = record.dataset == self.plan.dataset
             && record.params == row.params
+            && record.cells == row.cells
             && record.threads == self.plan.threads
             && record.seed == self.plan.repeats[repeat].seed;
         Ok(Some(record).filter(|record| record.status == Status::Ok && is_planned))
@@ -156,6 +157,16 @@ impl Bench {
         Ok(record)
     }
 
+    /// What a row will need: the outcome of a run that ends before it has read any data.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the log cannot be written.
+    pub fn rehearse(&self, row: &PlannedRow, runner: &Runner) -> Result<Outcome> {
+        let spec = RunSpec { rehearsal: true, ..self.spec(row, 0) };
+        let log = self.output.logs().join(format!("{}.log", self.id(row, 0).stem()));
+        host::run(runner, &spec, &log, |_| ())
+    }
+
     fn id(&self, row: &PlannedRow, repeat: usize) -> RunId {
         RunId {
             study: self.plan.study.clone(),
@@ -168,6 +179,14 @@ impl Bench {
 
     fn spec(&self, row: &PlannedRow, repeat: usize) -> RunSpec {
         let random = &self.plan.repeats[repeat];
+        let cells = row.cells.map(|number| random.cells(number));
+        let among = |all: &[u32]| match &cells {
+            Some(cells) => positions(all, cells),
+            None => all.to_vec(),
+        };
+        let fits = random.fits.iter().map(|fit| among(&fit.cells)).collect();
+        let fold = |fold: &Fold| Fold { name: fold.name.clone(), cells: among(&fold.cells) };
+        let folds = self.plan.folds.iter().map(fold).collect();
         RunSpec {
             protocol: PROTOCOL,
             method: row.method.clone(),
@@ -177,9 +196,12 @@ impl Bench {
                 .join(format!("{}.npy", self.id(row, repeat).stem())),
             device: row.device.clone(),
             threads: self.plan.threads,
+            memory: self.plan.memory,
+            rehearsal: false,
             seed: random.seed,
-            fits: random.fits.iter().map(|fit| fit.cells.clone()).collect(),
-            folds: self.plan.folds.clone(),
+            cells,
+            fits,
+            folds,
         }
     }
 
@@ -230,13 +252,22 @@ impl Bench {
             device: outcome.device,
             metrics: None,
             predictions_sha256: None,
+            memory_mb: Some(self.plan.memory >> 20),
+            cells: row.cells,
             stages: outcome.stages,
+            captured: outcome.captured,
             epochs: outcome.epochs,
             usage: outcome.usage,
             environment,
             versions: outcome.versions,
         }
     }
+}
+
+/// Where in `cells`, ascending, those of `wanted` stand that are in it.
+fn positions(wanted: &[u32], cells: &[u32]) -> Vec<u32> {
+    let position = |cell| cells.binary_search(cell).ok().map(|position| position as u32);
+    wanted.iter().filter_map(position).collect()
 }
 
 fn absolute(path: &Path) -> PathBuf {

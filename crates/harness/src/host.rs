@@ -11,10 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::UsageWho;
 
 use crate::{
     Error, Result,
+    clock::cpu_seconds,
+    memory,
     protocol::{Epoch, Event, RunSpec},
     record::{StageTime, Status, Usage},
 };
@@ -48,6 +50,8 @@ pub struct Outcome {
     pub versions: BTreeMap<String, String>,
     /// Wall time by stage, in the order in which they first began.
     pub stages: Vec<StageTime>,
+    /// ||X V||_F / ||X||_F of the truncated SVD of gene expression.
+    pub captured: Option<f64>,
     /// Validation curves of the folds.
     pub epochs: Vec<Epoch>,
     /// What the process cost.
@@ -88,11 +92,15 @@ pub fn run(
     };
     let peak_rss_mb = converse(&mut child, spec, &mut said, &mut watch);
     let status = wait(&mut child, &mut said).map_err(log_error)?;
+    // A runner that sets its peak back at the start of each stage has told the stages' peaks.
+    let stages = said.stages.iter().map(|stage| stage.peak_rss_mb).fold(None, larger);
     let usage = Usage {
-        total_s: start.elapsed().as_secs_f64(),
-        cpu_s: children_cpu_s() - cpu_before,
-        peak_rss_mb,
+        total_s: start.elapsed().as_secs_f64() - said.aside_s,
+        cpu_s: children_cpu_s() - cpu_before - said.aside_cpu_s,
+        peak_rss_mb: larger(peak_rss_mb, stages),
         peak_gpu_mb: said.peak_gpu_mb,
+        expected_rss_mb: said.expected_rss_mb,
+        product_gflops: said.product_gflops,
     };
     said.check_times(usage.total_s);
     let (status, reason) = said.verdict(status, log);
@@ -136,7 +144,10 @@ fn converse(
                 let _ = child.kill();
             }
         }
-        peak_rss_mb = peak_rss_of(child.id()).or(peak_rss_mb);
+        // After the product rate, the buffers of its measurement would count.
+        if said.product_gflops.is_none() {
+            peak_rss_mb = larger(peak_rss_mb, memory::peak_of(&child.id().to_string()));
+        }
         if said.last_word || said.broken.is_some() {
             break;
         }
@@ -183,6 +194,12 @@ struct Said {
     epochs: Vec<Epoch>,
     notes: Vec<String>,
     peak_gpu_mb: Option<f64>,
+    expected_rss_mb: Option<f64>,
+    product_gflops: Option<f64>,
+    /// Wall and CPU time of what is not the run's.
+    aside_s: f64,
+    aside_cpu_s: f64,
+    captured: Option<f64>,
     done: bool,
     unavailable: Option<String>,
     failed: Option<String>,
@@ -195,22 +212,40 @@ impl Said {
         match event {
             Event::Hello { device, versions } => (self.device, self.versions) = (device, versions),
             Event::Begin { .. } | Event::Progress { .. } => {}
-            Event::End { stage, seconds } => {
-                match self.stages.iter_mut().find(|time| time.stage == stage) {
-                    Some(time) => time.seconds += seconds,
-                    None => self.stages.push(StageTime { stage, seconds }),
-                }
+            Event::End { stage, seconds, peak_rss_mb, flops } => {
+                self.add(StageTime { stage, seconds, peak_rss_mb, flops });
+            }
+            Event::Expect { peak_rss_mb } => self.expected_rss_mb = Some(peak_rss_mb),
+            Event::Captured { share } => self.captured = Some(share),
+            Event::ProductRate { gflops, seconds, cpu_seconds } => {
+                self.product_gflops = Some(gflops);
+                self.aside_s += seconds;
+                self.aside_cpu_s += cpu_seconds;
             }
             Event::Epoch(epoch) => self.epochs.push(epoch),
             Event::Note { text } => self.notes.push(text),
             Event::GpuMemory { peak_mb } => {
-                self.peak_gpu_mb = Some(self.peak_gpu_mb.map_or(peak_mb, |seen| seen.max(peak_mb)));
+                self.peak_gpu_mb = larger(self.peak_gpu_mb, Some(peak_mb));
             }
             Event::Unavailable { reason } => {
                 (self.unavailable, self.last_word) = (Some(reason), true)
             }
             Event::Failed { reason } => (self.failed, self.last_word) = (Some(reason), true),
             Event::Done => (self.done, self.last_word) = (true, true),
+        }
+    }
+
+    /// A visit of a stage.
+    fn add(&mut self, visit: StageTime) {
+        match self.stages.iter_mut().find(|stage| stage.stage == visit.stage) {
+            Some(stage) => {
+                stage.seconds += visit.seconds;
+                stage.peak_rss_mb = larger(stage.peak_rss_mb, visit.peak_rss_mb);
+                if let Some(flops) = visit.flops {
+                    stage.flops = Some(stage.flops.unwrap_or(0.0) + flops);
+                }
+            }
+            None => self.stages.push(visit),
         }
     }
 
@@ -252,6 +287,7 @@ impl Said {
             device: self.device,
             versions: self.versions,
             stages: self.stages,
+            captured: self.captured,
             epochs: self.epochs,
             usage,
         }
@@ -281,21 +317,16 @@ fn last_line(log: &Path) -> Option<String> {
     Some(line.trim().chars().take(200).collect())
 }
 
-/// Peak resident memory of a living process in MiB. Unlike what `wait4` tells, it does not count the memory
-/// of the parent that the process was forked from.
-fn peak_rss_of(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
+fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.max(b)),
+        (a, b) => a.or(b),
+    }
 }
 
 /// CPU time of all children that have been waited for.
 fn children_cpu_s() -> f64 {
-    let seconds =
-        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 * 1e-6;
-    getrusage(UsageWho::RUSAGE_CHILDREN)
-        .map_or(0.0, |used| seconds(used.user_time()) + seconds(used.system_time()))
+    cpu_seconds(UsageWho::RUSAGE_CHILDREN)
 }
 
 #[cfg(test)]
@@ -313,7 +344,10 @@ mod tests {
             predictions: folder.path().join("p.npy"),
             device: "cpu".to_owned(),
             threads: 1,
+            memory: 1 << 30,
+            rehearsal: false,
             seed: 0,
+            cells: None,
             fits: vec![vec![0, 1]],
             folds: Vec::new(),
         };
@@ -332,22 +366,27 @@ mod tests {
         let (outcome, events) = run_script(
             r#"read spec; case "$spec" in *'"method":"mean"'*) ;; *) exit 3;; esac
             echo '{"event":"hello","device":"abacus","versions":{"beads":"10"}}'
-            echo '{"event":"end","stage":"kernel","seconds":0.015}'
+            echo '{"event":"end","stage":"kernel","seconds":0.015,"peak_rss_mb":7,"flops":2e6}'
             echo '{"event":"end","stage":"solve","seconds":0.04}'
-            echo '{"event":"end","stage":"kernel","seconds":0.005}'
+            echo '{"event":"end","stage":"kernel","seconds":0.005,"peak_rss_mb":5,"flops":1e6}'
             echo '{"event":"epoch","fold":"s1","epoch":1,"loss":0.5,"validation_rmse":0.7}'
             echo '{"event":"note","text":"slow"}'
+            echo '{"event":"product-rate","gflops":9,"seconds":0.001,"cpu_seconds":0.002}'
             echo '{"event":"done"}'; cat"#,
         );
         assert_eq!(outcome.status, Status::Ok, "{}", outcome.note);
-        let time = |stage, seconds| StageTime { stage, seconds };
-        assert_eq!(outcome.stages, [time(Stage::Kernel, 0.02), time(Stage::Solve, 0.04)]);
+        let time =
+            |stage, seconds, peak_rss_mb, flops| StageTime { stage, seconds, peak_rss_mb, flops };
+        let wanted =
+            [time(Stage::Kernel, 0.02, Some(7.0), Some(3e6)), time(Stage::Solve, 0.04, None, None)];
+        assert_eq!(outcome.stages, wanted);
         assert_eq!((outcome.device.as_str(), outcome.note.as_str()), ("abacus", "slow"));
         assert_eq!(outcome.versions["beads"], "10");
         assert!(outcome.usage.peak_rss_mb.is_none_or(|mb| mb > 0.1 && mb < 100.0));
         let epoch = Epoch { fold: "s1".to_owned(), epoch: 1, loss: 0.5, validation_rmse: 0.7 };
         assert_eq!(outcome.epochs, [epoch]);
-        assert_eq!(events.len(), 7);
+        assert_eq!(outcome.usage.product_gflops, Some(9.0));
+        assert_eq!(events.len(), 8);
     }
 
     #[test]
@@ -395,7 +434,10 @@ mod tests {
             predictions: PathBuf::new(),
             device: "cpu".to_owned(),
             threads: 1,
+            memory: 1 << 30,
+            rehearsal: false,
             seed: 0,
+            cells: None,
             fits: Vec::new(),
             folds: Vec::new(),
         };

@@ -9,6 +9,7 @@ mod error;
 pub mod files;
 mod folds;
 pub mod host;
+pub mod memory;
 pub mod methods;
 pub mod metrics;
 pub mod plan;

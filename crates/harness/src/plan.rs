@@ -12,11 +12,11 @@ use crate::{
     Error, Result, files, folds,
     protocol::Fold,
     record::DatasetId,
-    study::{Row, Study},
+    study::{Row, Study, Variant},
 };
 
 /// Version of the plan's layout, in [`Plan::format`].
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Shuffles of the batch list; each gives two fits.
 const SHUFFLES: usize = 5;
@@ -41,6 +41,8 @@ pub struct Plan {
     pub source: String,
     /// CPU threads of every run.
     pub threads: usize,
+    /// Peak resident memory that a run may come to, bytes.
+    pub memory: u64,
     /// What is run, in this order.
     pub rows: Vec<PlannedRow>,
     /// What the models of a cross-validated ensemble are validated on, the same in every repeat.
@@ -62,6 +64,8 @@ pub struct PlannedRow {
     pub device: String,
     /// Hyperparameters, complete.
     pub params: Map<String, Value>,
+    /// Training cells that it is given, drawn by [`Repeat::cells`]; all that there are if absent.
+    pub cells: Option<usize>,
 }
 
 /// What is random in one repeat.
@@ -69,6 +73,9 @@ pub struct PlannedRow {
 pub struct Repeat {
     /// Seed of everything random outside the lists.
     pub seed: u64,
+    /// All training cells in random order; a row that is given n of them gets the first n. Empty where every row gets
+    /// them all.
+    pub order: Vec<u32>,
     /// The ten fits of an ensemble.
     pub fits: Vec<Fit>,
 }
@@ -87,17 +94,33 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Data`] if the prepared data set cannot be read.
-    pub fn draw(study: &Study, rows: &[Row], folder: &Path, threads: usize) -> Result<Self> {
+    /// [`Error::Invalid`] if the study asks for more training cells than there are.
+    pub fn draw(study: &Study, rows: &[Row], folder: &Path, limits: Limits) -> Result<Self> {
         let manifest = prepared::read_manifest(folder)?;
         let cells = prepared::read_train_cells(folder)?;
-        let rows = rows.iter().flat_map(|row| {
-            study.variants(&row.method).iter().map(|variant| PlannedRow {
-                method: row.method.clone(),
-                variant: variant.label.clone(),
-                backend: row.backend.clone(),
-                device: study.device(&row.backend).to_owned(),
-                params: variant.params.clone(),
-            })
+        let most = manifest.train_cells;
+        if let Some(number) = study.cells.iter().find(|&&number| number > most) {
+            return Err(Error::Invalid(format!(
+                "study `{}`: `cells` names {number} training cells; the data set has {most}",
+                study.name
+            )));
+        }
+        let sizes: Vec<Option<usize>> = match study.cells.as_slice() {
+            [] => vec![None],
+            sizes => sizes.iter().copied().map(Some).collect(),
+        };
+        let planned = |row: &Row, variant: &Variant, cells: Option<usize>| PlannedRow {
+            method: row.method.clone(),
+            variant: scaled(cells, &variant.label),
+            backend: row.backend.clone(),
+            device: study.device(&row.backend).to_owned(),
+            params: variant.params.clone(),
+            cells,
+        };
+        let rows = sizes.iter().flat_map(|&cells| {
+            let variants = |row: &Row| study.variants(&row.method).iter();
+            rows.iter()
+                .flat_map(move |r| variants(r).map(move |variant| planned(r, variant, cells)))
         });
         let seeds = (0..study.repeats as u64).map(|repeat| study.seed.wrapping_add(repeat));
         Ok(Self {
@@ -116,11 +139,16 @@ impl Plan {
                 proteins: manifest.proteins.len(),
             },
             source: manifest.provenance.source,
-            threads,
+            threads: limits.threads,
+            memory: limits.memory,
             rows: rows.collect(),
             folds: folds::draw(&cells, study.seed),
             repeats: seeds
-                .map(|seed| Repeat { seed, fits: draw_fits(&cells.batch, seed) })
+                .map(|seed| Repeat {
+                    seed,
+                    order: if study.cells.is_empty() { Vec::new() } else { order(most, seed) },
+                    fits: draw_fits(&cells.batch, seed),
+                })
                 .collect(),
         })
     }
@@ -166,6 +194,24 @@ impl Plan {
     }
 }
 
+/// What a run may take of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// CPU threads.
+    pub threads: usize,
+    /// Peak resident memory, bytes.
+    pub memory: u64,
+}
+
+impl Repeat {
+    /// The training cells of a row that is given so many, ascending.
+    pub fn cells(&self, number: usize) -> Vec<u32> {
+        let mut cells = self.order[..number.min(self.order.len())].to_vec();
+        cells.sort_unstable();
+        cells
+    }
+}
+
 impl PlannedRow {
     /// What tells a row from the others of its plan: `method/backend`, and in a sweep what it changes.
     pub fn name(&self) -> String {
@@ -177,6 +223,21 @@ impl PlannedRow {
 pub fn row_name(method: &str, variant: &str, backend: &str) -> String {
     let space = if variant.is_empty() { "" } else { " " };
     format!("{method}{space}{variant}/{backend}")
+}
+
+/// What tells the rows of one method from one another where each is given several numbers of training cells.
+fn scaled(cells: Option<usize>, label: &str) -> String {
+    match (cells, label) {
+        (None, label) => label.to_owned(),
+        (Some(cells), "") => format!("cells={cells}"),
+        (Some(cells), label) => format!("cells={cells} {label}"),
+    }
+}
+
+fn order(cells: usize, seed: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..cells as u32).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    order
 }
 
 /// Five times: shuffle the batches, cut the list in two halves (the first is the smaller one), one fit on

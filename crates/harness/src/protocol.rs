@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol, in [`RunSpec::protocol`].
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// Everything a runner needs to know; nothing random is left for it to choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,9 +29,15 @@ pub struct RunSpec {
     pub device: String,
     /// Number of CPU threads to use.
     pub threads: usize,
+    /// Peak resident memory that the run may come to, bytes.
+    pub memory: u64,
+    /// Whether only [`Event::Expect`] is wanted, and no run.
+    pub rehearsal: bool,
     /// Seed of everything random that is not in the plan.
     pub seed: u64,
-    /// Rows of the training half that each fit of an ensemble is fitted on.
+    /// Rows of the prepared training half that are this run's training cells, ascending; all if absent.
+    pub cells: Option<Vec<u32>>,
+    /// The training cells that each fit of an ensemble is fitted on, counted among the run's.
     pub fits: Vec<Vec<u32>>,
     /// What each model of a cross-validated ensemble is validated on; it is trained on all other cells.
     pub folds: Vec<Fold>,
@@ -42,7 +48,7 @@ pub struct RunSpec {
 pub struct Fold {
     /// What the cells have in common: a site, or donors.
     pub name: String,
-    /// Rows of the training half, ascending.
+    /// The run's training cells, ascending.
     pub cells: Vec<u32>,
 }
 
@@ -153,6 +159,11 @@ pub enum Event {
         /// Library name to version.
         versions: BTreeMap<String, String>,
     },
+    /// What the run will need; said before any data is read, by runners that can tell.
+    Expect {
+        /// Peak resident memory, MiB.
+        peak_rss_mb: f64,
+    },
     /// A stage begins.
     Begin {
         /// Which.
@@ -175,6 +186,27 @@ pub enum Event {
         stage: Stage,
         /// Wall time of this visit.
         seconds: f64,
+        /// Peak resident memory during this visit, MiB, where the runner can tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peak_rss_mb: Option<f64>,
+        /// Floating-point operations of this visit (a multiplication and an addition are two), where they were counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        flops: Option<f64>,
+    },
+    /// How much of the gene expression a truncated SVD holds: ||X V||_F / ||X||_F, training and test cells.
+    Captured {
+        /// At most 1.
+        share: f64,
+    },
+    /// How fast this machine multiplies float32 matrices in the runner's hands, on the run's threads. What the measurement
+    /// takes is not counted as the run's.
+    ProductRate {
+        /// 10^9 floating-point operations a second.
+        gflops: f64,
+        /// Wall time of the measurement.
+        seconds: f64,
+        /// CPU time of the measurement, user and system.
+        cpu_seconds: f64,
     },
     /// Something a reader of the report should know.
     Note {

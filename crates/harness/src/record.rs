@@ -43,8 +43,17 @@ pub struct RunRecord {
     pub metrics: Option<Metrics>,
     /// SHA-256 of the prediction file.
     pub predictions_sha256: Option<String>,
+    /// Peak resident memory that the run was allowed, MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u64>,
+    /// Training cells of the run, where it was not given all that there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cells: Option<usize>,
     /// Wall time by stage, in the order in which they first began.
     pub stages: Vec<StageTime>,
+    /// ||X V||_F / ||X||_F of the truncated SVD of gene expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<f64>,
     /// Validation curves of the folds, where there are some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<Epoch>,
@@ -121,12 +130,18 @@ pub struct StageTime {
     pub stage: Stage,
     /// Sum over its visits.
     pub seconds: f64,
+    /// Peak resident memory during its visits, MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_rss_mb: Option<f64>,
+    /// Floating-point operations, a multiplication and an addition counted as two; sum over its visits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flops: Option<f64>,
 }
 
 /// What a run cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
-    /// From the start of the process to its end, seconds.
+    /// From the start of the process to its end, seconds; without the measurement of the product rate.
     pub total_s: f64,
     /// CPU time of the process, user and system, seconds.
     pub cpu_s: f64,
@@ -134,6 +149,12 @@ pub struct Usage {
     pub peak_rss_mb: Option<f64>,
     /// Peak memory on the accelerator, MiB.
     pub peak_gpu_mb: Option<f64>,
+    /// Peak resident memory that the runner expected before it read any data, MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_rss_mb: Option<f64>,
+    /// Float32 matrix products on this machine as the runner measured them in this run, 10^9 operations a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_gflops: Option<f64>,
 }
 
 impl RunRecord {

@@ -11,7 +11,7 @@ use ndarray_npy::WriteNpyExt;
 
 use crate::{
     clock::StageClock,
-    files,
+    files, memory,
     protocol::{Event, PROTOCOL, RunSpec, Stage},
 };
 
@@ -30,20 +30,36 @@ impl<E: std::error::Error> From<E> for Stop {
     }
 }
 
+/// Memory that a run will take, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// At its peak, with [`RunSpec::memory`] allowed.
+    pub peak: u64,
+    /// At its peak, however little is allowed.
+    pub least: u64,
+}
+
 /// Speaks the protocol on standard input and output around `run`, which gets the spec and a clock and
 /// returns after [`write_predictions`].
 ///
-/// `hello` names the device and the versions of the libraries that compute. The global rayon pool has
-/// exactly [`RunSpec::threads`] threads.
+/// `hello` names the device and the versions of the libraries that compute; `expect` tells the memory that the run will
+/// take, where that is known. A run that cannot do with [`RunSpec::memory`] is not begun. The global rayon pool has
+/// exactly [`RunSpec::threads`] threads. To be called before the process has a second thread, as it sets up the allocator.
 pub fn serve(
     hello: impl FnOnce(&RunSpec) -> Result<Event, Stop>,
+    expect: impl FnOnce(&RunSpec) -> Result<Option<Expected>, Stop>,
     run: impl FnOnce(&RunSpec, &mut StageClock<'_>) -> Result<(), Stop>,
 ) -> ExitCode {
+    memory::keep_freed();
     let mut clock = StageClock::new(say);
     let result = read_spec().and_then(|spec| {
         rayon::ThreadPoolBuilder::new().num_threads(spec.threads).build_global()?;
         clock.say(hello(&spec)?);
-        run(&spec, &mut clock)
+        if let Some(expected) = expect(&spec)? {
+            expected.check(spec.memory)?;
+            clock.say(Event::Expect { peak_rss_mb: expected.peak as f64 / MIB });
+        }
+        if spec.rehearsal { Ok(()) } else { run(&spec, &mut clock) }
     });
     let (event, code) = match result {
         Ok(()) => (Event::Done, ExitCode::SUCCESS),
@@ -53,6 +69,26 @@ pub fn serve(
     clock.say(event);
     wait_for_end_of_input();
     code
+}
+
+impl Expected {
+    fn check(self, allowed: u64) -> Result<(), Stop> {
+        if self.least <= allowed {
+            return Ok(());
+        }
+        Err(Stop::Unavailable(format!(
+            "it needs at least {} of memory, and may take {}; `--memory` sets what it may take",
+            size(self.least),
+            size(allowed)
+        )))
+    }
+}
+
+const MIB: f64 = 1_048_576.0;
+
+fn size(bytes: u64) -> String {
+    let mib = bytes as f64 / MIB;
+    if mib < 1024.0 { format!("{mib:.0} MiB") } else { format!("{:.2} GiB", mib / 1024.0) }
 }
 
 /// The first event: a device, and the versions of what computes on it.

@@ -24,6 +24,9 @@ pub struct Study {
     pub description: String,
     /// The data, by name.
     pub dataset: DatasetChoice,
+    /// Numbers of training cells that each row is run with, drawn at random; all that there are if left out.
+    #[serde(default)]
+    pub cells: Vec<usize>,
     /// How often each row is run, each time with the next seed.
     pub repeats: usize,
     /// Seed of the first repeat.
@@ -159,6 +162,9 @@ impl Study {
     fn check(&self, backends: &Backends) -> std::result::Result<(), String> {
         if self.repeats == 0 {
             return Err("`repeats` is 0; it must be at least 1".to_owned());
+        }
+        if self.cells.contains(&0) || self.cells.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err("`cells` must be numbers of training cells, ascending".to_owned());
         }
         if self.rows.is_empty() {
             return Err("`rows` is empty; name at least one `method/backend`".to_owned());
@@ -346,6 +352,7 @@ mod tests {
     fn mistakes_are_named() {
         for (text, wanted) in [
             (STUDY.replace("repeats = 1", "repeats = 0"), "`repeats` is 0"),
+            (STUDY.replace("seed", "cells = [9, 9]\nseed"), "`cells` must be numbers of training"),
             (STUDY.replace("mean/linfa", "mean"), "`mean` is not a row"),
             (
                 STUDY.replace("mean/linfa", "mean/cuda"),

@@ -16,8 +16,7 @@ use modality_harness::{
 };
 
 fn main() -> ExitCode {
-    keep_freed_memory();
-    runner::serve(hello, run)
+    runner::serve(hello, |_| Ok(None), run)
 }
 
 fn hello(spec: &RunSpec) -> Result<Event, Stop> {
@@ -30,7 +29,8 @@ fn hello(spec: &RunSpec) -> Result<Event, Stop> {
 fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> Result<(), Stop> {
     let compute = choose(spec)?;
     tch::set_num_threads(spec.threads as i32);
-    let inputs = clock.time(Stage::Load, || prepared::read_inputs(&spec.dataset))?;
+    let inputs =
+        clock.time(Stage::Load, || prepared::read_inputs(&spec.dataset, spec.cells.as_deref()))?;
     if spec.method != "mlp" {
         return Err(Stop::Failed(format!("this runner has no method `{}`", spec.method)));
     }
@@ -51,15 +51,4 @@ fn choose(spec: &RunSpec) -> Result<Compute, Stop> {
         Error::Unavailable(reason) => Stop::Unavailable(reason),
         other => other.into(),
     })
-}
-
-/// Gradients of tens of MiB come and go with every batch. By default glibc hands such blocks back to the system at
-/// once, and taking them again costs more than the products that fill them.
-fn keep_freed_memory() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: called before any other thread exists, with documented options.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
-    }
 }

@@ -1,0 +1,90 @@
+//! Resident memory: what a process takes, what a stage of it takes, and what the machine can spare.
+
+use std::fs;
+
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+/// Share of the free memory that is left to others.
+const LEFT: f64 = 0.1;
+
+/// What this process and its children may take without driving the machine into its swap: free memory, container limits
+/// included, less a tenth. In bytes.
+pub fn spare() -> u64 {
+    let kinds = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(kinds);
+    // Of a container, anonymous memory alone counts as taken: the system gives back cached files.
+    let limits = system.cgroup_limits().filter(|limits| limits.total_memory > 0);
+    let within = limits.map(|limits| limits.total_memory.saturating_sub(limits.rss));
+    let free = within.unwrap_or(u64::MAX).min(system.available_memory());
+    (free as f64 * (1.0 - LEFT)) as u64
+}
+
+/// Has the allocator keep what is freed. By default glibc hands blocks of megabytes back to the system at once, and taking
+/// them again, page by page, costs more than many a product that fills them.
+///
+/// To be called before the process has a second thread.
+pub(crate) fn keep_freed() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: documented options; the caller sees to it that there is one thread.
+    unsafe {
+        const PAD: i32 = 64 << 20;
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        libc::mallopt(libc::M_TOP_PAD, PAD);
+    }
+}
+
+/// Peak resident memory of a living process in MiB. Unlike what `wait4` tells, it does not count the memory
+/// of the parent that the process was forked from.
+pub(crate) fn peak_of(process: &str) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+/// Peak resident memory of this process from a moment on.
+pub(crate) struct PeakMemory {
+    was_reset: bool,
+}
+
+impl PeakMemory {
+    /// From now on. The peak of the whole process is then the largest of the stages' and what is left.
+    pub(crate) fn begin() -> Self {
+        // Linux's way to set VmHWM back to what is resident now.
+        Self { was_reset: fs::write("/proc/self/clear_refs", "5").is_ok() }
+    }
+
+    /// In MiB, where the system tells.
+    pub(crate) fn peak_mb(&self) -> Option<f64> {
+        if self.was_reset { peak_of("self") } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_can_be_spared() {
+        assert!(spare() > 1 << 20);
+    }
+
+    #[test]
+    fn a_peak_is_that_of_its_own_time() {
+        const MIB: usize = 64;
+        let touch = || {
+            std::hint::black_box(vec![1_u8; MIB << 20])
+                .iter()
+                .map(|&b| usize::from(b))
+                .sum::<usize>()
+        };
+        let memory = PeakMemory::begin();
+        touch();
+        let Some(with) = memory.peak_mb() else { return };
+        let memory = PeakMemory::begin();
+        let without = memory.peak_mb().unwrap();
+        assert!(with > without + MIB as f64 / 2.0, "{with} and {without} MiB");
+    }
+}
