@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::{KernelRidgeError, dense};
 
 /// Test cells whose distances to all training cells are held at a time.
-const TILE: usize = 256;
+pub(crate) const TILE: usize = 256;
 
 /// The mean of each protein over the training cells (`adt`, cells x proteins).
 pub fn mean(adt: ArrayView2<'_, f32>) -> Array1<f32> {

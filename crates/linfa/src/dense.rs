@@ -22,9 +22,12 @@ use faer::{
         triangular_solve::solve_lower_triangular_in_place,
     },
 };
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, parallel::prelude::*};
 
 use crate::Real;
+
+/// Rows and columns of a result that one thread computes at a time.
+const PIECE: (usize, usize) = (256, 1024);
 
 /// As faer sees it.
 fn view<'a, F: Real>(a: &ArrayView2<'a, F>) -> MatRef<'a, F> {
@@ -55,7 +58,7 @@ pub(crate) fn product_into<F: Real>(
     b: ArrayView2<'_, F>,
     out: ArrayViewMut2<'_, F>,
 ) {
-    multiply(Accum::Replace, threads(), a, b, out);
+    in_pieces(Accum::Replace, a, b, out);
 }
 
 /// `out` += `a` `b`.
@@ -64,28 +67,52 @@ pub(crate) fn add_product<F: Real>(
     b: ArrayView2<'_, F>,
     out: ArrayViewMut2<'_, F>,
 ) {
-    multiply(Accum::Add, threads(), a, b, out);
+    in_pieces(Accum::Add, a, b, out);
 }
 
-/// [`add_product`] on so many threads.
-pub(crate) fn add_product_on<F: Real>(
-    par: Par,
+/// [`product_into`] on the calling thread alone.
+pub(crate) fn product_into_here<F: Real>(
     a: ArrayView2<'_, F>,
     b: ArrayView2<'_, F>,
     out: ArrayViewMut2<'_, F>,
 ) {
-    multiply(Accum::Add, par, a, b, out);
+    multiply(Accum::Replace, a, b, out);
+}
+
+/// [`add_product`] on the calling thread alone.
+pub(crate) fn add_product_here<F: Real>(
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    out: ArrayViewMut2<'_, F>,
+) {
+    multiply(Accum::Add, a, b, out);
+}
+
+/// Pieces of the result go to threads. faer's own threads wait for one another by turning round, which takes the
+/// processor from whoever else needs it.
+fn in_pieces<F: Real>(
+    accumulate: Accum,
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    mut out: ArrayViewMut2<'_, F>,
+) {
+    let rows = a.axis_chunks_iter(Axis(0), PIECE.0).into_par_iter();
+    rows.zip(out.axis_chunks_iter_mut(Axis(0), PIECE.0)).for_each(|(a, mut out)| {
+        let columns = b.axis_chunks_iter(Axis(1), PIECE.1).into_par_iter();
+        columns
+            .zip(out.axis_chunks_iter_mut(Axis(1), PIECE.1))
+            .for_each(|(b, out)| multiply(accumulate, a, b, out));
+    });
 }
 
 fn multiply<F: Real>(
     accumulate: Accum,
-    par: Par,
     a: ArrayView2<'_, F>,
     b: ArrayView2<'_, F>,
     mut out: ArrayViewMut2<'_, F>,
 ) {
     let one = <F as num_traits::One>::one();
-    matmul(view_mut(&mut out), accumulate, view(&a), view(&b), one, par);
+    matmul(view_mut(&mut out), accumulate, view(&a), view(&b), one, Par::Seq);
 }
 
 /// `a` `b`.
@@ -118,14 +145,13 @@ pub(crate) fn gram_lower<F: Real>(x: ArrayView2<'_, F>, out: &mut [F]) {
 /// # Errors
 /// The index of the pivot at which A turned out not to be positive definite.
 pub(crate) fn cholesky_solve<F: Real>(a: &mut [F], rhs: &mut Array2<F>) -> Result<(), usize> {
-    factorise(a, rhs.nrows())?;
+    factorise(a, rhs.nrows(), threads())?;
     solve_factored(a, rhs);
     Ok(())
 }
 
 /// Replaces the lower triangle of `a`, column-major, n x n, by its Cholesky factor.
-fn factorise<F: Real>(a: &mut [F], n: usize) -> Result<(), usize> {
-    let par = threads();
+fn factorise<F: Real>(a: &mut [F], n: usize, par: Par) -> Result<(), usize> {
     let scratch = cholesky_in_place_scratch::<F>(n, par, Default::default());
     cholesky_in_place(
         MatMut::from_column_major_slice_mut(a, n, n),
@@ -153,19 +179,25 @@ fn solve_factored<F: Real>(factor: &[F], rhs: &mut Array2<F>) {
 pub(crate) struct Cholesky(Vec<f64>);
 
 impl Cholesky {
-    /// Of the symmetric matrix `a` + `shift` I; nothing where that is not positive definite.
-    pub(crate) fn new(mut a: Array2<f64>, shift: f64) -> Option<Self> {
-        a.diag_mut().mapv_inplace(|value| value + shift);
+    /// Of A + `shift` I for the symmetric A whose upper triangle is in `a`; nothing where that is not positive definite.
+    pub(crate) fn new(a: ArrayView2<'_, f32>, shift: f64) -> Option<Self> {
         let n = a.nrows();
-        // Symmetric, so that the order of rows and columns does not matter.
-        let mut factor = a.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
-        factorise(&mut factor, n).ok()?;
+        // The upper triangle in row-major order is the lower one in column-major order.
+        let mut factor: Vec<f64> = a.iter().map(|&value| f64::from(value)).collect();
+        factor.iter_mut().step_by(n + 1).for_each(|value| *value += shift);
+        factorise(&mut factor, n, Par::Seq).ok()?;
         Some(Self(factor))
     }
 
-    /// The inverse times `rhs`, in place.
-    pub(crate) fn solve(&self, rhs: &mut Array2<f64>) {
-        solve_factored(&self.0, rhs);
+    /// The inverse times `rhs`.
+    pub(crate) fn solve(&self, rhs: ArrayView2<'_, f32>) -> Array2<f32> {
+        let n = rhs.nrows();
+        let mut columns = Mat::from_fn(n, rhs.ncols(), |i, j| f64::from(rhs[[i, j]]));
+        let factor = MatRef::from_column_major_slice(&self.0, n, n);
+        let scratch = solve_in_place_scratch::<f64>(n, rhs.ncols(), Par::Seq);
+        let stack = &mut MemBuffer::new(scratch);
+        solve_in_place(factor, columns.as_mut(), Par::Seq, MemStack::new(stack));
+        Array2::from_shape_fn(rhs.dim(), |(i, j)| columns[(i, j)] as f32)
     }
 
     /// L^-1 for the factor L, n x n.

@@ -1,14 +1,13 @@
 //! Kernel functions over rows, as whole matrices and as products that never hold one.
 
-use faer::Par;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::{Real, dense};
 
-/// Rows of test data whose kernel with all training rows is held at a time.
-const TILE: usize = 512;
+/// Rows of test and training data whose kernel a thread holds at a time.
+const TILE: (usize, usize) = (128, 1024);
 
 /// A kernel function k(x, y) of two rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,15 +53,27 @@ impl<F: Real> Kernel<F> {
         });
     }
 
-    /// K(`x`, `y`) on the calling thread alone.
-    pub(crate) fn tile(self, x: ArrayView2<'_, F>, y: ArrayView2<'_, F>) -> Array2<F> {
-        let mut tile = Array2::zeros((x.nrows(), y.nrows()));
-        dense::add_product_on(Par::Seq, x, y.t(), tile.view_mut());
-        let squares = squared_norms(y);
-        for (row, x) in tile.rows_mut().into_iter().zip(x.rows()) {
-            self.of_row(x, (y, &squares), row);
+    /// K(`x`, `y`).
+    pub(crate) fn between(self, x: ArrayView2<'_, F>, y: ArrayView2<'_, F>) -> Array2<F> {
+        let mut kernel = Array2::zeros((x.nrows(), y.nrows()));
+        self.between_into(x, (y, &squared_norms(y)), kernel.view_mut());
+        kernel
+    }
+
+    fn between_into(
+        self,
+        x: ArrayView2<'_, F>,
+        (y, squares): (ArrayView2<'_, F>, &[F]),
+        mut kernel: ArrayViewMut2<'_, F>,
+    ) {
+        if !matches!(self, Self::Laplacian { .. }) {
+            dense::product_into(x, y.t(), kernel.view_mut());
         }
-        tile
+        kernel
+            .axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(x.axis_iter(Axis(0)))
+            .for_each(|(row, x)| self.of_row(x, (y, squares), row));
     }
 
     /// Turns a row of inner products of `x` with the rows of `y`, whose squared norms are given, into kernel values.
@@ -88,26 +99,29 @@ impl<F: Real> Kernel<F> {
         coefficients: ArrayView2<'_, F>,
     ) -> Array2<F> {
         let mut out = Array2::zeros((x.nrows(), coefficients.ncols()));
-        let mut tile = Array2::zeros((TILE.min(x.nrows()), y.nrows()));
         let squares = squared_norms(y);
-        for (x, out) in
-            x.axis_chunks_iter(Axis(0), TILE).zip(out.axis_chunks_iter_mut(Axis(0), TILE))
-        {
-            let mut tile = tile.slice_mut(s![..x.nrows(), ..]);
-            if !matches!(self, Self::Laplacian { .. }) {
-                dense::product_into(x, y.t(), tile.view_mut());
+        let rows = x.axis_chunks_iter(Axis(0), TILE.0).into_par_iter();
+        rows.zip(out.axis_chunks_iter_mut(Axis(0), TILE.0)).for_each(|(x, mut out)| {
+            let parts = y.axis_chunks_iter(Axis(0), TILE.1).zip(squares.chunks(TILE.1));
+            let mut tile = Array2::zeros((x.nrows(), TILE.1.min(y.nrows())));
+            for ((y, squares), coefficients) in
+                parts.zip(coefficients.axis_chunks_iter(Axis(0), TILE.1))
+            {
+                let mut tile = tile.slice_mut(s![.., ..y.nrows()]);
+                if !matches!(self, Self::Laplacian { .. }) {
+                    dense::product_into_here(x, y.t(), tile.view_mut());
+                }
+                for (row, x) in tile.rows_mut().into_iter().zip(x.rows()) {
+                    self.of_row(x, (y, squares), row);
+                }
+                dense::add_product_here(tile.view(), coefficients, out.view_mut());
             }
-            tile.axis_iter_mut(Axis(0))
-                .into_par_iter()
-                .zip(x.axis_iter(Axis(0)))
-                .for_each(|(row, x)| self.of_row(x, (y, &squares), row));
-            dense::product_into(tile.view(), coefficients, out);
-        }
+        });
         out
     }
 
     /// Turns inner products x_i . y into kernel values; `squares` are ||x_i||^2, `square` is ||y||^2.
-    fn of_products(self, squares: &[F], square: F, values: &mut [F]) {
+    pub(crate) fn of_products(self, squares: &[F], square: F, values: &mut [F]) {
         match self {
             Self::Rbf { gamma } => Arch::new().dispatch(
                 #[inline(always)]
@@ -143,7 +157,8 @@ fn squared_norm<F: Real>(x: ArrayView1<'_, F>) -> F {
     F::of(x.iter().map(|&value| value.wide() * value.wide()).sum())
 }
 
-fn squared_norms<F: Real>(x: ArrayView2<'_, F>) -> Vec<F> {
+/// ||x||^2 by row.
+pub(crate) fn squared_norms<F: Real>(x: ArrayView2<'_, F>) -> Vec<F> {
     let norms: Array1<F> = x.rows().into_iter().map(squared_norm).collect();
     norms.into_raw_vec_and_offset().0
 }

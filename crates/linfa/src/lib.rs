@@ -5,12 +5,16 @@
 //! this package is the runner that `cargo xtask reproduce` starts. All of it runs on the current rayon pool.
 
 mod baselines;
+mod columns;
 mod dense;
 mod kernel;
 mod kernel_ridge;
 mod matrix;
+pub mod memory;
 mod nystrom;
+mod product_rate;
 mod real;
+mod rounds;
 mod shared_kernel;
 mod sparse;
 mod stages;
@@ -21,6 +25,7 @@ pub use baselines::{Ridge, knn, mean};
 pub use kernel::Kernel;
 pub use kernel_ridge::{KernelRidge, KernelRidgeError, KernelRidgeParams, KernelRidgeValidParams};
 pub use nystrom::Nystrom;
+pub use product_rate::product_rate;
 pub use real::Real;
 pub use shared_kernel::SharedKernel;
 pub use sparse::CsrView;

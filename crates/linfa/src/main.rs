@@ -2,27 +2,53 @@
 
 use std::process::ExitCode;
 
-use backend_linfa::{CpuStages, Ridge, knn, mean};
+use backend_linfa::{
+    CpuStages, Ridge, knn, mean,
+    memory::{Needs, Shape},
+    product_rate,
+};
 use modality_data::prepared::{self, Inputs};
 use modality_harness::{
     clock::StageClock,
     methods::{self, KnnParams, LinearParams, TsvdKrrParams},
     protocol::{RunSpec, Stage},
-    runner::{self, Stop},
+    runner::{self, Expected, Stop},
 };
 use modality_recipe::{Problem, Stages as _, gex_scores, tsvd_krr};
 use ndarray::Array2;
+use serde::de::DeserializeOwned;
 
 /// The crates that compute, whose versions a reader may want to know.
 const LIBRARIES: [&str; 5] = ["faer", "linfa", "ndarray", "rayon", "sprs"];
 
 fn main() -> ExitCode {
     let versions = runner::locked_versions(include_str!("../../../Cargo.lock"), &LIBRARIES);
-    runner::serve(|_| Ok(runner::hello("CPU", versions)), run)
+    runner::serve(|_| Ok(runner::hello("CPU", versions)), expect, run)
+}
+
+fn expect(spec: &RunSpec) -> Result<Option<Expected>, Stop> {
+    let shape = Shape::of(spec)?;
+    let all = |bytes: u64| Expected { peak: bytes, least: bytes };
+    Ok(match spec.method.as_str() {
+        "zeros" | "mean" => Some(all(shape.inputs())),
+        "linear" => Some(all(shape.tsvd(params::<LinearParams>(spec)?.gex_components))),
+        "knn" => Some(all(shape.knn(params::<KnnParams>(spec)?.gex_components))),
+        "tsvd-krr" => Some(needs(spec, &shape)?.expected(spec.memory)),
+        _ => None,
+    })
+}
+
+fn needs(spec: &RunSpec, shape: &Shape) -> Result<Needs, Stop> {
+    Ok(Needs::of_tsvd_krr(shape, &params(spec)?, &spec.fits, spec.threads))
+}
+
+fn params<P: DeserializeOwned>(spec: &RunSpec) -> Result<P, Stop> {
+    Ok(methods::parse(&spec.method, &spec.params)?)
 }
 
 fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> Result<(), Stop> {
-    let inputs = clock.time(Stage::Load, || prepared::read_inputs(&spec.dataset))?;
+    let inputs =
+        clock.time(Stage::Load, || prepared::read_inputs(&spec.dataset, spec.cells.as_deref()))?;
     let run = Run { spec, inputs: &inputs };
     let predictions = match spec.method.as_str() {
         "zeros" => run.zeros(),
@@ -32,7 +58,12 @@ fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> Result<(), Stop> {
         "tsvd-krr" => run.tsvd_krr(clock)?,
         other => return Err(Stop::Failed(format!("this runner has no method `{other}`"))),
     };
-    runner::write_predictions(spec, clock, predictions.view())
+    runner::write_predictions(spec, clock, predictions.view())?;
+    if spec.method == "tsvd-krr" {
+        drop(inputs);
+        clock.product_rate(product_rate);
+    }
+    Ok(())
 }
 
 /// What is asked, and the data to answer from. Methods give predictions, test cells x proteins.
@@ -52,7 +83,7 @@ impl Run<'_> {
     }
 
     fn linear(&self, clock: &mut StageClock<'_>) -> Result<Array2<f32>, Stop> {
-        let params: LinearParams = methods::parse(&self.spec.method, &self.spec.params)?;
+        let params: LinearParams = params(self.spec)?;
         let (x, x_test) = self.scores(params.gex_components, clock)?;
         let adt = self.inputs.train_adt.view();
         let ridge = clock.time(Stage::Fit, || Ridge::fit(x.view(), adt, params.alpha))?;
@@ -60,7 +91,7 @@ impl Run<'_> {
     }
 
     fn knn(&self, clock: &mut StageClock<'_>) -> Result<Array2<f32>, Stop> {
-        let params: KnnParams = methods::parse(&self.spec.method, &self.spec.params)?;
+        let params: KnnParams = params(self.spec)?;
         let (neighbours, cells) = (params.neighbours, self.inputs.train_gex.rows());
         if neighbours > cells {
             let what = format!("`neighbours` is {neighbours}; there are {cells} training cells");
@@ -76,7 +107,7 @@ impl Run<'_> {
     }
 
     fn tsvd_krr(&self, clock: &mut StageClock<'_>) -> Result<Array2<f32>, Stop> {
-        let params: TsvdKrrParams = methods::parse(&self.spec.method, &self.spec.params)?;
+        let params: TsvdKrrParams = params(self.spec)?;
         let problem = Problem {
             train_gex: &self.inputs.train_gex,
             train_adt: self.inputs.train_adt.view(),
@@ -84,7 +115,9 @@ impl Run<'_> {
             fits: &self.spec.fits,
             seed: self.spec.seed,
         };
-        Ok(tsvd_krr(&mut CpuStages::default(), &problem, &params, clock)?)
+        let needs = needs(self.spec, &Shape::of(self.spec)?)?;
+        let mut stages = CpuStages::new(needs.room(self.spec.memory), params.kernel);
+        Ok(tsvd_krr(&mut stages, &problem, &params, clock)?)
     }
 
     fn scores(

@@ -2,9 +2,11 @@
 //!
 //! With F = K(x, z) L^-T and L L^T = K(z, z), F F^T is near K, and (F_f F_f^T + alpha I)^-1 of a fit's rows is, by the
 //! identity of Woodbury, (I - F_f (alpha I + F_f^T F_f)^-1 F_f^T) / alpha. F serves all fits, and their F_f^T F_f are
-//! sums of the blocks'.
+//! sums of those of groups of cells that are in the same fits.
 
-use modality_recipe::Groups;
+use std::ops::Range;
+
+use modality_recipe::{Block, Groups};
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 use rayon::prelude::*;
 
@@ -15,17 +17,30 @@ use crate::{
 
 /// Added to K(z, z), whose float32 entries may not be those of a positive definite matrix; tenfold until it is.
 const FIRST_JITTER: f64 = 1e-6;
-const LAST_JITTER: f64 = 1e-1;
+const TRIES: i32 = 8;
+
+/// Rows of a symmetric product that are computed together, from the diagonal on.
+const PANEL: usize = 256;
 
 /// The preconditioners of all fits.
 #[derive(Debug)]
 pub struct Nystrom {
     /// F: cells in the order of the groups x landmarks.
     factor: Array2<f32>,
-    /// alpha I + F_f^T F_f of each fit, factorised. In float64: along the leading directions the identity leaves a share of
-    /// alpha / ||K|| of what is subtracted.
+    /// alpha I + F_f^T F_f of each fit, factorised; a little more than alpha where that is not positive definite. In
+    /// float64: along the leading directions the identity leaves a share of alpha / ||K|| of what is subtracted.
     inner: Vec<Cholesky>,
     alpha: f32,
+}
+
+/// The columns of a matrix that stands beside others.
+struct Side {
+    /// Index among the residuals.
+    index: usize,
+    /// Rows of the fit that are the group's.
+    rows: Range<usize>,
+    /// Columns of the wide matrix.
+    columns: Range<usize>,
 }
 
 impl Nystrom {
@@ -39,11 +54,8 @@ impl Nystrom {
         let kernel = Kernel::Rbf { gamma: gamma as f32 };
         let rows: Vec<usize> = landmarks.iter().map(|&row| row as usize).collect();
         let z = x.select(Axis(0), &rows);
-        let among = kernel.tile(z.view(), z.view()).mapv(f64::from);
-        let inverse = (0..)
-            .map(|power| FIRST_JITTER * 10_f64.powi(power))
-            .take_while(|&jitter| jitter <= LAST_JITTER * 1.01)
-            .find_map(|jitter| Cholesky::new(among.clone(), jitter))?
+        let among = kernel.between(z.view(), z.view());
+        let inverse = factorised(&among, FIRST_JITTER)?
             .inverse_factor(landmarks.len())
             .mapv(|value| value as f32);
         // K(x, z) L^-T = K(x, z) (L^-1)^T
@@ -52,43 +64,139 @@ impl Nystrom {
         Some(Self { factor, inner, alpha: alpha as f32 })
     }
 
-    /// The preconditioner of `fit` times `residual`.
-    pub(crate) fn apply(&self, groups: &Groups, fit: usize, residual: &Array2<f32>) -> Array2<f32> {
-        let parts = || groups.fits()[fit].iter().zip(groups.parts_of(fit));
-        let mut inner = Array2::zeros((self.factor.ncols(), residual.ncols()));
-        for (part, rows) in parts() {
-            let factor = self.factor.slice(s![rows, ..]);
-            dense::add_product(
-                factor.t(),
-                residual.slice(s![part.rows.clone(), ..]),
-                inner.view_mut(),
-            );
+    /// Floating-point operations of [`Nystrom::new`].
+    pub(crate) fn forming_flops(
+        (cells, components): (usize, usize),
+        landmarks: usize,
+        groups: &Groups,
+    ) -> f64 {
+        let (n, d, m) = (cells as f64, components as f64, landmarks as f64);
+        let (kernels, factor, grams) = (2.0 * (n + m) * m * d, 2.0 * n * m * m, n * m * m);
+        kernels + factor + grams + (groups.fits().len() + 2) as f64 * m.powi(3) / 3.0
+    }
+
+    /// Floating-point operations of [`Nystrom::apply`] to so many cells x columns.
+    pub(crate) fn flops(&self, (cells, columns): (usize, usize)) -> f64 {
+        let m = self.factor.ncols() as f64;
+        (4.0 * cells as f64 * m + 2.0 * m * m) * columns as f64
+    }
+
+    /// The preconditioner of each fit times its residual.
+    pub(crate) fn apply(
+        &self,
+        groups: &Groups,
+        residuals: &[(usize, &Array2<f32>)],
+    ) -> Vec<Array2<f32>> {
+        let landmarks = self.factor.ncols();
+        let mut inner: Vec<Array2<f32>> = residuals
+            .iter()
+            .map(|(_, residual)| Array2::zeros((landmarks, residual.ncols())))
+            .collect();
+        for (cells, sides) in self.groups(groups, residuals) {
+            let mut wide = Array2::zeros((cells.len(), width(&sides)));
+            for side in &sides {
+                let rows = residuals[side.index].1.slice(s![side.rows.clone(), ..]);
+                wide.slice_mut(s![.., side.columns.clone()]).assign(&rows);
+            }
+            let product = dense::product(self.factor.slice(s![cells, ..]).t(), wide.view());
+            for side in &sides {
+                inner[side.index] += &product.slice(s![.., side.columns.clone()]);
+            }
         }
-        let mut wide = inner.mapv(f64::from);
-        self.inner[fit].solve(&mut wide);
-        let inner = wide.mapv(|value| value as f32);
-        let mut out = Array2::zeros(residual.dim());
-        for (part, rows) in parts() {
-            let factor = self.factor.slice(s![rows, ..]);
-            dense::product_into(factor, inner.view(), out.slice_mut(s![part.rows.clone(), ..]));
+        let inner: Vec<Array2<f32>> = inner
+            .par_iter()
+            .zip(residuals)
+            .with_max_len(1)
+            .map(|(inner, (fit, _))| self.inner[*fit].solve(inner.view()))
+            .collect();
+        let mut out: Vec<Array2<f32>> =
+            residuals.iter().map(|(_, residual)| Array2::zeros(residual.dim())).collect();
+        for (cells, sides) in self.groups(groups, residuals) {
+            let mut wide = Array2::zeros((landmarks, width(&sides)));
+            for side in &sides {
+                wide.slice_mut(s![.., side.columns.clone()]).assign(&inner[side.index]);
+            }
+            let product = dense::product(self.factor.slice(s![cells, ..]), wide.view());
+            for side in &sides {
+                let residual = residuals[side.index].1.slice(s![side.rows.clone(), ..]);
+                Zip::from(out[side.index].slice_mut(s![side.rows.clone(), ..]))
+                    .and(residual)
+                    .and(product.slice(s![.., side.columns.clone()]))
+                    .par_for_each(|out, &residual, &product| {
+                        *out = (residual - product) / self.alpha;
+                    });
+            }
         }
-        let alpha = self.alpha;
-        Zip::from(&mut out)
-            .and(residual)
-            .par_for_each(|out, &residual| *out = (residual - *out) / alpha);
         out
+    }
+
+    /// For each group of cells its rows of F, and the fits among `residuals` that have it, side by side: one product with
+    /// many columns is faster than several with few.
+    fn groups<'a>(
+        &self,
+        groups: &'a Groups,
+        residuals: &'a [(usize, &Array2<f32>)],
+    ) -> impl Iterator<Item = (Range<usize>, Vec<Side>)> + use<'a> {
+        by_fits(groups).map(move |(blocks, cells)| {
+            let mut end = 0;
+            let sides = residuals.iter().enumerate().filter_map(|(index, (fit, residual))| {
+                let start = groups.rows_of(*fit, blocks.start)?.start;
+                let columns = end..end + residual.ncols();
+                end = columns.end;
+                Some(Side { index, rows: start..start + cells.len(), columns })
+            });
+            let sides = sides.collect();
+            (cells, sides)
+        })
     }
 }
 
+fn width(sides: &[Side]) -> usize {
+    sides.last().map_or(0, |side| side.columns.end)
+}
+
+/// Runs of blocks that are in the same fits, and their cells.
+fn by_fits(groups: &Groups) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+    let same = |one: &Block, other: &Block| one.fits == other.fits;
+    let mut start = 0;
+    groups.blocks().chunk_by(same).map(move |blocks| {
+        let run = start..start + blocks.len();
+        start = run.end;
+        (run, blocks[0].rows.start..blocks[blocks.len() - 1].rows.end)
+    })
+}
+
+/// Of the symmetric matrix whose upper triangle is in `a`, with `first` added to its diagonal, or ten times as much, and
+/// so on until it is positive definite.
+fn factorised(a: &Array2<f32>, first: f64) -> Option<Cholesky> {
+    (0..TRIES).find_map(|power| Cholesky::new(a.view(), first * 10_f64.powi(power)))
+}
+
+/// alpha I + F_f^T F_f of each fit, factorised.
 fn inner(factor: &Array2<f32>, alpha: f64, groups: &Groups) -> Option<Vec<Cholesky>> {
     let m = factor.ncols();
-    let mut grams = vec![Array2::<f64>::zeros((m, m)); groups.fits().len()];
-    for block in groups.blocks() {
-        let rows = factor.slice(s![block.rows.clone(), ..]);
-        let gram = dense::product(rows.t(), rows);
-        grams.par_iter_mut().enumerate().filter(|(fit, _)| block.fits.contains(fit)).for_each(
-            |(_, sum)| Zip::from(sum).and(&gram).for_each(|sum, &value| *sum += f64::from(value)),
-        );
+    let mut grams = vec![Array2::<f32>::zeros((m, m)); groups.fits().len()];
+    let mut gram = Array2::zeros((m, m));
+    for (blocks, cells) in by_fits(groups) {
+        gram_upper(factor.slice(s![cells, ..]), &mut gram);
+        let fits = &groups.blocks()[blocks.start].fits;
+        let sums = grams.par_iter_mut().enumerate().filter(|(fit, _)| fits.contains(fit));
+        sums.for_each(|(_, sum)| {
+            for (i, (mut sum, row)) in sum.rows_mut().into_iter().zip(gram.rows()).enumerate() {
+                let mut sum = sum.slice_mut(s![i..]);
+                sum += &row.slice(s![i..]);
+            }
+        });
     }
-    grams.into_iter().map(|gram| Cholesky::new(gram, alpha)).collect()
+    grams.into_par_iter().with_max_len(1).map(|gram| factorised(&gram, alpha)).collect()
+}
+
+/// The upper triangle of F^T F; what stands below it means nothing.
+fn gram_upper(factor: ArrayView2<'_, f32>, gram: &mut Array2<f32>) {
+    for start in (0..factor.ncols()).step_by(PANEL) {
+        let end = factor.ncols().min(start + PANEL);
+        let panel = factor.slice(s![.., start..end]);
+        let out = gram.slice_mut(s![start..end, start..]);
+        dense::product_into(panel.t(), factor.slice(s![.., start..]), out);
+    }
 }

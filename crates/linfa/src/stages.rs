@@ -2,22 +2,37 @@
 
 use linfa::ParamGuard as _;
 use modality_data::Csr;
+use modality_harness::methods::KernelEntries;
 use modality_recipe::{Groups, Stages, Tsvd};
-use ndarray::{Array2, ArrayView2, Axis, Zip, parallel::prelude::*};
+use ndarray::{Array2, ArrayView2, Axis, Zip};
 
 use crate::{
     Kernel, KernelRidgeError, Nystrom, SharedKernel, SparseRows, TruncatedSvd, TruncatedSvdError,
-    dense, kernel_ridge, truncated_svd::TruncatedSvdValidParams,
+    columns, dense, kernel_ridge, truncated_svd::TruncatedSvdValidParams,
 };
 
-/// Rows whose inner products a thread adds up.
-const ROWS: usize = 2048;
-
 /// [`Stages`] on the current rayon pool.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CpuStages {
     /// Memory of the last kernel matrix, kept for the next: the first touch of fresh memory is slow.
     spare: Vec<f32>,
+    /// Bytes that a kernel matrix may take.
+    room: u64,
+    entries: KernelEntries,
+    flops: f64,
+}
+
+impl Default for CpuStages {
+    fn default() -> Self {
+        Self::new(u64::MAX, KernelEntries::Kept)
+    }
+}
+
+impl CpuStages {
+    /// Stages with `room` bytes for a kernel matrix, used for a shared one if its entries are to be kept.
+    pub fn new(room: u64, entries: KernelEntries) -> Self {
+        Self { spare: Vec::new(), room, entries, flops: 0.0 }
+    }
 }
 
 /// Why a stage failed.
@@ -31,9 +46,27 @@ pub enum StageError {
         "the kernel among the landmarks is not positive definite; NaN in the scores would make it so"
     )]
     Preconditioner,
+    /// A kernel matrix that has to stand whole.
+    #[error(
+        "the kernel matrix of {cells} cells takes {:.2} GiB; {:.2} GiB are left for it, `--memory` allows more",
+        gib(*.needed),
+        gib(*.allowed)
+    )]
+    KernelMemory {
+        /// Its rows.
+        cells: usize,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        allowed: u64,
+    },
     /// In a kernel ridge regression.
     #[error(transparent)]
     KernelRidge(#[from] KernelRidgeError),
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / (1_u64 << 30) as f64
 }
 
 impl Stages for CpuStages {
@@ -63,7 +96,8 @@ impl Stages for CpuStages {
         seed: u64,
     ) -> Result<(Array2<f32>, Array2<f32>), StageError> {
         let rows = SparseRows::stacked(vec![train.view(), test.view()]);
-        let (_, scores) = tsvd(n_components, seed)?.fit_transform(&rows)?;
+        let (_, scores, flops) = tsvd(n_components, seed)?.fit_transform_counted(&rows)?;
+        self.flops += flops;
         let (train_scores, test_scores) = scores.view().split_at(Axis(0), train.rows());
         Ok((train_scores.to_owned(), test_scores.to_owned()))
     }
@@ -74,7 +108,8 @@ impl Stages for CpuStages {
         n_components: usize,
         seed: u64,
     ) -> Result<Tsvd<Array2<f32>>, StageError> {
-        let (svd, scores) = tsvd(n_components, seed)?.fit_transform_dense(adt)?;
+        let (svd, scores, flops) = tsvd(n_components, seed)?.fit_transform_dense_counted(adt)?;
+        self.flops += flops;
         Ok(Tsvd { scores, components: svd.components().clone() })
     }
 
@@ -117,6 +152,12 @@ impl Stages for CpuStages {
     }
 
     fn kernel(&mut self, x: &Array2<f32>, gamma: f64) -> Result<Vec<f32>, StageError> {
+        let (n, d) = x.dim();
+        let (cells, needed, allowed) = (n, (n * n * size_of::<f32>()) as u64, self.room);
+        if needed > allowed {
+            return Err(StageError::KernelMemory { cells, needed, allowed });
+        }
+        self.flops += (n * n * d) as f64;
         let mut kernel = std::mem::take(&mut self.spare);
         kernel.resize(x.nrows() * x.nrows(), 0.0);
         Kernel::Rbf { gamma: gamma as f32 }.lower(x.view(), &mut kernel);
@@ -129,6 +170,8 @@ impl Stages for CpuStages {
         alpha: f64,
         targets: &Array2<f32>,
     ) -> Result<Array2<f32>, StageError> {
+        let (n, columns) = (targets.nrows() as f64, targets.ncols() as f64);
+        self.flops += n.powi(3) / 3.0 + 2.0 * n * n * columns;
         let coefficients = kernel_ridge::solve(&mut kernel, alpha as f32, targets.view())?;
         self.spare = kernel;
         Ok(coefficients)
@@ -141,10 +184,13 @@ impl Stages for CpuStages {
         gamma: f64,
         coefficients: &Array2<f32>,
     ) -> Result<Array2<f32>, StageError> {
+        let each = 2 * (x.ncols() + coefficients.ncols());
+        self.flops += x.nrows() as f64 * y.nrows() as f64 * each as f64;
         Ok(Kernel::Rbf { gamma: gamma as f32 }.product(x.view(), y.view(), coefficients.view()))
     }
 
     fn matmul(&mut self, a: &Array2<f32>, b: &Array2<f32>) -> Result<Array2<f32>, StageError> {
+        self.flops += 2.0 * a.len() as f64 * b.ncols() as f64;
         Ok(dense::product(a.view(), b.view()))
     }
 
@@ -154,7 +200,13 @@ impl Stages for CpuStages {
         gamma: f64,
         groups: &Groups,
     ) -> Result<SharedKernel, StageError> {
-        Ok(SharedKernel::new(x.view(), gamma as f32, groups))
+        let room = match self.entries {
+            KernelEntries::Kept => self.room,
+            KernelEntries::Formed => 0,
+        };
+        let kernel = SharedKernel::new(x.view(), gamma as f32, groups, room);
+        self.flops += kernel.forming_flops();
+        Ok(kernel)
     }
 
     fn shared_products(
@@ -163,7 +215,9 @@ impl Stages for CpuStages {
         groups: &Groups,
         vectors: &[(usize, &Array2<f32>)],
     ) -> Result<Vec<Array2<f32>>, StageError> {
-        Ok(kernel.products(groups, vectors))
+        let (products, flops) = kernel.products(groups, vectors);
+        self.flops += flops;
+        Ok(products)
     }
 
     fn preconditioner(
@@ -173,17 +227,42 @@ impl Stages for CpuStages {
         landmarks: &[u32],
         groups: &Groups,
     ) -> Result<Nystrom, StageError> {
-        Nystrom::new(x.view(), kernel, landmarks, groups).ok_or(StageError::Preconditioner)
+        let preconditioner = Nystrom::new(x.view(), kernel, landmarks, groups);
+        self.flops += Nystrom::forming_flops(x.dim(), landmarks.len(), groups);
+        preconditioner.ok_or(StageError::Preconditioner)
     }
 
     fn precondition(
         &mut self,
         preconditioner: &Nystrom,
         groups: &Groups,
-        fit: usize,
-        residual: &Array2<f32>,
+        residuals: &[(usize, &Array2<f32>)],
+    ) -> Result<Vec<Array2<f32>>, StageError> {
+        let flops = residuals.iter().map(|(_, residual)| preconditioner.flops(residual.dim()));
+        self.flops += flops.sum::<f64>();
+        Ok(preconditioner.apply(groups, residuals))
+    }
+
+    fn select_columns(
+        &mut self,
+        matrix: &Array2<f32>,
+        columns: &[u32],
     ) -> Result<Array2<f32>, StageError> {
-        Ok(preconditioner.apply(groups, fit, residual))
+        Ok(columns::select(matrix, columns))
+    }
+
+    fn put_columns(
+        &mut self,
+        target: &mut Array2<f32>,
+        columns: &[u32],
+        source: &Array2<f32>,
+    ) -> Result<(), StageError> {
+        columns::put(target, columns, source);
+        Ok(())
+    }
+
+    fn take_flops(&mut self) -> f64 {
+        std::mem::take(&mut self.flops)
     }
 
     fn copy(&mut self, matrix: &Array2<f32>) -> Result<Array2<f32>, StageError> {
@@ -191,34 +270,15 @@ impl Stages for CpuStages {
     }
 
     fn column_dots(&mut self, a: &Array2<f32>, b: &Array2<f32>) -> Result<Vec<f64>, StageError> {
-        // Blocks of rows in their order, whatever the number of threads.
-        let blocks = a.axis_chunks_iter(Axis(0), ROWS).into_par_iter();
-        let dots = blocks.zip(b.axis_chunks_iter(Axis(0), ROWS)).map(|(a, b)| {
-            let mut sums = vec![0.0; a.ncols()];
-            for (a, b) in a.rows().into_iter().zip(b.rows()) {
-                for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-                    *sum += f64::from(a) * f64::from(b);
-                }
-            }
-            sums
-        });
-        let mut sums = vec![0.0; a.ncols()];
-        for dots in dots.collect::<Vec<_>>() {
-            sums.iter_mut().zip(dots).for_each(|(sum, dot)| *sum += dot);
-        }
-        Ok(sums)
+        Ok(columns::dots(a, b))
     }
 
     fn combine_columns(
         &mut self,
-        (y, keep): (&mut Array2<f32>, &[f64]),
-        (x, take): (&Array2<f32>, &[f64]),
+        y_keep: (&mut Array2<f32>, &[f64]),
+        x_take: (&Array2<f32>, &[f64]),
     ) -> Result<(), StageError> {
-        Zip::from(y.rows_mut()).and(x.rows()).par_for_each(|mut y, x| {
-            for (((y, &x), &keep), &take) in y.iter_mut().zip(x).zip(keep).zip(take) {
-                *y = (f64::from(*y) * keep + f64::from(x) * take) as f32;
-            }
-        });
+        columns::combine(y_keep, x_take);
         Ok(())
     }
 }

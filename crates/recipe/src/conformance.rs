@@ -119,16 +119,21 @@ impl Suite {
         let wanted_kernel = on(Exact.shared_kernel(&wide, gamma, &groups));
         let inverse = on(stages.preconditioner(&device_x, (gamma, alpha), &landmarks, &groups));
         let wanted_inverse = on(Exact.preconditioner(&wide, (gamma, alpha), &landmarks, &groups));
-        for fit in [2, 0, 3, 1] {
-            let vector = dense(fits[fit].len(), 9, 12) / 30.0;
-            let device = on(stages.upload(vector.view()));
-            let vector = vector.mapv(f64::from);
-            let product = on(stages.shared_products(&kernel, &groups, &[(fit, &device)])).remove(0);
-            let wanted = on(Exact.shared_products(&wanted_kernel, &groups, &[(fit, &vector)]));
-            self.compare("shared_products", stages, &product, &wanted[0]);
-            let found = on(stages.precondition(&inverse, &groups, fit, &device));
-            let wanted = on(Exact.precondition(&wanted_inverse, &groups, fit, &vector));
-            self.compare("precondition", stages, &found, &wanted);
+        // In any order, not all of them, with a number of columns of its own each.
+        let vectors: Vec<(usize, Array2<f32>)> = [(2, 9), (0, 70), (3, 1)]
+            .map(|(fit, columns)| (fit, dense(fits[fit].len(), columns, 12) / 30.0))
+            .to_vec();
+        let device: Vec<(usize, S::Matrix)> =
+            vectors.iter().map(|(fit, vector)| (*fit, on(stages.upload(vector.view())))).collect();
+        let device: Vec<(usize, &S::Matrix)> = device.iter().map(|(fit, m)| (*fit, m)).collect();
+        let products = on(stages.shared_products(&kernel, &groups, &device));
+        let preconditioned = on(stages.precondition(&inverse, &groups, &device));
+        for (i, (fit, vector)) in vectors.iter().enumerate() {
+            let vector = &[(*fit, &vector.mapv(f64::from))];
+            let wanted = on(Exact.shared_products(&wanted_kernel, &groups, vector));
+            self.compare("shared_products", stages, &products[i], &wanted[0]);
+            let wanted = on(Exact.precondition(&wanted_inverse, &groups, vector));
+            self.compare("precondition", stages, &preconditioned[i], &wanted[0]);
         }
     }
 
@@ -144,6 +149,12 @@ impl Suite {
         on(stages.combine_columns((&mut device_y, &keep), (&device_x, &take)));
         on(Exact.combine_columns((&mut y, &keep), (&x, &take)));
         self.compare("combine_columns", stages, &device_y, &y);
+        let selected = on(stages.select_columns(&device_x, &[2, 0]));
+        let wanted = on(Exact.select_columns(&x, &[2, 0]));
+        self.compare("select_columns", stages, &selected, &wanted);
+        on(stages.put_columns(&mut device_y, &[1, 2], &selected));
+        on(Exact.put_columns(&mut y, &[1, 2], &wanted));
+        self.compare("put_columns", stages, &device_y, &y);
         let copy = on(stages.copy(&device_y));
         on(stages.combine_columns((&mut device_y, &[0.0; 3]), (&device_x, &[0.0; 3])));
         self.compare("copy", stages, &copy, &y);
@@ -184,13 +195,14 @@ impl Suite {
         };
         // All components and none left out: with and without TSVD of each modality.
         for (gex_components, adt_components) in [(60, 24), (59, 23)] {
-            let exact =
-                TsvdKrrParams { gex_components, adt_components, ..TsvdKrrParams::default() };
+            let solver = Solver::Cholesky;
+            let exact = TsvdKrrParams { gex_components, adt_components, solver, ..<_>::default() };
             let mut clock = StageClock::silent();
             let wanted = on(tsvd_krr(&mut Exact, &problem, &exact, &mut clock)).mapv(f64::from);
             for solver in [Solver::Cholesky, Solver::Pcg] {
                 let tolerance = 0.1 * self.tolerance;
-                let params = TsvdKrrParams { solver, landmarks: 40, tolerance, ..exact.clone() };
+                let params =
+                    TsvdKrrParams { solver, landmarks: Some(40), tolerance, ..exact.clone() };
                 let mut notes = Vec::new();
                 let mut clock = StageClock::new(|event| {
                     if let Event::Note { text } = event {

@@ -162,10 +162,9 @@ impl Stages for Exact {
         &mut self,
         preconditioner: &Vec<Array2<f64>>,
         _groups: &Groups,
-        fit: usize,
-        residual: &Array2<f64>,
-    ) -> Result<Array2<f64>, Infallible> {
-        Ok(preconditioner[fit].dot(residual))
+        residuals: &[(usize, &Array2<f64>)],
+    ) -> Result<Vec<Array2<f64>>, Infallible> {
+        Ok(residuals.iter().map(|&(fit, residual)| preconditioner[fit].dot(residual)).collect())
     }
 
     fn copy(&mut self, matrix: &Array2<f64>) -> Result<Array2<f64>, Infallible> {
@@ -174,6 +173,27 @@ impl Stages for Exact {
 
     fn column_dots(&mut self, a: &Array2<f64>, b: &Array2<f64>) -> Result<Vec<f64>, Infallible> {
         Ok((a * b).sum_axis(Axis(0)).to_vec())
+    }
+
+    fn select_columns(
+        &mut self,
+        matrix: &Array2<f64>,
+        columns: &[u32],
+    ) -> Result<Array2<f64>, Infallible> {
+        let columns: Vec<usize> = columns.iter().map(|&column| column as usize).collect();
+        Ok(matrix.select(Axis(1), &columns))
+    }
+
+    fn put_columns(
+        &mut self,
+        target: &mut Array2<f64>,
+        columns: &[u32],
+        source: &Array2<f64>,
+    ) -> Result<(), Infallible> {
+        for (&column, source) in columns.iter().zip(source.columns()) {
+            target.column_mut(column as usize).assign(&source);
+        }
+        Ok(())
     }
 
     fn combine_columns(

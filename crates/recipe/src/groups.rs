@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-/// Longest block: a tile of the kernel between two of them stays in a processor's cache.
-const EDGE: usize = 1024;
+/// About the length of a block: a tile of the kernel between two of them stays in a processor's cache.
+const EDGE: usize = 768;
 
 /// Training cells in an order in which every fit is made of whole blocks.
 ///
@@ -50,7 +50,9 @@ impl Groups {
         let mut made =
             Self { cells: Vec::new(), blocks: Vec::new(), fits: vec![Vec::new(); fits.len()] };
         for (fits, cells) in groups {
-            for cells in cells.chunks(EDGE) {
+            // Equal blocks, as products with short ones are slow.
+            let blocks = ((cells.len() + EDGE / 2) / EDGE).max(1);
+            for cells in cells.chunks(cells.len().div_ceil(blocks)) {
                 made.push(&fits, cells);
             }
         }
@@ -97,6 +99,28 @@ impl Groups {
     pub fn parts_of(&self, fit: usize) -> impl Iterator<Item = Range<usize>> {
         self.fits[fit].iter().map(|part| self.blocks[part.block].rows.clone())
     }
+
+    /// The parts of a fit, those joined that stand one behind the other: positions in [`Groups::cells`], and rows of the
+    /// fit's own matrices.
+    pub fn runs_of(&self, fit: usize) -> Vec<(Range<usize>, Range<usize>)> {
+        let mut runs: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        for (cells, part) in self.parts_of(fit).zip(&self.fits[fit]) {
+            match runs.last_mut() {
+                Some((before, rows)) if before.end == cells.start => {
+                    (before.end, rows.end) = (cells.end, part.rows.end);
+                }
+                _ => runs.push((cells, part.rows.clone())),
+            }
+        }
+        runs
+    }
+
+    /// Rows of `fit`'s own matrices that are `block`, if it has that block.
+    pub fn rows_of(&self, fit: usize, block: usize) -> Option<Range<usize>> {
+        let parts = &self.fits[fit];
+        let found = parts.binary_search_by_key(&block, |part| part.block).ok()?;
+        Some(parts[found].rows.clone())
+    }
 }
 
 #[cfg(test)]
@@ -119,12 +143,20 @@ mod tests {
         cells.sort_unstable();
         assert_eq!(cells, [0, 1, 2, 3, 4, 5]);
         assert_eq!(groups.blocks().len(), 4);
+        for fit in 0..fits.len() {
+            let runs = groups.runs_of(fit);
+            let joined: Vec<usize> = runs.iter().flat_map(|(cells, _)| cells.clone()).collect();
+            assert!(groups.parts_of(fit).flatten().eq(joined));
+            let rows = (0..groups.blocks().len()).filter_map(|block| groups.rows_of(fit, block));
+            assert!(rows.flatten().eq(0..groups.len_of(fit)));
+        }
     }
 
     #[test]
-    fn long_groups_are_cut() {
-        let groups = Groups::new(&[(0..2500).collect()]);
+    fn long_groups_are_cut_in_equal_blocks() {
+        let groups = Groups::new(&[(0..2501).collect()]);
         let lengths: Vec<usize> = groups.blocks().iter().map(|block| block.rows.len()).collect();
-        assert_eq!(lengths, [1024, 1024, 452]);
+        assert_eq!(lengths, [834, 834, 833]);
+        assert_eq!(groups.runs_of(0), [(0..2501, 0..2501)]);
     }
 }

@@ -6,6 +6,7 @@
 //! any other implementation against it.
 
 pub mod conformance;
+mod dual;
 mod exact;
 mod groups;
 mod pcg;

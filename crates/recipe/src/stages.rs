@@ -106,7 +106,7 @@ pub trait Stages {
     ) -> Result<Self::Shared, Self::Error>;
 
     /// K_f V for each fit f and V in `vectors`, where K_f is the kernel among the fit's cells; rows in the order of the
-    /// fit's parts. An entry of the kernel may be off by 1e-5.
+    /// fit's parts. A fit may be left out, and the number of columns may differ from fit to fit. An entry of the kernel may be off by 1e-5.
     fn shared_products(
         &mut self,
         kernel: &Self::Shared,
@@ -124,14 +124,13 @@ pub trait Stages {
         groups: &Groups,
     ) -> Result<Self::Preconditioner, Self::Error>;
 
-    /// The preconditioner of `fit` times `residual`, rows in the order of the fit's parts.
+    /// The preconditioner of each fit f times R in `residuals`; rows as in [`Stages::shared_products`].
     fn precondition(
         &mut self,
         preconditioner: &Self::Preconditioner,
         groups: &Groups,
-        fit: usize,
-        residual: &Self::Matrix,
-    ) -> Result<Self::Matrix, Self::Error>;
+        residuals: &[(usize, &Self::Matrix)],
+    ) -> Result<Vec<Self::Matrix>, Self::Error>;
 
     /// A copy that is the caller's.
     fn copy(&mut self, matrix: &Self::Matrix) -> Result<Self::Matrix, Self::Error>;
@@ -145,6 +144,27 @@ pub trait Stages {
         y_keep: (&mut Self::Matrix, &[f64]),
         x_take: (&Self::Matrix, &[f64]),
     ) -> Result<(), Self::Error>;
+
+    /// The columns of `matrix` named in `columns`, in that order.
+    fn select_columns(
+        &mut self,
+        matrix: &Self::Matrix,
+        columns: &[u32],
+    ) -> Result<Self::Matrix, Self::Error>;
+
+    /// Overwrites column `columns[k]` of `target` by column k of `source`.
+    fn put_columns(
+        &mut self,
+        target: &mut Self::Matrix,
+        columns: &[u32],
+        source: &Self::Matrix,
+    ) -> Result<(), Self::Error>;
+
+    /// Floating-point operations since the last call, a multiplication and an addition counted as two; zero where a
+    /// backend does not count.
+    fn take_flops(&mut self) -> f64 {
+        0.0
+    }
 
     /// Waits until all work is done.
     fn synchronize(&mut self) -> Result<(), Self::Error> {

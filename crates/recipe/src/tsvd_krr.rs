@@ -3,14 +3,12 @@
 use modality_data::Csr;
 use modality_harness::{
     clock::StageClock,
-    methods::{Solver, TsvdKrrParams},
-    protocol::Stage,
+    methods::TsvdKrrParams,
+    protocol::{Event, Stage},
 };
 use ndarray::{Array2, ArrayView2};
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
 
-use crate::{Groups, Stages, Tsvd, pcg};
+use crate::{Stages, Tsvd, dual::Ensemble};
 
 /// What is to be predicted from what.
 #[derive(Debug, Clone, Copy)]
@@ -69,10 +67,8 @@ pub fn tsvd_krr<S: Stages>(
         stages.standardize_rows(&mut test)
     })?;
     let (targets, components) = adt_scores(stages, problem, params, clock)?;
-    let coefficients = match params.solver {
-        Solver::Cholesky => by_cholesky(stages, problem, params, clock, &train, &targets)?,
-        Solver::Pcg => by_pcg(stages, problem, params, clock, &train, &targets)?,
-    };
+    let ensemble = Ensemble { problem, params, train: &train, targets: &targets };
+    let coefficients = ensemble.coefficients(stages, clock)?;
     timed(stages, clock, Stage::Predict, |stages| {
         let mut sum = stages.kernel_product(&test, &train, params.gamma, &coefficients)?;
         if let Some(components) = &components {
@@ -95,12 +91,31 @@ pub fn gex_scores<S: Stages>(
     seed: u64,
     clock: &mut StageClock<'_>,
 ) -> Outcome<S, (S::Matrix, S::Matrix)> {
-    timed(stages, clock, Stage::TsvdGex, |stages| {
-        if train.cols() <= n_components {
-            return Ok((stages.densify(train)?, stages.densify(test)?));
-        }
+    if train.cols() <= n_components {
+        return timed(stages, clock, Stage::TsvdGex, |stages| {
+            Ok((stages.densify(train)?, stages.densify(test)?))
+        });
+    }
+    let scores = timed(stages, clock, Stage::TsvdGex, |stages| {
         stages.tsvd_gex(train, test, n_components, seed)
-    })
+    })?;
+    let share = captured(stages, (&scores.0, &scores.1), (train, test));
+    clock.say(Event::Captured {
+        share: share.map_err(|error| Error::Stage(Stage::TsvdGex, error))?,
+    });
+    Ok(scores)
+}
+
+/// ||scores||_F over ||GEX||_F.
+fn captured<S: Stages>(
+    stages: &mut S,
+    scores: (&S::Matrix, &S::Matrix),
+    gex: (&Csr, &Csr),
+) -> Result<f64, S::Error> {
+    let squares = |gex: &Csr| gex.data().iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
+    let mut held = stages.column_dots(scores.0, scores.0)?;
+    held.extend(stages.column_dots(scores.1, scores.1)?);
+    Ok((held.iter().sum::<f64>() / (squares(gex.0) + squares(gex.1))).sqrt())
 }
 
 /// The targets of the fits and, unless the proteins are used as they are, V^T to map back.
@@ -121,119 +136,30 @@ fn adt_scores<S: Stages>(
     })
 }
 
-/// Dual coefficients of all fits, added up by training cell.
-fn by_cholesky<S: Stages>(
-    stages: &mut S,
-    problem: &Problem<'_>,
-    params: &TsvdKrrParams,
-    clock: &mut StageClock<'_>,
-    train: &S::Matrix,
-    targets: &S::Matrix,
-) -> Outcome<S, S::Matrix> {
-    let mut sum = no_coefficients(stages, problem, params)?;
-    let fits = problem.fits.len() as u64;
-    for (done, rows) in (1..).zip(problem.fits) {
-        add_by_cholesky(stages, params, clock, (train, targets), rows, &mut sum)?;
-        clock.progress(Stage::Solve, done, fits);
-    }
-    Ok(sum)
-}
-
-/// Adds the dual coefficients of the fit on the cells `rows`.
-fn add_by_cholesky<S: Stages>(
-    stages: &mut S,
-    params: &TsvdKrrParams,
-    clock: &mut StageClock<'_>,
-    (train, targets): (&S::Matrix, &S::Matrix),
-    rows: &[u32],
-    sum: &mut S::Matrix,
-) -> Outcome<S, ()> {
-    let kernel = timed(stages, clock, Stage::Kernel, |stages| {
-        let x = stages.gather_rows(train, rows)?;
-        stages.kernel(&x, params.gamma)
-    })?;
-    timed(stages, clock, Stage::Solve, |stages| {
-        let targets = stages.gather_rows(targets, rows)?;
-        let coefficients = stages.solve(kernel, params.alpha, &targets)?;
-        stages.scatter_add_rows(sum, rows, &coefficients)
-    })
-}
-
-/// The same by preconditioned conjugate gradients, from one kernel that all fits share. A fit that does not converge
-/// is solved by Cholesky factorisation.
-fn by_pcg<S: Stages>(
-    stages: &mut S,
-    problem: &Problem<'_>,
-    params: &TsvdKrrParams,
-    clock: &mut StageClock<'_>,
-    train: &S::Matrix,
-    targets: &S::Matrix,
-) -> Outcome<S, S::Matrix> {
-    let groups = Groups::new(problem.fits);
-    let cells: Vec<Vec<u32>> = (0..problem.fits.len()).map(|fit| groups.cells_of(fit)).collect();
-    let (x, kernel) = timed(stages, clock, Stage::Kernel, |stages| {
-        let x = stages.gather_rows(train, groups.cells())?;
-        let kernel = stages.shared_kernel(&x, params.gamma, &groups)?;
-        Ok((x, kernel))
-    })?;
-    let landmarks = landmarks(groups.cells().len(), params.landmarks, problem.seed);
-    let solved = timed(stages, clock, Stage::Solve, |stages| {
-        let kernel_params = (params.gamma, params.alpha);
-        let preconditioner = stages.preconditioner(&x, kernel_params, &landmarks, &groups)?;
-        let targets = cells
-            .iter()
-            .map(|cells| stages.gather_rows(targets, cells))
-            .collect::<Result<Vec<_>, _>>()?;
-        let accuracy = (params.alpha, params.tolerance);
-        pcg::solve(stages, &kernel, &preconditioner, &groups, accuracy, &targets)
-    })?;
-    drop(kernel);
-    let mut sum = no_coefficients(stages, problem, params)?;
-    for ((fit, solved), cells) in (1..).zip(solved).zip(&cells) {
-        if solved.converged {
-            timed(stages, clock, Stage::Solve, |stages| {
-                stages.scatter_add_rows(&mut sum, cells, &solved.coefficients)
-            })?;
-        } else {
-            clock.note(format!(
-                "fit {fit}: conjugate gradients did not reach a residual of {:e}; solved by Cholesky factorisation",
-                params.tolerance
-            ));
-            add_by_cholesky(stages, params, clock, (train, targets), cells, &mut sum)?;
-        }
-    }
-    Ok(sum)
-}
-
-/// Distinct positions among `cells`, ascending.
-fn landmarks(cells: usize, wanted: usize, seed: u64) -> Vec<u32> {
-    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
-    let sample = rand::seq::index::sample(rng, cells, wanted.min(cells));
-    let mut landmarks: Vec<u32> = sample.into_iter().map(|cell| cell as u32).collect();
-    landmarks.sort_unstable();
-    landmarks
-}
-
-fn no_coefficients<S: Stages>(
-    stages: &mut S,
-    problem: &Problem<'_>,
-    params: &TsvdKrrParams,
-) -> Outcome<S, S::Matrix> {
-    let columns = problem.train_adt.ncols().min(params.adt_components);
-    let zeros = stages.zeros(problem.train_gex.rows(), columns);
-    zeros.map_err(|error| Error::Stage(Stage::Solve, error))
-}
-
-fn timed<S: Stages, R>(
+pub(crate) fn timed<S: Stages, R>(
     stages: &mut S,
     clock: &mut StageClock<'_>,
     stage: Stage,
     work: impl FnOnce(&mut S) -> Result<R, S::Error>,
 ) -> Outcome<S, R> {
+    timed_during(stages, clock, stage, |stages, _| work(stages))
+}
+
+/// [`timed`] for work that tells how far it has come.
+pub(crate) fn timed_during<'a, S: Stages, R>(
+    stages: &mut S,
+    clock: &mut StageClock<'a>,
+    stage: Stage,
+    work: impl FnOnce(&mut S, &mut StageClock<'a>) -> Result<R, S::Error>,
+) -> Outcome<S, R> {
     clock
-        .time(stage, || {
-            let result = work(stages)?;
+        .during(stage, |clock| {
+            let result = work(stages, clock)?;
             stages.synchronize()?;
+            let flops = stages.take_flops();
+            if flops > 0.0 {
+                clock.count(flops);
+            }
             Ok(result)
         })
         .map_err(|error| Error::Stage(stage, error))

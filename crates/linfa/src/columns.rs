@@ -1,0 +1,83 @@
+//! Arithmetic on the columns of tall matrices in standard layout, each column with a scalar of its own.
+
+use ndarray::Array2;
+use pulp::Arch;
+use rayon::prelude::*;
+
+/// Rows that a thread takes at a time.
+const ROWS: usize = 1024;
+
+/// The inner product of each column of `a` with that of `b`, added up in float64: within a block of rows, then block by
+/// block, so that the number of threads does not matter.
+pub(crate) fn dots(a: &Array2<f32>, b: &Array2<f32>) -> Vec<f64> {
+    let columns = a.ncols();
+    let of_block = |(a, b): (&[f32], &[f32])| {
+        let mut sums = vec![0.0; columns];
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (a, b) in a.chunks_exact(columns).zip(b.chunks_exact(columns)) {
+                    for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+                        *sum += f64::from(a) * f64::from(b);
+                    }
+                }
+            },
+        );
+        sums
+    };
+    let blocks = blocks(a).into_par_iter().zip(blocks(b)).map(of_block);
+    let mut sums = vec![0.0; columns];
+    for block in blocks.collect::<Vec<_>>() {
+        sums.iter_mut().zip(block).for_each(|(sum, dot)| *sum += dot);
+    }
+    sums
+}
+
+/// Y = Y diag(`keep`) + X diag(`take`).
+pub(crate) fn combine((y, keep): (&mut Array2<f32>, &[f64]), (x, take): (&Array2<f32>, &[f64])) {
+    let columns = keep.len();
+    blocks_mut(y).into_par_iter().zip(blocks(x)).for_each(|(y, x)| {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (y, x) in y.chunks_exact_mut(columns).zip(x.chunks_exact(columns)) {
+                    for (((y, &x), &keep), &take) in y.iter_mut().zip(x).zip(keep).zip(take) {
+                        *y = (f64::from(*y) * keep + f64::from(x) * take) as f32;
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// The columns of `matrix` named in `wanted`, in that order.
+pub(crate) fn select(matrix: &Array2<f32>, wanted: &[u32]) -> Array2<f32> {
+    let (columns, mut selected) = (matrix.ncols(), Array2::zeros((matrix.nrows(), wanted.len())));
+    blocks_mut(&mut selected).into_par_iter().zip(blocks(matrix)).for_each(|(to, from)| {
+        for (to, from) in to.chunks_exact_mut(wanted.len()).zip(from.chunks_exact(columns)) {
+            to.iter_mut().zip(wanted).for_each(|(to, &column)| *to = from[column as usize]);
+        }
+    });
+    selected
+}
+
+/// Overwrites column `wanted[k]` of `target` by column k of `source`.
+pub(crate) fn put(target: &mut Array2<f32>, wanted: &[u32], source: &Array2<f32>) {
+    let columns = target.ncols();
+    blocks_mut(target).into_par_iter().zip(blocks(source)).for_each(|(to, from)| {
+        for (to, from) in to.chunks_exact_mut(columns).zip(from.chunks_exact(wanted.len())) {
+            from.iter().zip(wanted).for_each(|(&from, &column)| to[column as usize] = from);
+        }
+    });
+}
+
+/// Blocks of rows, one behind the other; none of a matrix without columns.
+fn blocks(matrix: &Array2<f32>) -> Vec<&[f32]> {
+    let length = (ROWS * matrix.ncols()).max(1);
+    matrix.as_slice().map(|values| values.chunks(length).collect()).unwrap_or_default()
+}
+
+fn blocks_mut(matrix: &mut Array2<f32>) -> Vec<&mut [f32]> {
+    let length = (ROWS * matrix.ncols()).max(1);
+    matrix.as_slice_mut().map(|values| values.chunks_mut(length).collect()).unwrap_or_default()
+}

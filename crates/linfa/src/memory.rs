@@ -1,0 +1,192 @@
+//! Peak memory of a run, from the shapes of its data alone. In bytes; good to about a tenth. A fit that does not converge
+//! and is solved otherwise may take more.
+
+use modality_data::prepared;
+use modality_harness::{
+    methods::{KernelEntries, Solver, TsvdKrrParams},
+    protocol::RunSpec,
+    runner::Expected,
+};
+use modality_recipe::Groups;
+
+use crate::{SharedKernel, baselines, subspace};
+
+const FLOAT: usize = size_of::<f32>();
+const DOUBLE: usize = size_of::<f64>();
+/// The program itself, and what no formula below counts.
+const PROGRAM: usize = 8 << 20;
+
+/// Shapes of a run's data.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Training cells of the run.
+    pub train_cells: usize,
+    /// Test cells.
+    pub test_cells: usize,
+    /// Columns of the GEX matrices.
+    pub genes: usize,
+    /// Columns of the ADT matrix.
+    pub proteins: usize,
+    /// Nonzeros of both GEX matrices; of some of the training cells, their share of all.
+    pub nonzeros: usize,
+}
+
+/// What TSVD + KRR takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// While the fits are solved, beside the kernel matrix.
+    solving: u64,
+    /// At the peak of all other stages.
+    elsewhere: u64,
+    /// The kernel matrix: all of it, and what of it must be there.
+    kernel: (u64, u64),
+}
+
+impl Shape {
+    /// Of what `spec` names.
+    ///
+    /// # Errors
+    /// Those of the prepared data set, naming the file.
+    pub fn of(spec: &RunSpec) -> modality_data::Result<Self> {
+        let manifest = prepared::manifest_in(&spec.dataset)?;
+        let (train, test) = prepared::nonzeros(&spec.dataset)?;
+        let train_cells = spec.cells.as_ref().map_or(manifest.train_cells, Vec::len);
+        let share = train_cells as f64 / manifest.train_cells as f64;
+        Ok(Self {
+            train_cells,
+            test_cells: manifest.test_cells,
+            genes: manifest.genes.len(),
+            proteins: manifest.proteins.len(),
+            nonzeros: (train as f64 * share) as usize + test,
+        })
+    }
+
+    fn cells(&self) -> usize {
+        self.train_cells + self.test_cells
+    }
+
+    /// The program with its inputs and predictions.
+    pub fn inputs(&self) -> u64 {
+        let gex = self.nonzeros * (FLOAT + size_of::<u32>()) + self.cells() * size_of::<usize>();
+        let adt = (self.train_cells + self.test_cells) * self.proteins * FLOAT;
+        (PROGRAM + gex + adt) as u64
+    }
+
+    /// Up to the scores of gene expression, which are there from then on.
+    pub fn tsvd(&self, n_components: usize) -> u64 {
+        // The copy of the matrix in tiles has 16-bit indices.
+        let tiles = self.nonzeros * (FLOAT + size_of::<u16>());
+        let basis = subspace::workspace(self.genes, n_components) * FLOAT;
+        // A V, A V rotated and that in another order, at the end.
+        let scores = self.scores(n_components);
+        self.inputs() + (tiles + basis.max(scores) + 2 * scores) as u64
+    }
+
+    /// Of the nearest neighbours among all training cells.
+    pub fn knn(&self, n_components: usize) -> u64 {
+        let products = baselines::TILE * self.train_cells * FLOAT;
+        self.tsvd(n_components).max(self.inputs() + (products + self.scores(n_components)) as u64)
+    }
+
+    fn scores(&self, n_components: usize) -> usize {
+        self.cells() * n_components.min(self.genes) * FLOAT
+    }
+}
+
+impl Needs {
+    /// Of TSVD + KRR with these fits.
+    pub fn of_tsvd_krr(
+        shape: &Shape,
+        params: &TsvdKrrParams,
+        fits: &[Vec<u32>],
+        threads: usize,
+    ) -> Self {
+        let targets = params.adt_components.min(shape.proteins);
+        let columns =
+            |fits: &[Vec<u32>]| fits.iter().map(Vec::len).sum::<usize>() * targets * FLOAT;
+        let longest = fits.iter().map(Vec::len).max().unwrap_or(0);
+        let scores = shape.scores(params.gex_components);
+        let common = shape.inputs() as usize + scores + 2 * shape.train_cells * targets * FLOAT;
+        let (solving, kernel) = match params.solver {
+            Solver::Cholesky => {
+                let whole = (longest * longest * FLOAT) as u64;
+                (longest * (params.gex_components + 2 * targets) * FLOAT, (whole, whole))
+            }
+            Solver::Pcg => {
+                let m = params.landmarks(shape.train_cells);
+                let square = m * m * DOUBLE;
+                let factor = shape.train_cells * m * FLOAT;
+                // Targets, dual coefficients, solution, residual, direction and its product.
+                let vectors = 6 * columns(fits);
+                // A Gram matrix in float32 a fit, and its factor.
+                let squares = (fits.len() + threads) * square + (fits.len() + 1) * square / 2;
+                let all = match params.kernel {
+                    KernelEntries::Kept => SharedKernel::bytes(&Groups::new(fits)),
+                    KernelEntries::Formed => 0,
+                };
+                (2 * scores + factor + squares + vectors, (all, 0))
+            }
+        };
+        Self {
+            solving: (common + solving) as u64,
+            elsewhere: shape.tsvd(params.gex_components),
+            kernel,
+        }
+    }
+
+    /// What is left for a kernel matrix if the run may come to `allowed`.
+    pub fn room(&self, allowed: u64) -> u64 {
+        allowed.saturating_sub(self.solving)
+    }
+
+    /// What a kernel matrix takes of that.
+    pub fn kernel(&self, allowed: u64) -> u64 {
+        self.room(allowed).clamp(self.kernel.1, self.kernel.0)
+    }
+
+    /// With `allowed` bytes for the run.
+    pub fn expected(&self, allowed: u64) -> Expected {
+        let peak = |kernel: u64| self.elsewhere.max(self.solving + kernel);
+        Expected { peak: peak(self.kernel(allowed)), least: peak(self.kernel.1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: Shape = Shape {
+        train_cells: 4000,
+        test_cells: 500,
+        genes: 3000,
+        proteins: 90,
+        nonzeros: 1_000_000,
+    };
+
+    fn needs(params: &TsvdKrrParams) -> Needs {
+        let fits: Vec<Vec<u32>> =
+            (0..2).map(|half| (half * 2000..(half + 1) * 2000).collect()).collect();
+        Needs::of_tsvd_krr(&SHAPE, params, &fits, 2)
+    }
+
+    #[test]
+    fn the_kernel_takes_what_is_left() {
+        let params = TsvdKrrParams { landmarks: Some(100), ..TsvdKrrParams::default() };
+        let needs = needs(&params);
+        let all = needs.kernel(u64::MAX);
+        // Two halves of 2,000 cells that share no tile: lower triangles, 16 bits an entry, and blocks on the diagonal.
+        assert!((8_000_000..12_000_000).contains(&all), "{all}");
+        assert_eq!(needs.expected(u64::MAX).peak, needs.elsewhere.max(needs.solving + all));
+        assert_eq!(needs.kernel(needs.solving + 1_000_000), 1_000_000);
+        assert_eq!(needs.kernel(0), 0);
+        let formed = TsvdKrrParams { kernel: KernelEntries::Formed, ..params };
+        assert_eq!(self::needs(&formed).kernel(u64::MAX), 0);
+    }
+
+    #[test]
+    fn a_whole_kernel_cannot_be_had_in_part() {
+        let needs = needs(&TsvdKrrParams { solver: Solver::Cholesky, ..TsvdKrrParams::default() });
+        assert_eq!((needs.kernel(0), needs.kernel(u64::MAX)), (16_000_000, 16_000_000));
+        assert_eq!(needs.expected(0).least, needs.expected(u64::MAX).peak);
+    }
+}

@@ -1,0 +1,173 @@
+//! The dual coefficients of an ensemble.
+
+use modality_harness::{
+    clock::StageClock,
+    methods::{Solver, TsvdKrrParams},
+    protocol::Stage,
+};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    Groups, Stages,
+    pcg::{self, System},
+    tsvd_krr::{Error, Outcome, Problem, timed, timed_during},
+};
+
+/// How many times more landmarks fits get that do not converge.
+const MORE: usize = 2;
+/// Of the way to the solution.
+const PERCENT: f64 = 100.0;
+
+/// Kernel ridge regressions of `targets` on `train`, one for each fit of the problem.
+pub(crate) struct Ensemble<'a, 'p, M> {
+    pub(crate) problem: &'a Problem<'p>,
+    pub(crate) params: &'a TsvdKrrParams,
+    /// Training cells x components, standardised.
+    pub(crate) train: &'a M,
+    /// Training cells x targets.
+    pub(crate) targets: &'a M,
+}
+
+/// What conjugate gradients need, made once for all fits.
+struct Shared<S: Stages> {
+    groups: Groups,
+    /// Training cells of each fit, in the order of its parts.
+    cells: Vec<Vec<u32>>,
+    /// Scores in the order of the groups.
+    x: S::Matrix,
+    kernel: S::Shared,
+}
+
+impl<M> Ensemble<'_, '_, M> {
+    /// The dual coefficients of all fits added up: training cells x targets.
+    ///
+    /// # Errors
+    /// [`Error::Stage`] with the backend's reason.
+    pub(crate) fn coefficients<S: Stages<Matrix = M>>(
+        &self,
+        stages: &mut S,
+        clock: &mut StageClock<'_>,
+    ) -> Outcome<S, M> {
+        let columns = self.problem.train_adt.ncols().min(self.params.adt_components);
+        let zeros = stages.zeros(self.problem.train_gex.rows(), columns);
+        let mut sum = zeros.map_err(|error| Error::Stage(Stage::Solve, error))?;
+        match self.params.solver {
+            Solver::Cholesky => self.add_by_cholesky(stages, clock, self.problem.fits, &mut sum)?,
+            Solver::Pcg => self.add_by_pcg(stages, clock, &mut sum)?,
+        }
+        Ok(sum)
+    }
+
+    /// By Cholesky factorisation, one fit after the other.
+    fn add_by_cholesky<S: Stages<Matrix = M>>(
+        &self,
+        stages: &mut S,
+        clock: &mut StageClock<'_>,
+        fits: &[Vec<u32>],
+        sum: &mut M,
+    ) -> Outcome<S, ()> {
+        for (done, rows) in (1..).zip(fits) {
+            let kernel = timed(stages, clock, Stage::Kernel, |stages| {
+                let x = stages.gather_rows(self.train, rows)?;
+                stages.kernel(&x, self.params.gamma)
+            })?;
+            timed(stages, clock, Stage::Solve, |stages| {
+                let targets = stages.gather_rows(self.targets, rows)?;
+                let coefficients = stages.solve(kernel, self.params.alpha, &targets)?;
+                stages.scatter_add_rows(sum, rows, &coefficients)
+            })?;
+            clock.progress(Stage::Solve, done, fits.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// By preconditioned conjugate gradients, from one kernel that all fits share. A fit that does not converge is tried
+    /// again with more landmarks, and then solved by Cholesky factorisation.
+    fn add_by_pcg<S: Stages<Matrix = M>>(
+        &self,
+        stages: &mut S,
+        clock: &mut StageClock<'_>,
+        sum: &mut M,
+    ) -> Outcome<S, ()> {
+        let shared = self.share(stages, clock)?;
+        let all = shared.groups.cells().len();
+        let landmarks = self.params.landmarks(all);
+        let fits: Vec<usize> = (0..shared.cells.len()).collect();
+        let mut left = self.attempt(stages, clock, &shared, (landmarks, &fits), sum)?;
+        if !left.is_empty() && landmarks < all {
+            let more = all.min(MORE * landmarks);
+            clock.note(format!("{}; tried with {more} landmarks", self.failure(&left)));
+            left = self.attempt(stages, clock, &shared, (more, &left), sum)?;
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        clock.note(format!("{}; solved by Cholesky factorisation", self.failure(&left)));
+        let cells: Vec<Vec<u32>> = left.iter().map(|&fit| shared.cells[fit].clone()).collect();
+        drop(shared);
+        self.add_by_cholesky(stages, clock, &cells, sum)
+    }
+
+    fn share<S: Stages<Matrix = M>>(
+        &self,
+        stages: &mut S,
+        clock: &mut StageClock<'_>,
+    ) -> Outcome<S, Shared<S>> {
+        let groups = Groups::new(self.problem.fits);
+        let cells = (0..self.problem.fits.len()).map(|fit| groups.cells_of(fit)).collect();
+        timed(stages, clock, Stage::Kernel, |stages| {
+            let x = stages.gather_rows(self.train, groups.cells())?;
+            let kernel = stages.shared_kernel(&x, self.params.gamma, &groups)?;
+            Ok(Shared { groups, cells, x, kernel })
+        })
+    }
+
+    /// Solves `fits` with so many landmarks and adds those that converge; gives those that do not.
+    fn attempt<S: Stages<Matrix = M>>(
+        &self,
+        stages: &mut S,
+        clock: &mut StageClock<'_>,
+        shared: &Shared<S>,
+        (landmarks, fits): (usize, &[usize]),
+        sum: &mut M,
+    ) -> Outcome<S, Vec<usize>> {
+        let Shared { groups, cells, x, kernel } = shared;
+        let TsvdKrrParams { gamma, alpha, tolerance, .. } = *self.params;
+        let landmarks = draw(landmarks, groups.cells().len(), self.problem.seed);
+        timed_during(stages, clock, Stage::Solve, |stages, clock| {
+            let preconditioner = &stages.preconditioner(x, (gamma, alpha), &landmarks, groups)?;
+            let system = System { kernel, preconditioner, groups, alpha, tolerance };
+            let gather = |&fit: &usize| Ok((fit, stages.gather_rows(self.targets, &cells[fit])?));
+            let targets = fits.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
+            let mut watch = |share: f64| {
+                clock.progress(Stage::Solve, (share * PERCENT).round() as u64, PERCENT as u64);
+            };
+            let solved = pcg::solve(stages, &system, &targets, &mut watch)?;
+            let mut left = Vec::new();
+            for (solved, &fit) in solved.into_iter().zip(fits) {
+                if solved.converged {
+                    stages.scatter_add_rows(sum, &cells[fit], &solved.coefficients)?;
+                } else {
+                    left.push(fit);
+                }
+            }
+            Ok(left)
+        })
+    }
+
+    fn failure(&self, fits: &[usize]) -> String {
+        let fits: Vec<String> = fits.iter().map(|fit| (fit + 1).to_string()).collect();
+        let (fits, tolerance) = (fits.join(", "), self.params.tolerance);
+        format!("fits {fits}: conjugate gradients did not reach a residual of {tolerance:e}")
+    }
+}
+
+/// So many distinct positions among `cells`, ascending.
+fn draw(landmarks: usize, cells: usize, seed: u64) -> Vec<u32> {
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+    let sample = rand::seq::index::sample(rng, cells, landmarks.min(cells));
+    let mut landmarks: Vec<u32> = sample.into_iter().map(|cell| cell as u32).collect();
+    landmarks.sort_unstable();
+    landmarks
+}
