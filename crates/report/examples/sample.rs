@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("crowd", samples::crowd()),
         ("sweep", samples::sweep()),
         ("validated", samples::validated_study()),
+        ("scaling", samples::scaling()),
     ];
     for (name, records) in variants {
         let report = Report::new(

@@ -2,12 +2,12 @@
 
 use modality_harness::{
     protocol::Epoch,
-    record::{RunRecord, Status},
+    record::{RunRecord, StageTime, Status},
 };
 use serde::Serialize;
 
 use crate::{
-    Result,
+    Line, Point, Result, Series, Summary,
     summary::{reason, scored},
 };
 
@@ -42,9 +42,14 @@ struct Values<'a> {
     peak_rss_mb: Option<f64>,
     peak_gpu_mb: Option<f64>,
     note: &'a str,
+    expected_rss_mb: Option<f64>,
+    memory_mb: Option<u64>,
+    product_gflops: Option<f64>,
+    captured: Option<f64>,
+    cells: Option<usize>,
 }
 
-const VALUES: [&str; 14] = [
+const VALUES: [&str; 19] = [
     "status",
     "rmse",
     "mae",
@@ -59,7 +64,31 @@ const VALUES: [&str; 14] = [
     "peak_rss_mb",
     "peak_gpu_mb",
     "note",
+    "expected_rss_mb",
+    "memory_mb",
+    "product_gflops",
+    "captured",
+    "cells",
 ];
+
+#[derive(Serialize)]
+struct Scaled<'a> {
+    study: &'a str,
+    dataset: &'a str,
+    synthetic: bool,
+    method: &'a str,
+    variant: &'a str,
+    backend: &'a str,
+    quantity: &'static str,
+    of: &'static str,
+    cells: usize,
+    repeats: usize,
+    median: f64,
+    min: f64,
+    max: f64,
+    fitted: f64,
+    exponent: f64,
+}
 
 pub(crate) fn results(records: &[RunRecord]) -> Result<Vec<u8>> {
     let mut writer = writer(&VALUES)?;
@@ -70,10 +99,11 @@ pub(crate) fn results(records: &[RunRecord]) -> Result<Vec<u8>> {
 }
 
 pub(crate) fn stages(records: &[RunRecord]) -> Result<Vec<u8>> {
-    let mut writer = writer(&["stage", "seconds"])?;
+    let mut writer = writer(&["stage", "seconds", "peak_rss_mb", "flops"])?;
     for record in records.iter().filter_map(scored) {
         for time in &record.stages {
-            writer.serialize((key(record), time.stage.name(), time.seconds))?;
+            let StageTime { stage, seconds, peak_rss_mb, flops } = time;
+            writer.serialize((key(record), stage.name(), seconds, peak_rss_mb, flops))?;
         }
     }
     bytes(writer)
@@ -87,6 +117,37 @@ pub(crate) fn epochs(records: &[RunRecord]) -> Result<Vec<u8>> {
         }
     }
     bytes(writer)
+}
+
+pub(crate) fn scaling(summary: &Summary) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let lines = summary.series.iter().flat_map(|of| of.lines.iter().map(move |line| (of, line)));
+    for (series, line) in lines {
+        for point in &line.points {
+            writer.serialize(scaled(summary, series, line, point))?;
+        }
+    }
+    bytes(writer)
+}
+
+fn scaled<'a>(summary: &'a Summary, series: &'a Series, line: &Line, point: &Point) -> Scaled<'a> {
+    Scaled {
+        study: &summary.study,
+        dataset: &summary.dataset.name,
+        synthetic: summary.dataset.synthetic,
+        method: &series.method,
+        variant: &series.variant,
+        backend: &series.backend,
+        quantity: line.quantity.name(),
+        of: line.name(),
+        cells: point.cells,
+        repeats: point.repeats,
+        median: point.value.median,
+        min: point.value.min,
+        max: point.value.max,
+        fitted: line.fit.at(point.cells),
+        exponent: line.fit.exponent,
+    }
 }
 
 fn key(record: &RunRecord) -> Key<'_> {
@@ -122,6 +183,11 @@ fn values(record: &RunRecord) -> Values<'_> {
         peak_rss_mb: ran.and_then(|usage| usage.peak_rss_mb),
         peak_gpu_mb: ran.and_then(|usage| usage.peak_gpu_mb),
         note: if ok.is_some() { record.note.trim() } else { reason(record) },
+        expected_rss_mb: record.usage.expected_rss_mb,
+        memory_mb: record.memory_mb,
+        product_gflops: record.usage.product_gflops,
+        captured: record.captured,
+        cells: record.cells,
     }
 }
 

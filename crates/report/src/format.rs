@@ -15,8 +15,8 @@ pub(crate) fn count(value: usize) -> String {
     text
 }
 
-/// Three significant digits, never more than milliseconds, without a unit.
-pub(crate) fn seconds(value: f64) -> String {
+/// Three significant digits, never more than three decimals: seconds, or 10^9 operations.
+pub(crate) fn number(value: f64) -> String {
     match value {
         v if v < 0.9995 => format!("{v:.3}"),
         v if v < 9.995 => format!("{v:.2}"),
@@ -25,10 +25,11 @@ pub(crate) fn seconds(value: f64) -> String {
     }
 }
 
-/// As one says it: `420 ms`, `4.2 s`, `1 min 9 s`, `1 h 9 min`.
+/// As one says it: `35 µs`, `420 ms`, `4.2 s`, `1 min 9 s`, `1 h 9 min`.
 pub(crate) fn duration(value: f64) -> String {
     let whole = value.round() as u64;
     match value {
+        v if v > 0.0 && v < 5e-5 => format!("{:.0} \u{b5}s", v * 1e6),
         v if v < 0.0095 => format!("{:.1} ms", v * 1e3),
         v if v < 0.9995 => format!("{:.0} ms", v * 1e3),
         v if v < 9.95 => format!("{v:.1} s"),
@@ -55,6 +56,21 @@ pub(crate) fn memory(mebibytes: f64) -> String {
         m if m < 102_348.8 => format!("{:.1} GiB", m / 1024.0),
         m => format!("{} GiB", count((m / 1024.0).round() as usize)),
     }
+}
+
+/// Three significant digits, however small.
+pub(crate) fn digits(value: f64) -> String {
+    let decimals = 2.0 - value.abs().log10().floor();
+    match decimals {
+        d if d > 3.0 && d.is_finite() => format!("{value:.0$}", d as usize),
+        _ => number(value),
+    }
+}
+
+/// Two decimals; nothing is a little less than zero.
+pub(crate) fn exponent(value: f64) -> String {
+    let text = format!("{value:.2}");
+    if text == "-0.00" { "0.00".to_owned() } else { text }
 }
 
 /// The range, where it is visible at the precision of `show`.
@@ -103,7 +119,12 @@ mod tests {
     #[test]
     fn numbers() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        let times = [0.0, 0.4199, 0.9996, 9.994, 9.996, 99.96, 4141.4].map(seconds);
+        assert_eq!(
+            [0.0, 3.449e-5, 0.0123, 1234.5].map(digits),
+            ["0.000", "0.0000345", "0.0123", "1,235"]
+        );
+        assert_eq!([1.926, -0.001, -0.5].map(exponent), ["1.93", "0.00", "-0.50"]);
+        let times = [0.0, 0.4199, 0.9996, 9.994, 9.996, 99.96, 4141.4].map(number);
         assert_eq!(times, ["0.000", "0.420", "1.00", "9.99", "10.0", "100", "4,141"]);
         assert_eq!(
             [512.0, 1023.4, 1536.0, 204_800.0].map(memory),
@@ -114,8 +135,11 @@ mod tests {
     #[test]
     fn durations_carry_into_the_next_unit() {
         let said =
-            [0.0004, 0.42, 0.9996, 4.21, 59.4, 59.6, 69.0, 3599.6, 4141.0, 7200.0].map(duration);
+            [0.0, 3.4e-5, 0.0004, 0.42, 0.9996, 4.21, 59.4, 59.6, 69.0, 3599.6, 4141.0, 7200.0]
+                .map(duration);
         let wanted = [
+            "0.0 ms",
+            "34 \u{b5}s",
             "0.4 ms",
             "420 ms",
             "1.0 s",

@@ -1,9 +1,13 @@
 //! Tables as text, before a page or a terminal lays them out.
 
-use std::collections::BTreeSet;
+mod cost;
+
+use std::{borrow::Cow, collections::BTreeSet};
 
 use modality_harness::protocol::Stage;
 use serde::Serialize;
+
+pub(crate) use cost::{captured, efficiency, exponents, learning, memory};
 
 use crate::{Curve, Row, Spread, Summary, curves::by_fold, format};
 
@@ -19,7 +23,7 @@ pub(crate) struct Grid {
 
 #[derive(Serialize)]
 pub(crate) struct Column {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) numeric: bool,
 }
 
@@ -52,11 +56,11 @@ impl Cell {
 }
 
 fn text(name: &'static str) -> Column {
-    Column { name, numeric: false }
+    Column { name: name.into(), numeric: false }
 }
 
-fn number(name: &'static str) -> Column {
-    Column { name, numeric: true }
+fn number(name: impl Into<Cow<'static, str>>) -> Column {
+    Column { name: name.into(), numeric: true }
 }
 
 /// What the terminal shows, and the start of what the pages show.
@@ -76,9 +80,9 @@ pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
             Cell::plain(row.label()),
             Cell::plain(&row.backend),
             Cell::spread(&row.scores.rmse, |rmse| format!("{rmse:.decimals$}")),
-            Cell::spread(&row.train_s, format::seconds),
-            Cell::plain(format::seconds(row.predict_s.median)),
-            Cell::plain(format::seconds(row.total_s.median)),
+            Cell::spread(&row.train_s, format::number),
+            Cell::plain(format::number(row.predict_s.median)),
+            Cell::plain(format::number(row.total_s.median)),
             Cell::plain(peak_memory(row)),
             Cell::plain(&row.device),
         ]
@@ -92,7 +96,7 @@ pub(crate) fn full_results(summary: &Summary) -> Grid {
     grid.columns.insert(6, number("CPU s"));
     grid.columns.push(number("Repeats"));
     for (cells, row) in grid.rows.iter_mut().zip(&summary.rows) {
-        cells.insert(6, Cell::plain(format::seconds(row.cpu_s.median)));
+        cells.insert(6, Cell::plain(format::number(row.cpu_s.median)));
         cells.push(Cell::plain(row.repeats.to_string()));
     }
     grid
@@ -107,7 +111,7 @@ pub(crate) fn stages(summary: &Summary) -> Grid {
         .chain(shown.iter().map(|stage| number(stage.name())));
     let rows = summary.rows.iter().map(|row| {
         let seconds = |stage| {
-            row.stages.get(stage).map_or(String::new(), |spread| format::seconds(spread.median))
+            row.stages.get(stage).map_or(String::new(), |spread| format::number(spread.median))
         };
         named(row, shown.iter().map(seconds))
     });

@@ -23,12 +23,16 @@
 
 mod curves;
 mod delimited;
+mod efficiency;
 mod error;
 mod figure;
 mod format;
 mod grid;
 mod order;
 mod page;
+mod row;
+mod scaling;
+mod spread;
 mod summary;
 mod table;
 mod template;
@@ -38,9 +42,13 @@ use std::{io::ErrorKind, path::Path};
 use modality_harness::{files, record::RunRecord};
 
 pub use curves::Curve;
+pub use efficiency::{ProductRate, Work};
 pub use error::{Error, Result};
 use page::Figures;
-pub use summary::{Machine, Missing, Row, Scores, Spread, Summary};
+pub use row::{Row, Scores};
+pub use scaling::{Line, Point, Power, Quantity, Series};
+pub use spread::Spread;
+pub use summary::{Machine, Missing, Summary};
 
 /// What stands over a report and under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +156,31 @@ impl Report {
         self.curves_svg()?.map(|svg| figure::png(&svg)).transpose()
     }
 
+    /// Time and memory against the number of training cells; none without a method on a backend at three or more.
+    ///
+    /// # Errors
+    /// As [`Report::figure_svg`].
+    pub fn scaling_svg(&self) -> Result<Option<String>> {
+        figure::scaling_svg(&self.summary)
+    }
+
+    /// [`Report::scaling_svg`], rasterised at two pixels a unit.
+    ///
+    /// # Errors
+    /// As [`Report::figure_svg`].
+    pub fn scaling_png(&self) -> Result<Option<Vec<u8>>> {
+        self.scaling_svg()?.map(|svg| figure::png(&svg)).transpose()
+    }
+
+    /// One line a point of [`Report::scaling_svg`] and of the lines that it leaves out, beside the power of the number
+    /// of training cells that was fitted.
+    ///
+    /// # Errors
+    /// [`Error::Csv`].
+    pub fn scaling_csv(&self) -> Result<Option<Vec<u8>>> {
+        (!self.summary.series.is_empty()).then(|| delimited::scaling(&self.summary)).transpose()
+    }
+
     /// The Markdown page; it shows the figures and links the CSV files that are beside it.
     ///
     /// # Errors
@@ -161,37 +194,44 @@ impl Report {
     /// # Errors
     /// As [`Report::figure_svg`].
     pub fn html(&self) -> Result<String> {
-        let (figure, curves) = (self.figure_svg()?, self.curves_svg()?);
-        let figures = Figures { figure: &figure, curves: curves.as_deref() };
-        page::html(&self.heading(), &self.summary, figures)
+        let figures = [Some(self.figure_svg()?), self.curves_svg()?, self.scaling_svg()?];
+        let [figure, curves, scaling] = figures.each_ref().map(Option::as_deref);
+        page::html(&self.heading(), &self.summary, Figures { figure, curves, scaling })
     }
 
     /// Writes `results.csv`, `stages.csv`, `figure.svg`, `figure.png`, `report.md` and `report.html` into `folder`,
     /// which is made if it is not there; where there are epochs, `epochs.csv`, `curves.svg` and `curves.png` too, and
-    /// where there are none, removes those of an earlier report. Everything is rendered before the first file is
-    /// touched, and each file is written whole or not at all.
+    /// where there are several numbers of training cells, `scaling.csv`, `scaling.svg` and `scaling.png`; where there
+    /// are none, removes those of an earlier report. Everything is rendered before the first file is touched, and each
+    /// file is written whole or not at all.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Write`], naming the file; otherwise as the single parts.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let (figure, curves) = (self.figure_svg()?, self.curves_svg()?);
-        let figures = Figures { figure: &figure, curves: curves.as_deref() };
-        let html = page::html(&self.heading(), &self.summary, figures)?;
-        let outputs = [
-            ("results.csv", Some(self.results_csv()?)),
-            ("stages.csv", Some(self.stages_csv()?)),
-            ("epochs.csv", self.epochs_csv()?),
-            ("figure.png", Some(figure::png(&figure)?)),
-            ("curves.png", curves.as_deref().map(figure::png).transpose()?),
-            ("report.md", Some(self.markdown()?.into_bytes())),
-            ("report.html", Some(html.into_bytes())),
-            ("figure.svg", Some(figure.into_bytes())),
-            ("curves.svg", curves.map(String::into_bytes)),
+        let drawn = [
+            ("figure", Some(self.figure_svg()?)),
+            ("curves", self.curves_svg()?),
+            ("scaling", self.scaling_svg()?),
         ];
+        let [figure, curves, scaling] = drawn.each_ref().map(|(_, svg)| svg.as_deref());
+        let figures = Figures { figure, curves, scaling };
+        let html = page::html(&self.heading(), &self.summary, figures)?;
+        let mut outputs = vec![
+            ("results.csv".to_owned(), Some(self.results_csv()?)),
+            ("stages.csv".to_owned(), Some(self.stages_csv()?)),
+            ("epochs.csv".to_owned(), self.epochs_csv()?),
+            ("scaling.csv".to_owned(), self.scaling_csv()?),
+            ("report.md".to_owned(), Some(self.markdown()?.into_bytes())),
+            ("report.html".to_owned(), Some(html.into_bytes())),
+        ];
+        for (name, svg) in drawn {
+            outputs.push((format!("{name}.png"), svg.as_deref().map(figure::png).transpose()?));
+            outputs.push((format!("{name}.svg"), svg.map(String::into_bytes)));
+        }
         std::fs::create_dir_all(folder)
             .map_err(|source| Error::Io { path: folder.to_owned(), source })?;
         for (name, bytes) in outputs {
-            let path = folder.join(name);
+            let path = folder.join(&name);
             match bytes {
                 Some(bytes) => files::write(&path, &bytes)?,
                 None => remove(&path)?,

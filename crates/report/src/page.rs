@@ -4,16 +4,17 @@ use modality_harness::protocol::{Phase, Stage};
 use serde::Serialize;
 
 use crate::{
-    Heading, Result, Row, Summary, figure, format,
+    Heading, ProductRate, Result, Row, Summary, figure, format,
     grid::{self, Grid},
     template,
 };
 
 /// The figures of a page that holds them itself.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Figures<'a> {
-    pub(crate) figure: &'a str,
+    pub(crate) figure: Option<&'a str>,
     pub(crate) curves: Option<&'a str>,
+    pub(crate) scaling: Option<&'a str>,
 }
 
 /// What the validation error is not.
@@ -36,6 +37,14 @@ struct Page<'a> {
     curves_says: String,
     folds: Grid,
     folds_note: &'static str,
+    scaling: Option<&'a str>,
+    scaling_says: String,
+    exponents: Grid,
+    learning: Grid,
+    efficiency: Grid,
+    efficiency_note: String,
+    memory: Grid,
+    captured: Grid,
     reading: Vec<String>,
     dataset: Dataset<'a>,
     machines: Vec<Machine>,
@@ -70,7 +79,7 @@ pub(crate) struct Missing<'a> {
 }
 
 pub(crate) fn markdown(heading: &Heading<'_>, summary: &Summary) -> Result<String> {
-    template::render("report.md", page(heading, summary, None))
+    template::render("report.md", page(heading, summary, Figures::default()))
 }
 
 pub(crate) fn html(
@@ -78,10 +87,10 @@ pub(crate) fn html(
     summary: &Summary,
     figures: Figures<'_>,
 ) -> Result<String> {
-    template::render("report.html", page(heading, summary, Some(figures)))
+    template::render("report.html", page(heading, summary, figures))
 }
 
-fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Option<Figures<'a>>) -> Page<'a> {
+fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -> Page<'a> {
     let Heading { title, description, command } = *heading;
     let id = &summary.dataset;
     Page {
@@ -93,12 +102,20 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Option<Figures
         stages: grid::stages(summary),
         metrics: grid::metrics(summary),
         software: grid::software(summary),
-        figure: figures.map(|figures| figures.figure),
+        figure: figures.figure,
         figure_says: figure::says(summary),
-        curves: figures.and_then(|figures| figures.curves),
+        curves: figures.curves,
         curves_says: figure::curves_say(summary),
         folds: grid::folds(summary),
         folds_note: FOLDS_NOTE,
+        scaling: figures.scaling,
+        scaling_says: figure::scaling_says(summary),
+        exponents: grid::exponents(summary),
+        learning: grid::learning(summary),
+        efficiency: grid::efficiency(summary),
+        efficiency_note: efficiency_note(summary),
+        memory: grid::memory(summary),
+        captured: grid::captured(summary),
         reading: reading(summary),
         dataset: Dataset {
             name: &id.name,
@@ -142,6 +159,23 @@ pub(crate) fn answer(summary: &Summary) -> String {
         train(fastest),
         rmse(fastest)
     )
+}
+
+/// What is counted, and what a share is of.
+fn efficiency_note(summary: &Summary) -> String {
+    let rates: Vec<String> = summary.product_rates.iter().map(ProductRate::said).collect();
+    let counted = "Counted: matrix products, factorisations and sparse products, a multiplication and an addition as two \
+         operations. Exponentials and other work on single elements are not counted, but take their part of the seconds.";
+    let held = match rates.as_slice() {
+        [] => "No run measured how fast its machine multiplies matrices, so no share is known."
+            .to_owned(),
+        rates => format!(
+            "The matrix-product rate is the fastest float32 product that any run of the study measured on the same device \
+             with as many threads: {}.",
+            rates.join("; ")
+        ),
+    };
+    format!("{counted} {held}")
 }
 
 /// How many repeats a median is of.

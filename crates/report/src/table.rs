@@ -56,7 +56,7 @@ fn lay_out(
         .force_no_tty()
         .set_width(WIDTH as u16)
         .set_content_arrangement(arrangement)
-        .set_header(grid.columns.iter().map(|column| column.name));
+        .set_header(grid.columns.iter().map(|column| column.name.as_ref()));
     for row in &grid.rows {
         table.add_row(row.iter().map(|cell| Cell::new(show(cell))));
     }

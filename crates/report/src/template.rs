@@ -11,13 +11,14 @@ use crate::{Result, format};
 
 const MARKDOWN: AutoEscape = AutoEscape::Custom(Cow::Borrowed("markdown"));
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("report.html", include_str!("templates/report.html")),
     ("report.md", include_str!("templates/report.md")),
     ("axes.svg", include_str!("templates/axes.svg")),
     ("sheet.svg", include_str!("templates/sheet.svg")),
     ("figure.svg", include_str!("templates/figure.svg")),
     ("curves.svg", include_str!("templates/curves.svg")),
+    ("scaling.svg", include_str!("templates/scaling.svg")),
 ];
 
 pub(crate) fn render(name: &str, context: impl Serialize) -> Result<String> {

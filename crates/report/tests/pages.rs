@@ -10,7 +10,7 @@ use modality_harness::{
     record::{RunRecord, Status},
 };
 use modality_report::{Error, Heading, Report};
-use samples::{missing, scored, study, sweep, synthetic, validated_study, with_variant};
+use samples::{missing, scaling, scored, study, sweep, synthetic, validated_study, with_variant};
 
 fn report(records: &[RunRecord]) -> Report {
     Report::new(
@@ -50,20 +50,26 @@ fn csv_of_two_records() {
     let mut ok = scored("knn", "linfa", 0, 0.5, 2.0);
     ok.note = "one, \"two\"".to_owned();
     ok.stages.truncate(2);
+    ok.stages[1].peak_rss_mb = Some(390.25);
+    ok.stages[1].flops = Some(1.5e12);
+    ok.usage.expected_rss_mb = Some(450.5);
+    ok.usage.product_gflops = Some(352.0);
+    (ok.memory_mb, ok.captured, ok.cells) = (Some(4096), Some(0.931_742), Some(400));
     let report = report(&[missing("tsvd-krr", "cuda", 1, Status::Unavailable, "no driver"), ok]);
     assert_eq!(
         text(report.results_csv().unwrap()),
         "study,dataset,synthetic,method,variant,backend,device,repeat,status,rmse,mae,pearson_cell,pearson_protein,\
-         spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note\n\
+         spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note,\
+         expected_rss_mb,memory_mb,product_gflops,captured,cells\n\
          liu,liu-covid-cite,false,knn,,linfa,CPU,0,ok,0.5,0.35,0.75,0.5625,0.7124999999999999,0.44999999999999996,\
-         2.0,0.0,3.6,4.8,418.0,,\"one, \"\"two\"\"\"\n\
-         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver\n"
+         2.0,0.0,3.6,4.8,418.0,,\"one, \"\"two\"\"\",450.5,4096,352.0,0.931742,400\n\
+         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver,,,,,\n"
     );
     assert_eq!(
         text(report.stages_csv().unwrap()),
-        "study,dataset,synthetic,method,variant,backend,device,repeat,stage,seconds\n\
-         liu,liu-covid-cite,false,knn,,linfa,CPU,0,load,0.31\n\
-         liu,liu-covid-cite,false,knn,,linfa,CPU,0,fit,2.0\n"
+        "study,dataset,synthetic,method,variant,backend,device,repeat,stage,seconds,peak_rss_mb,flops\n\
+         liu,liu-covid-cite,false,knn,,linfa,CPU,0,load,0.31,,\n\
+         liu,liu-covid-cite,false,knn,,linfa,CPU,0,fit,2.0,390.25,1500000000000.0\n"
     );
 }
 
@@ -220,7 +226,9 @@ fn names_cannot_break_out_of_a_page() {
 
 #[test]
 fn the_html_page_needs_nothing_else() {
-    let html = report(&validated_study()).html().unwrap();
+    let mut records = scaling();
+    records.extend(validated_study().into_iter().filter(|r| r.run.method == "mlp"));
+    let html = report(&records).html().unwrap();
     let without_own = html.replace("url(#", "");
     for foreign in ["<script", "<link", "<img", "@import", "url(", "src="] {
         assert!(!without_own.contains(foreign), "the page holds {foreign}");
@@ -263,6 +271,7 @@ fn markdown_tables_are_square() {
             && markdown.contains("cargo xtask reproduce --study <x>")
     );
     assert_eq!(assert_square(&report(&validated_study()).markdown().unwrap()), 9);
+    assert_eq!(assert_square(&report(&scaling()).markdown().unwrap()), 13);
 }
 
 #[test]
@@ -369,6 +378,9 @@ fn everything_is_written_and_nothing_stale_is_left() {
     report(&validated_study()).write(&target).unwrap();
     assert_eq!(names()[..3], ["curves.png", "curves.svg", "epochs.csv"]);
     assert_eq!(names()[3..], always);
+    report(&scaling()).write(&target).unwrap();
+    assert_eq!(names()[..5], always[..5]);
+    assert_eq!(names()[5..], ["scaling.csv", "scaling.png", "scaling.svg", "stages.csv"]);
     report(&study()).write(&target).unwrap();
     assert_eq!(names(), always);
 }

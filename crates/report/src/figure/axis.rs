@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::format;
+
 /// A place along an axis and what stands there.
 #[derive(Serialize)]
 pub(super) struct Tick {
@@ -25,6 +27,10 @@ enum Scale {
     Whole,
     /// Logarithm of seconds.
     Time,
+    /// Logarithm of a number, with ticks at least so far apart.
+    Decades {
+        apart: f64,
+    },
 }
 
 /// Shorter than any time that is drawn.
@@ -60,6 +66,9 @@ const FINE: [(f64, &str); 15] = [
     (72_000.0, "20 h"),
 ];
 
+/// Of a decade, the finest first.
+const SUBDIVISIONS: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+
 impl Axis {
     /// Seconds, logarithmic, at least one decade, with room at both ends.
     pub(super) fn time(values: &[f64], start: f64, end: f64) -> Self {
@@ -68,6 +77,11 @@ impl Axis {
         let middle = (low + high) / 2.0;
         let half = ((high - low) / 2.0 * 1.2).max(0.5);
         Self { low: middle - half, high: middle + half, start, end, scale: Scale::Time }
+    }
+
+    /// Numbers above zero, logarithmic, at least one decade, with room at both ends; ticks are `apart` or farther.
+    pub(super) fn decades(values: &[f64], start: f64, end: f64, apart: f64) -> Self {
+        Self { scale: Scale::Decades { apart }, ..Self::time(values, start, end) }
     }
 
     /// Any values, linear, with room at both ends.
@@ -91,13 +105,20 @@ impl Axis {
 
     /// Where `value` is drawn.
     pub(super) fn place(&self, value: f64) -> f64 {
-        let value = if self.scale == Scale::Time { value.max(SHORTEST).log10() } else { value };
+        let value = match self.scale {
+            Scale::Time | Scale::Decades { .. } => value.max(SHORTEST).log10(),
+            Scale::Linear | Scale::Whole => value,
+        };
         self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
     }
 
     /// Round values along the axis.
     pub(super) fn ticks(&self) -> Vec<Tick> {
-        if self.scale == Scale::Time { self.time_ticks() } else { self.linear_ticks() }
+        match self.scale {
+            Scale::Time => self.time_ticks(),
+            Scale::Decades { apart } => self.decade_ticks(apart),
+            Scale::Linear | Scale::Whole => self.linear_ticks(),
+        }
     }
 
     fn time_ticks(&self) -> Vec<Tick> {
@@ -112,6 +133,29 @@ impl Axis {
             .into_iter()
             .map(|&(seconds, label)| Tick { at: self.place(seconds), label: label.to_owned() })
             .collect()
+    }
+
+    /// The finest subdivision of the decades whose ticks are far enough apart.
+    fn decade_ticks(&self, apart: f64) -> Vec<Tick> {
+        let decade = ((self.end - self.start) / (self.high - self.low)).abs();
+        let fits = |factors: &&&[f64]| {
+            let after = factors.iter().skip(1).chain([&10.0]);
+            factors.iter().zip(after).all(|(a, b)| (b / a).log10() * decade >= apart)
+        };
+        let factors = SUBDIVISIONS.iter().find(fits).copied().unwrap_or(&[1.0]);
+        let powers = self.low.floor() as i32..=self.high.floor() as i32;
+        let values = powers.flat_map(|power| factors.iter().map(move |factor| (power, factor)));
+        let inside = values.filter(|(power, factor)| {
+            (self.low..=self.high).contains(&(f64::from(*power) + factor.log10()))
+        });
+        let tick = |(power, factor): (i32, &f64)| {
+            let value = factor * 10_f64.powi(power);
+            let decimals = usize::try_from(-power).unwrap_or(0);
+            let whole = || format::count(value.round() as usize);
+            let label = if power < 0 { format!("{value:.decimals$}") } else { whole() };
+            Tick { at: self.place(value), label }
+        };
+        inside.map(tick).collect()
     }
 
     fn linear_ticks(&self) -> Vec<Tick> {
@@ -157,6 +201,18 @@ mod tests {
             ["0.1 s", "1 s", "10 s", "1 min", "10 min", "1 h"]
         );
         assert_eq!(labels(&Axis::time(&[4.0], 0.0, 100.0)), ["2 s", "5 s", "10 s"]);
+    }
+
+    #[test]
+    fn decades_are_divided_as_far_as_there_is_room() {
+        let cells = |width| labels(&Axis::decades(&[4136.0, 66_175.0], 0.0, width, 50.0));
+        assert_eq!(cells(100.0), ["10,000"]);
+        assert_eq!(cells(200.0), ["10,000", "30,000"]);
+        assert_eq!(cells(300.0), ["5,000", "10,000", "20,000", "50,000"]);
+        assert_eq!(
+            labels(&Axis::decades(&[0.02, 300.0], 200.0, 0.0, 20.0)),
+            ["0.01", "0.1", "1", "10", "100"]
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     labels::{NAME_SIZE, VALUE_SIZE},
     names::Names,
     place::{Rect, apart},
-    sheet::{Frame, LEFT, RIGHT, Sheet, TOP, Words},
+    sheet::{Frame, HEIGHT, LEFT, RIGHT, Sheet, TOP, Words},
     style,
     text::{self, Weight},
 };
@@ -90,6 +90,7 @@ impl Scene {
             about: "validation RMSE by epoch",
             says: curves_say(summary),
             caption: caption(&shared, all),
+            height: HEIGHT,
         };
         let sheet = Sheet::new(words, summary)?;
         let areas = areas(shared.rows.len(), sheet.bottom);

@@ -1,10 +1,11 @@
-//! RMSE against training time, and validation curves: drawn once as SVG, rasterised from that very SVG.
+//! RMSE against training time, validation curves, and time and memory against training cells: drawn once as SVG, rasterised from that very SVG.
 
 mod axis;
 mod curves;
 mod labels;
 mod names;
 mod place;
+mod scaling;
 mod scene;
 mod sheet;
 mod style;
@@ -27,6 +28,12 @@ pub(crate) fn curves_svg(summary: &Summary) -> Result<Option<String>> {
     scene.map(|scene| template::render("curves.svg", scene)).transpose()
 }
 
+/// Nothing without series.
+pub(crate) fn scaling_svg(summary: &Summary) -> Result<Option<String>> {
+    let scene = scaling::Scene::new(summary)?;
+    scene.map(|scene| template::render("scaling.svg", scene)).transpose()
+}
+
 pub(crate) fn png(svg: &str) -> Result<Vec<u8>> {
     let broken = |error: &dyn std::fmt::Display| Error::Figure(error.to_string());
     let tree = usvg::Tree::from_str(svg, &text::options()).map_err(|error| broken(&error))?;
@@ -40,7 +47,12 @@ pub(crate) fn png(svg: &str) -> Result<Vec<u8>> {
 
 /// Whether a row has no training time worth a place on the axis.
 pub(crate) fn is_baseline(row: &Row) -> bool {
-    ["zeros", "mean"].contains(&row.method.as_str()) || row.train_s.median < 1e-3
+    has_no_training(&row.method) || row.train_s.median < 1e-3
+}
+
+/// Whether a method fits nothing.
+pub(crate) fn has_no_training(method: &str) -> bool {
+    ["zeros", "mean"].contains(&method)
 }
 
 /// The figure in words.
@@ -57,4 +69,10 @@ pub(crate) fn says(summary: &Summary) -> String {
 pub(crate) fn curves_say(summary: &Summary) -> String {
     let synthetic = if summary.dataset.synthetic { ", synthetic data" } else { "" };
     format!("Validation RMSE by epoch on {}{synthetic}.", summary.dataset.name)
+}
+
+/// The figure of time and memory in words.
+pub(crate) fn scaling_says(summary: &Summary) -> String {
+    let synthetic = if summary.dataset.synthetic { ", synthetic data" } else { "" };
+    format!("Time and memory by number of training cells on {}{synthetic}.", summary.dataset.name)
 }

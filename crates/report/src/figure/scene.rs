@@ -9,7 +9,7 @@ use super::{
     names::Names,
     place::{Page, Rect},
     says,
-    sheet::{Frame, LEFT, RIGHT, Sheet, TOP, Words},
+    sheet::{Frame, HEIGHT, LEFT, RIGHT, Sheet, TOP, Words},
     style::{self, RADIUS},
 };
 use crate::{Result, Row, Spread, Summary, format};
@@ -58,6 +58,7 @@ impl Scene {
             about: "RMSE against training time",
             says: says(summary),
             caption: caption(summary, &parts),
+            height: HEIGHT,
         };
         let sheet = Sheet::new(words, summary)?;
         let area = Rect { left: LEFT, top: TOP, right: RIGHT, bottom: sheet.bottom };
@@ -202,7 +203,7 @@ fn caption(summary: &Summary, parts: &Parts<'_>) -> Vec<String> {
     sentences
 }
 
-fn machine(summary: &Summary) -> String {
+pub(super) fn machine(summary: &Summary) -> String {
     match summary.machines.as_slice() {
         [only] => {
             let e = &only.environment;

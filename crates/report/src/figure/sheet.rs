@@ -10,7 +10,7 @@ use super::{
 use crate::{Result, Summary, format};
 
 const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 600.0;
+pub(super) const HEIGHT: f64 = 600.0;
 pub(super) const LEFT: f64 = 72.0;
 pub(super) const RIGHT: f64 = 936.0;
 pub(super) const TOP: f64 = 104.0;
@@ -47,6 +47,8 @@ pub(super) struct Words {
     pub(super) says: String,
     /// Sentences under the frames.
     pub(super) caption: Vec<String>,
+    /// Of the whole sheet.
+    pub(super) height: f64,
 }
 
 #[derive(Serialize)]
@@ -80,13 +82,13 @@ pub(super) struct Frame {
 impl Sheet {
     pub(super) fn new(words: Words, summary: &Summary) -> Result<Self> {
         let caption = text::wrap(&words.caption.join(" "), SMALL_SIZE, WIDTH - 2.0 * EDGE)?;
-        let caption_top = HEIGHT - EDGE - CAPTION_LINE * (caption.len() as f64 - 1.0);
+        let caption_top = words.height - EDGE - CAPTION_LINE * (caption.len() as f64 - 1.0);
         let line = |(i, text)| CaptionLine { y: caption_top + CAPTION_LINE * i as f64, text };
         let (title, tag) = title(summary, words.about)?;
         Ok(Self {
             id: words.id,
             width: WIDTH,
-            height: HEIGHT,
+            height: words.height,
             says: words.says,
             title,
             tag,

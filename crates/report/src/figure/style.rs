@@ -1,5 +1,7 @@
 //! Colour by method, shape by backend; the same in every figure.
 
+use modality_harness::protocol::Stage;
+
 use super::is_baseline;
 use crate::Summary;
 
@@ -15,6 +17,14 @@ const METHODS: [(&str, &str); 5] = [
     ("linear", "#cc79a7"),
 ];
 const OTHER_COLOURS: [&str; 3] = ["#56b4e9", "#f0e442", "#7f7f7f"];
+
+/// By stage, from the same palette.
+const STAGES: [(Stage, &str); 4] = [
+    (Stage::TsvdGex, "#0072b2"),
+    (Stage::Kernel, "#e69f00"),
+    (Stage::Solve, "#d55e00"),
+    (Stage::Predict, "#009e73"),
+];
 
 /// Paths around the origin, of about equal area.
 const BACKENDS: [(&str, &str); 4] = [
@@ -42,6 +52,12 @@ pub(super) fn colour(method: &str, others: &[&str]) -> &'static str {
 /// As [`colour`], for backends.
 pub(super) fn shape(backend: &str, others: &[&str]) -> &'static str {
     lookup(backend, others, &BACKENDS, &OTHER_SHAPES)
+}
+
+/// The stages that lines are drawn of have a colour each.
+pub(super) fn stage(stage: Stage) -> &'static str {
+    let known = STAGES.iter().find(|(known, _)| *known == stage);
+    known.map_or(OTHER_COLOURS[2], |(_, colour)| colour)
 }
 
 fn lookup(

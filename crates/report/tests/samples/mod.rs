@@ -35,6 +35,7 @@ pub(crate) fn scored(
             cpu_s: 1.0 + train_s * 1.9,
             peak_rss_mb: Some(400.0 + train_s * 9.0),
             peak_gpu_mb: None,
+            ..Usage::default()
         },
         ..bare(method, backend, repeat)
     }
@@ -168,6 +169,70 @@ pub(crate) fn validated(mut record: RunRecord, epochs: u32) -> RunRecord {
     record
 }
 
+/// Two ways of one method at five numbers of training cells each, of which the larger ones are too much for one way;
+/// stages, memory and operations follow power laws but for some noise.
+pub(crate) fn scaling() -> Vec<RunRecord> {
+    let mean = |repeat| scored("mean", "linfa", repeat, 0.437_47, 0.002);
+    let mut records: Vec<RunRecord> = (0..3).map(mean).collect();
+    for (kernel, most) in [("kept", 33_088), ("formed", 66_175)] {
+        for (i, cells) in [4136, 8272, 16_544, 33_088, 66_175].into_iter().enumerate() {
+            for (repeat, noise) in [1.0, 0.96, 1.07].into_iter().enumerate() {
+                let variant = format!("cells={cells} kernel={kernel}");
+                let record = if cells > most {
+                    let note = "it would take 18.2 GiB of memory; the run was allowed 13.0 GiB";
+                    missing("tsvd-krr", "linfa", repeat, Status::Failed, note)
+                } else {
+                    let rmse = 0.42 - 0.01 * i as f64 + 0.001 * noise;
+                    at_scale(scored("tsvd-krr", "linfa", repeat, rmse, 1.0), kernel, cells, noise)
+                };
+                let mut record = with_variant(record, &variant);
+                record.cells = Some(cells);
+                record.params.remove("cells");
+                record.params.insert("kernel".to_owned(), kernel.into());
+                records.push(record);
+            }
+        }
+    }
+    records
+}
+
+/// Stages as they would be with so many training cells.
+fn at_scale(mut record: RunRecord, kernel: &str, cells: usize, noise: f64) -> RunRecord {
+    let n = cells as f64;
+    let is_kept = kernel == "kept";
+    let left = 500.0 + 0.02 * n;
+    let kernel_mb = if is_kept { 4.0 * n * n / 1_048_576.0 } else { 0.03 * n };
+    let forming = 2.0 * n * n * 300.0;
+    let solving = 20.0 * n * n * 140.0;
+    let (kernel_flops, solve_flops) =
+        if is_kept { (forming, solving) } else { (1e-3 * forming, 11.0 * forming + solving) };
+    let stage = |stage, flops: f64, gflops: f64, peak: f64| StageTime {
+        stage,
+        seconds: flops / gflops / 1e9 * noise,
+        peak_rss_mb: Some(peak),
+        flops: Some(flops),
+    };
+    let plain = |stage, seconds| StageTime { stage, seconds, peak_rss_mb: Some(left), flops: None };
+    record.stages = vec![
+        plain(Stage::Load, 2e-5 * n),
+        stage(Stage::TsvdGex, 4.0e6 * n + 3e10, 110.0, left + 0.01 * n),
+        plain(Stage::TsvdAdt, 1e-5 * n),
+        plain(Stage::Standardize, 3e-6 * n),
+        stage(Stage::Kernel, kernel_flops, 300.0, left + kernel_mb),
+        stage(Stage::Solve, solve_flops, 270.0, left + 1.06 * kernel_mb),
+        stage(Stage::Predict, 2.0 * 12_582.0 * n * 370.0 * 5.0, 310.0, left + 0.05 * n),
+        plain(Stage::Write, 0.04),
+    ];
+    record.memory_mb = Some(13_312);
+    record.captured = Some(0.931_742 + 0.000_09 * (noise - 1.0));
+    let peak = (left + 1.06 * kernel_mb).max(left + 0.05 * n);
+    record.usage.peak_rss_mb = Some(peak);
+    record.usage.expected_rss_mb = Some(1.04 * peak);
+    record.usage.product_gflops = Some(352.0 * noise);
+    record.usage.total_s = record.train_s() + record.predict_s() + 1.0;
+    record
+}
+
 /// The same on generated data.
 pub(crate) fn synthetic(mut records: Vec<RunRecord>) -> Vec<RunRecord> {
     for record in &mut records {
@@ -204,6 +269,9 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
         device: "CPU".to_owned(),
         metrics: None,
         predictions_sha256: None,
+        memory_mb: None,
+        cells: None,
+        captured: None,
         stages: Vec::new(),
         epochs: Vec::new(),
         usage: Usage::default(),
@@ -242,7 +310,7 @@ fn stages(method: &str, train_s: f64) -> Vec<StageTime> {
         ],
         _ => &[(Stage::Fit, 1.0)],
     };
-    let time = |stage, seconds| StageTime { stage, seconds };
+    let time = |stage, seconds| StageTime { stage, seconds, peak_rss_mb: None, flops: None };
     [time(Stage::Load, 0.31)]
         .into_iter()
         .chain(shares.iter().map(|&(stage, share)| time(stage, share * train_s)))

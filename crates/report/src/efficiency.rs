@@ -1,0 +1,115 @@
+//! How much of what a machine can do a stage got out of it.
+
+use std::collections::BTreeMap;
+
+use modality_harness::{
+    plan::row_name,
+    protocol::Stage,
+    record::{RunRecord, StageTime},
+};
+
+use crate::{Spread, format, row::by_stage};
+
+/// What was counted in a stage, and how fast it went.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    /// Floating-point operations, a multiplication and an addition counted as two.
+    pub flops: Spread,
+    /// Seconds of the repeats that counted.
+    pub seconds: Spread,
+    /// 10^9 operations a second.
+    pub gflops: Spread,
+    /// The same as a share of the device's [`ProductRate`]; none where no run measured one.
+    pub share: Option<Spread>,
+}
+
+/// The fastest float32 matrix product that any run of a study measured on a device. Every row on that device is held
+/// against it, so that none looks better for a slow library of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProductRate {
+    /// `CPU` or the accelerator's name.
+    pub device: String,
+    /// Processor model.
+    pub cpu: String,
+    /// Processors that the runs might use.
+    pub cores: usize,
+    /// CPU threads.
+    pub threads: usize,
+    /// 10^9 operations a second.
+    pub gflops: f64,
+    /// Name of the row that measured it.
+    pub row: String,
+    /// Its repeat, counted from zero.
+    pub repeat: usize,
+}
+
+impl Work {
+    pub(crate) fn by_stage(records: &[&RunRecord], rates: &[ProductRate]) -> BTreeMap<Stage, Self> {
+        let seconds = by_stage(records, |_, time| counted(time).map(|_| time.seconds));
+        let gflops = by_stage(records, |_, time| speed(time));
+        let shares = by_stage(records, |record, time| {
+            let rate = rates.iter().find(|rate| rate.is_of(record))?;
+            Some(speed(time)? / rate.gflops)
+        });
+        let work = |(stage, flops): (Stage, Spread)| {
+            let (seconds, gflops) = (*seconds.get(&stage)?, *gflops.get(&stage)?);
+            Some((stage, Self { flops, seconds, gflops, share: shares.get(&stage).copied() }))
+        };
+        by_stage(records, |_, time| counted(time)).into_iter().filter_map(work).collect()
+    }
+}
+
+/// Operations of a stage in which there were any.
+fn counted(time: &StageTime) -> Option<f64> {
+    time.flops.filter(|&flops| flops > 0.0 && time.seconds > 0.0)
+}
+
+fn speed(time: &StageTime) -> Option<f64> {
+    Some(counted(time)? / time.seconds / 1e9)
+}
+
+impl ProductRate {
+    /// One a device and machine, in order of first appearance. What a run measured counts even if it failed later.
+    pub(crate) fn of_study(records: &[RunRecord]) -> Vec<Self> {
+        let mut rates: Vec<Self> = Vec::new();
+        for record in records {
+            let Some(rate) = Self::of_run(record) else { continue };
+            match rates.iter_mut().find(|rate| rate.is_of(record)) {
+                Some(fastest) if fastest.gflops >= rate.gflops => {}
+                Some(fastest) => *fastest = rate,
+                None => rates.push(rate),
+            }
+        }
+        rates
+    }
+
+    fn of_run(record: &RunRecord) -> Option<Self> {
+        let gflops = record.usage.product_gflops.filter(|rate| rate.is_finite() && *rate > 0.0)?;
+        Some(Self {
+            device: record.device.clone(),
+            cpu: record.environment.cpu.clone(),
+            cores: record.environment.cores,
+            threads: record.threads,
+            gflops,
+            row: row_name(&record.run.method, &record.run.variant, &record.run.backend),
+            repeat: record.run.repeat,
+        })
+    }
+
+    /// How fast, on what, and whose measurement it is.
+    pub(crate) fn said(&self) -> String {
+        let Self { device, cpu, threads, row, repeat, .. } = self;
+        let threads = format!("{threads} {}", if *threads == 1 { "thread" } else { "threads" });
+        let on: Vec<&str> =
+            [device.as_str(), cpu, &threads].into_iter().filter(|word| !word.is_empty()).collect();
+        let (gflops, on) = (format::number(self.gflops), on.join(", "));
+        format!("{gflops} Gflop/s on {on}, measured by {row} in repeat {repeat}")
+    }
+
+    fn is_of(&self, record: &RunRecord) -> bool {
+        self.device == record.device
+            && self.cpu == record.environment.cpu
+            && self.cores == record.environment.cores
+            && self.threads == record.threads
+    }
+}

@@ -1,0 +1,179 @@
+//! The scored repeats of one variant of a method on one backend.
+
+use std::collections::BTreeMap;
+
+use modality_harness::{
+    metrics::Metrics,
+    plan::row_name,
+    protocol::Stage,
+    record::{RunRecord, StageTime},
+};
+
+use crate::{
+    Spread,
+    curves::{self, Curve},
+    efficiency::{ProductRate, Work},
+    summary::scored,
+};
+
+/// The scored repeats of one variant of a method on one backend.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Name of the method.
+    pub method: String,
+    /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
+    pub variant: String,
+    /// Training cells, where the study names several numbers; `variant` begins with them.
+    pub cells: Option<usize>,
+    /// Name of the backend.
+    pub backend: String,
+    /// What computed, as the runner said.
+    pub device: String,
+    /// Number of scored repeats.
+    pub repeats: usize,
+    /// Scores of the predictions.
+    pub scores: Scores,
+    /// Sum of the training stages, seconds.
+    pub train_s: Spread,
+    /// Sum of the prediction stages, seconds.
+    pub predict_s: Spread,
+    /// The whole process, seconds.
+    pub total_s: Spread,
+    /// CPU time, user and system, seconds.
+    pub cpu_s: Spread,
+    /// Peak resident memory, MiB.
+    pub peak_rss_mb: Option<Spread>,
+    /// Peak resident memory that the runner expected before it read any data, MiB.
+    pub expected_rss_mb: Option<Spread>,
+    /// Peak resident memory that the runs were allowed, MiB.
+    pub memory_mb: Option<Spread>,
+    /// Peak memory on the accelerator, MiB.
+    pub peak_gpu_mb: Option<Spread>,
+    /// ||X V||_F / ||X||_F of the truncated SVD of gene expression.
+    pub captured: Option<Spread>,
+    /// Seconds by stage, in the order in which a run goes through them.
+    pub stages: BTreeMap<Stage, Spread>,
+    /// Peak resident memory by stage, MiB; of the stages where it is known.
+    pub stage_rss_mb: BTreeMap<Stage, Spread>,
+    /// Operations by stage; of the stages where they were counted.
+    pub work: BTreeMap<Stage, Work>,
+    /// CPU threads.
+    pub threads: usize,
+    /// Versions that the runner reported.
+    pub versions: BTreeMap<String, String>,
+    /// What the backend noted, each once.
+    pub notes: Vec<String>,
+    /// Validation curves, repeat by repeat, the folds of each in order of training; none for most methods.
+    pub curves: Vec<Curve>,
+}
+
+/// The harness's metrics over repeats.
+#[derive(Debug, Clone)]
+pub struct Scores {
+    /// Root mean squared error.
+    pub rmse: Spread,
+    /// Mean absolute error.
+    pub mae: Spread,
+    /// Mean over cells of the Pearson correlation over proteins.
+    pub pearson_cell: Option<Spread>,
+    /// Mean over proteins of the Pearson correlation over cells.
+    pub pearson_protein: Option<Spread>,
+    /// Mean over cells of the Spearman correlation over proteins.
+    pub spearman_cell: Option<Spread>,
+    /// Mean over proteins of the Spearman correlation over cells.
+    pub spearman_protein: Option<Spread>,
+}
+
+impl Row {
+    /// Nothing if no record of `group`, which are the repeats of one row, was scored.
+    pub(crate) fn new(group: &[RunRecord], rates: &[ProductRate]) -> Option<Self> {
+        let records: Vec<&RunRecord> = group.iter().filter_map(scored).collect();
+        let metrics: Vec<Metrics> = records.iter().filter_map(|record| record.metrics).collect();
+        let first = *records.first()?;
+        let of = |value: fn(&RunRecord) -> f64| Spread::of(records.iter().map(|r| value(r)));
+        let maybe = |value: fn(&RunRecord) -> Option<f64>| {
+            Spread::of(records.iter().filter_map(|r| value(r)))
+        };
+        Some(Self {
+            method: first.run.method.clone(),
+            variant: first.run.variant.clone(),
+            cells: first.cells,
+            backend: first.run.backend.clone(),
+            device: distinct(records.iter().map(|record| record.device.as_str())).join(", "),
+            repeats: records.len(),
+            scores: Scores::new(&metrics)?,
+            train_s: of(RunRecord::train_s)?,
+            predict_s: of(RunRecord::predict_s)?,
+            total_s: of(|record| record.usage.total_s)?,
+            cpu_s: of(|record| record.usage.cpu_s)?,
+            peak_rss_mb: maybe(|record| record.usage.peak_rss_mb),
+            expected_rss_mb: maybe(|record| record.usage.expected_rss_mb),
+            memory_mb: maybe(|record| record.memory_mb.map(|mebibytes| mebibytes as f64)),
+            peak_gpu_mb: maybe(|record| record.usage.peak_gpu_mb),
+            captured: maybe(|record| record.captured),
+            stages: by_stage(&records, |_, time| Some(time.seconds)),
+            stage_rss_mb: by_stage(&records, |_, time| time.peak_rss_mb),
+            work: Work::by_stage(&records, rates),
+            threads: first.threads,
+            versions: first.versions.clone(),
+            notes: distinct(records.iter().map(|record| record.note.as_str())),
+            curves: records.iter().flat_map(|record| curves::of_run(record)).collect(),
+        })
+    }
+
+    /// `method/backend`, and in a sweep `method variant/backend`.
+    pub fn name(&self) -> String {
+        row_name(&self.method, &self.variant, &self.backend)
+    }
+
+    /// `method`, and in a sweep `method variant`.
+    pub fn label(&self) -> String {
+        label(&self.method, &self.variant)
+    }
+}
+
+impl Scores {
+    fn new(metrics: &[Metrics]) -> Option<Self> {
+        let of = |value: fn(&Metrics) -> f64| Spread::of(metrics.iter().map(value));
+        let maybe =
+            |value: fn(&Metrics) -> Option<f64>| Spread::of(metrics.iter().filter_map(value));
+        Some(Self {
+            rmse: of(|m| m.rmse)?,
+            mae: of(|m| m.mae)?,
+            pearson_cell: maybe(|m| m.pearson_cell),
+            pearson_protein: maybe(|m| m.pearson_protein),
+            spearman_cell: maybe(|m| m.spearman_cell),
+            spearman_protein: maybe(|m| m.spearman_protein),
+        })
+    }
+}
+
+/// `method`, and in a sweep `method variant`.
+pub(crate) fn label(method: &str, variant: &str) -> String {
+    let space = if variant.is_empty() { "" } else { " " };
+    format!("{method}{space}{variant}")
+}
+
+/// A value of each stage over repeats, where there is one.
+pub(crate) fn by_stage(
+    records: &[&RunRecord],
+    value: impl Fn(&RunRecord, &StageTime) -> Option<f64>,
+) -> BTreeMap<Stage, Spread> {
+    let mut values: BTreeMap<Stage, Vec<f64>> = BTreeMap::new();
+    for record in records {
+        for time in &record.stages {
+            values.entry(time.stage).or_default().extend(value(record, time));
+        }
+    }
+    values.into_iter().filter_map(|(stage, values)| Some((stage, Spread::of(values)?))).collect()
+}
+
+fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for value in values.map(str::trim).filter(|value| !value.is_empty()) {
+        if !found.iter().any(|other| other == value) {
+            found.push(value.to_owned());
+        }
+    }
+    found
+}
