@@ -43,7 +43,7 @@ def study_values(plan):
             continue
         for repeat in plan["repeats"]:
             fits = [fit["cells"] for fit in repeat["fits"]]
-            shared = {"folds": plan["folds"], "threads": plan["threads"]}
+            shared = {"folds": plan["folds"], "threads": plan["threads"], "memory": plan["memory"]}
             spec = {"params": row["params"], "seed": repeat["seed"], "fits": fits, **shared}
             said = io.StringIO()
             with contextlib.redirect_stdout(said):

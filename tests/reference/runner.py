@@ -19,16 +19,52 @@ except ImportError as error:
     MISSING = error
 
 
+PROTOCOL = 3
+
+
 def say(event, **fields):
-    print(json.dumps({"event": event, **fields}), flush=True)
+    """One event; fields that are None are left out."""
+    known = {name: value for name, value in fields.items() if value is not None}
+    print(json.dumps({"event": event, **known}), flush=True)
 
 
 @contextmanager
 def stage(name):
+    """Times a visit of a stage. `with stage("solve") as count:` can also `count(flops)`; the visit's are added up."""
+    flops = []
     say("begin", stage=name)
+    peak = peak_from_now()
     start = time.perf_counter()
-    yield
-    say("end", stage=name, seconds=time.perf_counter() - start)
+    yield flops.append
+    seconds = time.perf_counter() - start
+    say("end", stage=name, seconds=seconds, peak_rss_mb=peak(), flops=float(sum(flops)) if flops else None)
+
+
+def peak_from_now():
+    """A function that tells the peak resident memory from now on in MiB, or None where the system does not tell."""
+    try:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        return lambda: None
+    return peak_rss_mb
+
+
+def peak_rss_mb():
+    with open("/proc/self/status") as file:
+        return next((int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM:")), None)
+
+
+def say_product_rate(multiply, n=2048, times=4):
+    """How many 10^9 floating-point operations a second `multiply` does with float32 arrays of n x n, at its best."""
+    a, b = np.random.default_rng(0).standard_normal((2, n, n), dtype=np.float32)
+    begin, cpu, seconds = time.perf_counter(), time.process_time(), []
+    for _ in range(times):
+        start = time.perf_counter()
+        multiply(a, b)
+        seconds.append(time.perf_counter() - start)
+    aside = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - cpu}
+    say("product-rate", gflops=2e-9 * n**3 / min(seconds), **aside)
 
 
 def read_csr(folder, stem, shape):
@@ -37,32 +73,44 @@ def read_csr(folder, stem, shape):
     return csr_matrix((part("data"), indices, indptr), shape=shape)
 
 
-def read_inputs(folder):
+def read_inputs(folder, cells=None):
+    """Gene expression and proteins of the training cells (or of those of them in `cells`), then the test cells'."""
     with open(os.path.join(folder, "dataset.json")) as file:
         manifest = json.load(file)
     genes = len(manifest["genes"])
     train = read_csr(folder, "train_gex", (manifest["train_cells"], genes))
-    test = read_csr(folder, "test_gex", (manifest["test_cells"], genes))
-    return train, np.load(os.path.join(folder, "train_adt.npy")), test
+    adt = np.load(os.path.join(folder, "train_adt.npy"))
+    if cells is not None:
+        train, adt = train[cells], adt[cells]
+    return train, adt, read_csr(folder, "test_gex", (manifest["test_cells"], genes))
 
 
-def serve(methods, versions, missing, remedy):
+def serve(methods, versions, missing, remedy, multiply=lambda a, b: a @ b):
     """Runs the method that standard input asks for: methods[name](spec, train_gex, train_adt, test_gex).
 
     `versions` maps libraries to versions; `missing` is what this Python lacks, if anything, and `remedy` brings it.
+    `multiply`, of two float32 arrays, is what the machine's product rate is measured with.
     """
     spec = json.loads(sys.stdin.readline())
     missing = MISSING or missing
     if missing:
         say("unavailable", reason=f"{missing} in {sys.executable}; `{remedy}` brings it")
+    elif spec["protocol"] != PROTOCOL:
+        say("failed", reason=f"protocol {spec['protocol']} where this runner speaks {PROTOCOL}")
     elif spec["device"] != "cpu":
         say("unavailable", reason=f"this backend computes on the CPU, not on {spec['device']}")
     else:
         say("hello", device="CPU", versions={"python": sys.version.split()[0], "numpy": np.__version__, **versions})
-        with stage("load"):
-            train_gex, train_adt, test_gex = read_inputs(spec["dataset"])
-        predictions = methods[spec["method"]](spec, train_gex, train_adt, test_gex)
-        with stage("write"):
-            np.save(spec["predictions"], predictions.astype(np.float32))
+        if not spec["rehearsal"]:
+            run(methods[spec["method"]], spec, multiply)
         say("done")
     sys.stdin.read()
+
+
+def run(method, spec, multiply):
+    with stage("load"):
+        inputs = read_inputs(spec["dataset"], spec["cells"])
+    predictions = method(spec, *inputs)
+    with stage("write"):
+        np.save(spec["predictions"], predictions.astype(np.float32))
+    say_product_rate(multiply)

@@ -139,7 +139,11 @@ def mlp(spec, train_gex, adt, test_gex):
         return Proteins(adt, spec["params"]["min_protein_mean"]).predict(torch.cat(outputs)).numpy()
 
 
+def multiply(a, b):
+    return torch.matmul(torch.from_numpy(a), torch.from_numpy(b))
+
+
 METHODS = {"mlp": mlp}
 
 if __name__ == "__main__":
-    serve(METHODS, VERSIONS, MISSING, "python3 -m pip install torch scipy")
+    serve(METHODS, VERSIONS, MISSING, "python3 -m pip install torch scipy", multiply)
