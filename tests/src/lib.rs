@@ -6,7 +6,16 @@ use std::{
     sync::OnceLock,
 };
 
-use modality_harness::{bench::Output, record::RunRecord};
+use modality_harness::{
+    bench::{Bench, Output},
+    environment::Environment,
+    host::Runner,
+    plan::{Limits, Plan},
+    record::RunRecord,
+    study::{self, Study},
+};
+
+pub mod exact;
 
 /// The root of the checkout.
 pub fn root() -> &'static Path {
@@ -26,35 +35,35 @@ pub fn starter() -> Option<PathBuf> {
 /// `cargo xtask`, built as its alias builds it.
 pub fn xtask() -> assert_cmd::Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    let binary = BINARY.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let arguments = [
-            "build",
-            "--release",
-            "--package",
-            "xtask",
-            "--message-format",
-            "json-render-diagnostics",
-        ];
-        let output = Command::new(cargo).current_dir(root()).args(arguments).output();
-        let output = output.unwrap_or_else(|error| panic!("cargo cannot be started: {error}"));
-        assert!(
-            output.status.success(),
-            "xtask does not build:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let executable = |line: &str| {
-            let message: serde_json::Value = serde_json::from_str(line).ok()?;
-            message.get("executable")?.as_str().map(PathBuf::from)
-        };
-        let lines = String::from_utf8_lossy(&output.stdout);
-        lines
-            .lines()
-            .filter_map(executable)
-            .next_back()
-            .unwrap_or_else(|| panic!("cargo named no binary"))
-    });
-    assert_cmd::Command::new(binary)
+    assert_cmd::Command::new(BINARY.get_or_init(|| built("xtask")))
+}
+
+/// The runner of the CPU backend, built as `cargo xtask reproduce` builds it.
+pub fn linfa_runner() -> Runner {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let binary = BINARY.get_or_init(|| built("backend-linfa"));
+    Runner { command: vec![binary.display().to_string()], folder: root().to_owned() }
+}
+
+/// The binary of a package.
+fn built(package: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments =
+        ["build", "--release", "--package", package, "--message-format", "json-render-diagnostics"];
+    let output = Command::new(cargo).current_dir(root()).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("cargo cannot be started: {error}"));
+    assert!(
+        output.status.success(),
+        "{package} does not build:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let executable = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    };
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let binary = lines.lines().filter_map(executable).next_back();
+    binary.unwrap_or_else(|| panic!("cargo named no binary"))
 }
 
 /// The libtorch that this machine has or can get: `$LIBTORCH`, or what `cargo xtask setup libtorch` names. A place
@@ -98,6 +107,28 @@ pub fn reproduce(cache: &Path, out: &Path, arguments: &[&str]) -> assert_cmd::Co
 /// The records in an output folder.
 pub fn records(out: &Path) -> Vec<RunRecord> {
     RunRecord::load_all(&Output::new(out).records()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A study from the text of its file, planned on the prepared data set in `dataset`.
+///
+/// # Errors
+/// Those of a study file and of a plan.
+pub fn plan(text: &str, dataset: &Path, limits: Limits) -> modality_harness::Result<Plan> {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let written = std::fs::write(folder.path().join("own.toml"), text);
+    written.unwrap_or_else(|error| panic!("{error}"));
+    let backends = study::load_backends(&root().join("bench-configs"))?;
+    let study = Study::load(folder.path(), "own", &backends)?;
+    Plan::draw(&study, &study.rows, dataset, limits)
+}
+
+/// A plan ready to be carried out, with its results in `out`.
+pub fn bench(plan: Plan, dataset: &Path, out: &Path) -> Bench {
+    let output = Output::new(out);
+    output
+        .create()
+        .and_then(|()| Bench::open(plan, dataset, output, Environment::default()))
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What a command that must fail with the user's exit code says.

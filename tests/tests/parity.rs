@@ -3,10 +3,21 @@
 //! `tests/reference/values.json` holds what `tests/reference/measure.py` measured with them; the plans are drawn
 //! anew here and must be the ones that they were given.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use end_to_end::{has_libtorch, records, reproduce, root, starter};
-use modality_harness::record::{RunRecord, Status};
+use end_to_end::{exact, has_libtorch, records, reproduce, root, starter};
+use modality_data::prepared;
+use modality_harness::{
+    bench::Output,
+    methods,
+    plan::Plan,
+    record::{RunRecord, Status},
+};
+use ndarray::Array2;
 use serde::Deserialize;
 
 /// Largest difference in RMSE: scikit-learn's randomised TSVD and rounding in the training of a network go that far.
@@ -15,6 +26,12 @@ const TOLERANCE: f64 = 5e-4;
 const SHORT_TRAINING: f64 = 1e-4;
 /// Relative difference of what a network is like after one epoch, before rounding has grown.
 const FIRST_EPOCH: f64 = 1e-4;
+/// Largest root mean squared difference of predictions by conjugate gradients from exact ones.
+const SOLVED: f64 = 1e-3;
+/// Largest difference of their RMSE.
+const SOLVED_RMSE: f64 = 1e-4;
+/// Largest relative difference of expected and measured peak memory.
+const EXPECTED_MEMORY: f64 = 0.25;
 /// Largest difference of the means over five seeds.
 const MEAN_OF_FIVE: f64 = 2e-4;
 
@@ -130,16 +147,57 @@ fn is_without_data(output: &std::process::Output) -> bool {
     without
 }
 
-/// Ten factorisations of 9,000 x 9,000 take about half a minute on two cores; the data comes from PyPI.
+/// The data comes from PyPI.
 #[test]
 fn liu_covid_cite_agrees() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    let mut command = reproduce(&folder.path().join("cache"), &out, &["--repeats", "1"]);
+    let (cache, out) = (folder.path().join("cache"), folder.path().join("out"));
+    let mut command = reproduce(&cache, &out, &["--repeats", "1"]);
     let output = command.assert().success().get_output().clone();
     if !is_without_data(&output) {
         check("default", &out, TOLERANCE);
+        check_against_cholesky(&cache, &out);
     }
+}
+
+/// What conjugate gradients left is what ten Cholesky factorisations in float64 give on the same scores.
+fn check_against_cholesky(cache: &Path, out: &Path) {
+    let records = scored(out);
+    let record = record(&records, "tsvd-krr", 0);
+    assert_eq!((&record.params["solver"], record.note.as_str()), (&"pcg".into(), ""));
+    let predictions = Output::new(out).predictions().join(format!("{}.npy", record.run.stem()));
+    let ours: Array2<f32> = ndarray_npy::read_npy(predictions).unwrap();
+    let ours = ours.mapv(f64::from);
+
+    let dataset = prepared_in(cache, &record.dataset.name);
+    let plan = Plan::load(&Output::new(out).plan()).unwrap();
+    let params = methods::parse("tsvd-krr", &record.params).unwrap();
+    let inputs = prepared::read_inputs(&prepared::inputs(&dataset), None).unwrap();
+    let exact = exact::predictions(&inputs, &plan.repeats[0], &params);
+
+    let truth = prepared::read_answers(&dataset).unwrap().mapv(f64::from);
+    let off = exact::rms(&ours, &exact);
+    let (ours, exact) = (exact::rms(&ours, &truth), exact::rms(&exact, &truth));
+    println!("off by {off:.2e} RMS; RMSE {ours:.6}, by Cholesky in float64 {exact:.6}");
+    assert!(
+        (ours - record.metrics.unwrap().rmse).abs() < 1e-6,
+        "not the predictions of the record"
+    );
+    assert!(off < SOLVED, "predictions are off by {off:e} RMS");
+    assert!((ours - exact).abs() < SOLVED_RMSE, "RMSE {ours}, exact {exact}");
+
+    let usage = &record.usage;
+    if let (Some(expected), Some(peak)) = (usage.expected_rss_mb, usage.peak_rss_mb) {
+        println!("{expected:.0} MiB expected, {peak:.0} MiB taken");
+        assert!((expected / peak - 1.0).abs() < EXPECTED_MEMORY, "{expected} MiB, not {peak}");
+    }
+}
+
+/// The one data set of this name in a cache.
+fn prepared_in(cache: &Path, name: &str) -> PathBuf {
+    let folders = fs::read_dir(cache.join("prepared")).unwrap().map(|entry| entry.unwrap());
+    let is_it = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(name);
+    folders.into_iter().find(is_it).unwrap().path()
 }
 
 /// Five seeds of the MLP beside the same five in Python.

@@ -22,6 +22,9 @@ fn unknown_names_are_answered_with_the_known_ones() {
         (vec!["--study", "smoke", "--data", "/no/such/folder"], "/no/such/folder"),
         (vec!["--study", "smoke", "--repeats", "0"], "--repeats"),
         (vec!["--study", "smoke", "--threads", "none"], "--threads"),
+        (vec!["--study", "smoke", "--memory", "0"], "write a number of GiB above 0, `--memory 8`"),
+        (vec!["--study", "smoke", "--memory", "x"], "write a number of GiB above 0, `--memory 8`"),
+        (vec!["--study", "smoke", "--memory", "NaN"], "--memory <GiB>"),
     ] {
         let message = refusal(reproduce(&cache, &out, &arguments));
         assert!(message.contains(wanted), "{arguments:?}: {message}");

@@ -5,11 +5,15 @@ use std::{fs, path::Path};
 use end_to_end::{has_libtorch, records, refusal, reproduce};
 use modality_harness::{
     plan::Plan,
+    protocol::Stage,
     record::{RunRecord, Status},
 };
 
+const STAGES_HEADER: &str = "study,dataset,synthetic,method,variant,backend,device,repeat,stage,seconds,\
+    peak_rss_mb,flops";
 const RESULTS_HEADER: &str = "study,dataset,synthetic,method,variant,backend,device,repeat,status,rmse,mae,pearson_cell,\
-    pearson_protein,spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note";
+    pearson_protein,spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note,expected_rss_mb,\
+    memory_mb,product_gflops,captured,cells";
 
 fn smoke(folder: &Path, out: &str, more: &[&str]) -> assert_cmd::Command {
     let arguments = [&["--study", "smoke", "--threads", "2"], more].concat();
@@ -46,6 +50,7 @@ fn a_study_leaves_everything_that_the_readme_promises() {
     assert_eq!(csv.lines().next(), Some(RESULTS_HEADER));
     assert_eq!(csv.lines().count(), 1 + 12, "six rows, two repeats");
     let stages = fs::read_to_string(out.join("stages.csv")).unwrap();
+    assert_eq!(stages.lines().next(), Some(STAGES_HEADER));
     for stage in ["load", "tsvd-gex", "standardize", "kernel", "solve", "fit", "predict", "write"] {
         assert!(stages.contains(&format!(",{stage},")), "no stage {stage}");
     }
@@ -71,8 +76,35 @@ fn a_study_leaves_everything_that_the_readme_promises() {
     let krr = records.iter().find(|record| record.run.method == "tsvd-krr").unwrap();
     assert!(krr.train_s() > 0.0 && krr.usage.total_s >= krr.train_s() && krr.usage.cpu_s > 0.0);
     assert!(krr.usage.peak_rss_mb.is_none_or(|mb| mb > 1.0));
+    check_what_is_counted(krr);
     if has_libtorch() {
         check_mlp(&out, &plan, &records, order[1]);
+    }
+}
+
+/// What the efficiency table stands on.
+fn check_what_is_counted(krr: &RunRecord) {
+    let usage = &krr.usage;
+    let stage = |stage: Stage| krr.stages.iter().find(|time| time.stage == stage).unwrap();
+    for counted in [Stage::TsvdGex, Stage::Kernel, Stage::Solve, Stage::Predict] {
+        let flops = stage(counted).flops;
+        assert!(flops.is_some_and(|flops| flops > 1e6), "{}: {flops:?}", counted.name());
+    }
+    for idle in [Stage::Load, Stage::Write] {
+        assert_eq!(stage(idle).flops, None, "{}", idle.name());
+    }
+    assert!(krr.captured.is_some_and(|share| 0.5 < share && share <= 1.0), "{:?}", krr.captured);
+    assert!(usage.product_gflops.is_some_and(|rate| rate > 0.1), "{:?}", usage.product_gflops);
+    assert!(krr.memory_mb.is_some_and(|allowed| allowed > 1) && krr.cells.is_none());
+    let expected = usage.expected_rss_mb.unwrap();
+    // Systems other than Linux do not tell; some containers do not let a process set its peak back.
+    let Some(peak) = usage.peak_rss_mb else { return };
+    assert!((0.5..2.0).contains(&(expected / peak)), "{expected} MiB expected, {peak} taken");
+    let tells_stages = fs::write("/proc/self/clear_refs", "5").is_ok();
+    for time in &krr.stages {
+        let is_within = |mb: f64| 1.0 < mb && mb <= peak;
+        let is_right = time.peak_rss_mb.map_or(!tells_stages, is_within);
+        assert!(is_right, "{}: {:?} of {peak} MiB", time.stage.name(), time.peak_rss_mb);
     }
 }
 
