@@ -36,7 +36,7 @@ fn a_row_that_needs_more_memory_is_told_before_anything_is_run() {
         assert_eq!(record.memory_mb, Some(30));
         if is_krr {
             assert!(record.note.starts_with("it needs at least 0.0"), "{}", record.note);
-            let end = "GiB of memory, and may take 0.03; `--memory` sets what it may take";
+            let end = "MiB of memory, and may take 14 MiB; `--memory` sets what it may take";
             assert!(record.note.ends_with(end), "{}", record.note);
             assert!(record.stages.is_empty() && record.usage.total_s == 0.0);
         }
