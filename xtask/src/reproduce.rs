@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use modality_data::prepared::Manifest;
 use modality_harness::{
+    Error,
     bench::{Bench, Output},
     environment::Environment,
     memory,
@@ -51,6 +52,11 @@ pub(crate) fn run(world: &World, arguments: &Reproduce) -> anyhow::Result<ExitCo
     let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;
     let plan = Plan { command: command(arguments), ..plan };
     let output = place.claim()?;
+    // What a run may take decides how some backends work.
+    let plan = match (arguments.resume, arguments.memory) {
+        (true, None) => Plan { memory: Plan::load(&output.plan())?.memory, ..plan },
+        _ => plan,
+    };
     settle(&plan, &output, arguments.resume)?;
     let records = measure(world, plan, &data.folder, &output, &backends)?;
     world.progress.say(&format!("results: {}", output::shown(output.root()).display()));
@@ -180,7 +186,14 @@ fn run_all(world: &World, bench: &Bench, backends: &Backends) -> anyhow::Result<
         .iter()
         .map(|row| {
             let (backend, runner) = (&backends[&row.backend], &runners[&row.backend]);
-            Ok((row, rehearse(world, bench, row, backend, runner)?))
+            let mut left = (0..plan.repeats.len()).map(|repeat| bench.finished(row, repeat));
+            let is_left =
+                left.try_fold(false, |any, record| Ok::<_, Error>(any | record?.is_none()))?;
+            let runner = match is_left {
+                true => rehearse(world, bench, row, backend, runner)?,
+                false => runner.clone(),
+            };
+            Ok((row, runner))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     what_is_missing(&rows).iter().for_each(|line| world.progress.say(line));

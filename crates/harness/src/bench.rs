@@ -163,8 +163,13 @@ impl Bench {
     /// [`Error::Io`] if the log cannot be written.
     pub fn rehearse(&self, row: &PlannedRow, runner: &Runner) -> Result<Outcome> {
         let spec = RunSpec { rehearsal: true, ..self.spec(row, 0) };
-        let log = self.output.logs().join(format!("{}.log", self.id(row, 0).stem()));
-        host::run(runner, &spec, &log, |_| ())
+        let log = self.output.logs().join(format!("{}.rehearsal.log", self.id(row, 0).stem()));
+        let outcome = host::run(runner, &spec, &log, |_| ())?;
+        // Of interest only where it says something.
+        if fs::metadata(&log).is_ok_and(|file| file.len() == 0) {
+            let _ = fs::remove_file(&log);
+        }
+        Ok(outcome)
     }
 
     fn id(&self, row: &PlannedRow, repeat: usize) -> RunId {

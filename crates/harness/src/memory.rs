@@ -25,11 +25,14 @@ pub fn spare() -> u64 {
 /// To be called before the process has a second thread.
 pub(crate) fn keep_freed() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: documented options; the caller sees to it that there is one thread.
+    // SAFETY: options of mallopt, which refuses a value that it cannot take; the caller sees to it that there is one thread.
     unsafe {
         const PAD: i32 = 64 << 20;
         libc::mallopt(libc::M_ARENA_MAX, 1);
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        // 32 MiB is the most that some versions take.
+        if libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30) == 0 {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        }
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_TOP_PAD, PAD);
     }

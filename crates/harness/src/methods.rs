@@ -215,6 +215,7 @@ impl Check for TsvdKrrParams {
             .or_else(|| positive("alpha", self.alpha))
             .or_else(|| at_least_one("landmarks", self.landmarks.unwrap_or(1)))
             .or_else(|| positive("tolerance", self.tolerance))
+            .or_else(|| below_one("tolerance", self.tolerance))
     }
 }
 
@@ -242,6 +243,10 @@ fn at_most(key: &'static str, value: usize, most: usize) -> Option<(&'static str
 fn positive(key: &'static str, value: f64) -> Option<(&'static str, String)> {
     let good = value.is_finite() && value > 0.0;
     (!good).then(|| (key, format!("is {value}; it must be a finite number above 0")))
+}
+
+fn below_one(key: &'static str, value: f64) -> Option<(&'static str, String)> {
+    (value >= 1.0).then(|| (key, format!("is {value}; it must be below 1")))
 }
 
 fn not_negative(key: &'static str, value: f64) -> Option<(&'static str, String)> {
@@ -283,6 +288,7 @@ mod tests {
                 json!({"gex_components": 0}),
                 "`gex_components` is 0; it must be at least 1",
             ),
+            ("tsvd-krr", json!({"tolerance": 1.0}), "`tolerance` is 1; it must be below 1"),
             ("mlp", json!({"hidden": [8, 0]}), "`hidden` is 0; it must be at least 1"),
             ("mlp", json!({"hidden": [8]}), "invalid length 1"),
             (

@@ -123,7 +123,7 @@ impl Plan {
                 .flat_map(move |r| variants(r).map(move |variant| planned(r, variant, cells)))
         });
         let seeds = (0..study.repeats as u64).map(|repeat| study.seed.wrapping_add(repeat));
-        Ok(Self {
+        let plan = Self {
             format: FORMAT,
             study: study.name.clone(),
             title: study.title.clone(),
@@ -150,7 +150,29 @@ impl Plan {
                     fits: draw_fits(&cells.batch, seed),
                 })
                 .collect(),
-        })
+        };
+        plan.check_cells()?;
+        Ok(plan)
+    }
+
+    /// Whether each fit and fold keeps some of its cells when a row is given few.
+    fn check_cells(&self) -> Result<()> {
+        for number in self.rows.iter().filter_map(|row| row.cells) {
+            for repeat in &self.repeats {
+                let given = repeat.cells(number);
+                let has =
+                    |cells: &[u32]| cells.iter().any(|cell| given.binary_search(cell).is_ok());
+                let fits = repeat.fits.iter().all(|fit| has(&fit.cells));
+                if !(fits && self.folds.iter().all(|fold| has(&fold.cells))) {
+                    return Err(Error::Invalid(format!(
+                        "study `{}`: with {number} training cells (`cells`), drawn with seed {}, a fit or fold has \
+                         none of its own; ask for more",
+                        self.study, repeat.seed
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The first thing in which runs of `before` would differ from runs of this plan, if any. More or fewer

@@ -3,7 +3,8 @@
 //! A runner reads the spec from the first line of its standard input, writes events to its standard output,
 //! leaves its predictions in the file that the spec names, says [`Event::Done`], and waits for its standard
 //! input to close, so that the harness can read its peak memory while it is still alive. What it writes to
-//! standard error is kept as its log. Any program that does this is a backend.
+//! standard error is kept as its log. Of a rehearsal ([`RunSpec::rehearsal`]) only the first two events and the last are
+//! wanted. Any program that does this is a backend.
 
 use std::{collections::BTreeMap, path::PathBuf};
 

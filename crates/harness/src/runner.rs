@@ -86,7 +86,8 @@ impl Expected {
 
 const MIB: f64 = 1_048_576.0;
 
-fn size(bytes: u64) -> String {
+/// So many bytes, as a sentence has them.
+pub fn size(bytes: u64) -> String {
     let mib = bytes as f64 / MIB;
     if mib < 1024.0 { format!("{mib:.0} MiB") } else { format!("{:.2} GiB", mib / 1024.0) }
 }

@@ -16,6 +16,9 @@ const DOUBLE: usize = size_of::<f64>();
 /// The program itself, and what no formula below counts.
 const PROGRAM: usize = 8 << 20;
 
+/// About as many cells as a block has at most.
+const LONGEST_BLOCK: usize = 1152;
+
 /// Shapes of a run's data.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
@@ -74,11 +77,14 @@ impl Shape {
 
     /// Up to the scores of gene expression, which are there from then on.
     pub fn tsvd(&self, n_components: usize) -> u64 {
+        let scores = self.scores(n_components);
+        if self.genes <= n_components {
+            return self.inputs() + scores as u64;
+        }
         // The copy of the matrix in tiles has 16-bit indices.
         let tiles = self.nonzeros * (FLOAT + size_of::<u16>());
         let basis = subspace::workspace(self.genes, n_components) * FLOAT;
         // A V, A V rotated and that in another order, at the end.
-        let scores = self.scores(n_components);
         self.inputs() + (tiles + basis.max(scores) + 2 * scores) as u64
     }
 
@@ -110,7 +116,8 @@ impl Needs {
         let (solving, kernel) = match params.solver {
             Solver::Cholesky => {
                 let whole = (longest * longest * FLOAT) as u64;
-                (longest * (params.gex_components + 2 * targets) * FLOAT, (whole, whole))
+                let components = params.gex_components.min(shape.genes);
+                (longest * (components + 2 * targets) * FLOAT, (whole, whole))
             }
             Solver::Pcg => {
                 let m = params.landmarks(shape.train_cells);
@@ -124,7 +131,10 @@ impl Needs {
                     KernelEntries::Kept => SharedKernel::bytes(&Groups::new(fits)),
                     KernelEntries::Formed => 0,
                 };
-                (2 * scores + factor + squares + vectors, (all, 0))
+                // Of each thread: a tile, and vectors and products of half the fits.
+                let edge = shape.train_cells.min(LONGEST_BLOCK);
+                let buffers = threads * edge * (edge + fits.len() * targets) * FLOAT;
+                (2 * scores + factor + squares + vectors + buffers, (all, 0))
             }
         };
         Self {

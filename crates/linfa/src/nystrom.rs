@@ -27,7 +27,7 @@ const PANEL: usize = 256;
 pub struct Nystrom {
     /// F: cells in the order of the groups x landmarks.
     factor: Array2<f32>,
-    /// alpha I + F_f^T F_f of each fit, factorised; a little more than alpha where that is not positive definite. In
+    /// alpha I + F_f^T F_f of each fit, factorised; tenfold alpha, and so on, where that is not positive definite. In
     /// float64: along the leading directions the identity leaves a share of alpha / ||K|| of what is subtracted.
     inner: Vec<Cholesky>,
     alpha: f32,

@@ -1,7 +1,7 @@
 //! One kernel matrix for all fits, in tiles between two blocks of cells.
 //!
 //! An RBF kernel's values lie between 0 and 1, so they are taken as multiples of 1/65535: off by at most 7.6e-6, half
-//! the memory of float32, and a hundredth of the error that float16 would make. A tile that memory has no room for is
+//! the memory of float32, and a thirtieth of the error that float16 would make near 1. A tile that memory has no room for is
 //! formed anew for each product, with the same values, so that results do not depend on memory.
 
 use std::sync::{Mutex, PoisonError};

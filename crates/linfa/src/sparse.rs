@@ -27,7 +27,7 @@ const ROWS: usize = 256;
 const COLUMNS: usize = 512;
 
 /// Sums of A^T A B that are formed side by side, then added up in order.
-const PARTS: usize = 16;
+pub(crate) const PARTS: usize = 16;
 
 /// Sums of one row kept side by side, to hide the latency of an addition.
 const UNROLL: usize = 2;

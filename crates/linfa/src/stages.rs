@@ -2,7 +2,7 @@
 
 use linfa::ParamGuard as _;
 use modality_data::Csr;
-use modality_harness::methods::KernelEntries;
+use modality_harness::{methods::KernelEntries, runner::size};
 use modality_recipe::{Groups, Stages, Tsvd};
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 
@@ -42,15 +42,13 @@ pub enum StageError {
     #[error(transparent)]
     Tsvd(#[from] TruncatedSvdError),
     /// In a preconditioner.
-    #[error(
-        "the kernel among the landmarks is not positive definite; NaN in the scores would make it so"
-    )]
+    #[error("the preconditioner cannot be factorised; do the scores hold NaN?")]
     Preconditioner,
     /// A kernel matrix that has to stand whole.
     #[error(
-        "the kernel matrix of {cells} cells takes {:.2} GiB; {:.2} GiB are left for it, `--memory` allows more",
-        gib(*.needed),
-        gib(*.allowed)
+        "the kernel matrix of {cells} cells takes {} and {} are left for it; `--memory` sets what a run may take",
+        size(*.needed),
+        size(*.allowed)
     )]
     KernelMemory {
         /// Its rows.
@@ -63,10 +61,6 @@ pub enum StageError {
     /// In a kernel ridge regression.
     #[error(transparent)]
     KernelRidge(#[from] KernelRidgeError),
-}
-
-fn gib(bytes: u64) -> f64 {
-    bytes as f64 / (1_u64 << 30) as f64
 }
 
 impl Stages for CpuStages {

@@ -9,11 +9,14 @@ use rand_distr::StandardNormal;
 use crate::{
     Real, Solver, dense,
     matrix::Matrix,
-    sparse::{Scratch, WIDTH},
+    sparse::{PARTS, Scratch, WIDTH},
 };
 
 /// Columns up to which all of A^T A is formed: its eigenvectors take a fraction of a second.
 const EXACT_COLUMNS: usize = 1024;
+
+/// Rows of matrices that are multiplied in float64 at a time.
+const BLOCK: usize = 4096;
 
 /// Times that a block is made orthogonal to the blocks before it, at most.
 const PASSES: usize = 5;
@@ -70,8 +73,9 @@ pub(crate) fn workspace(columns: usize, n_components: usize) -> usize {
     }
     let Solver::Randomized { expansion, n_steps } = Solver::default() else { return 0 };
     let width = ((n_components as f64 * expansion) as usize).max(n_steps * WIDTH).min(columns);
-    // Basis and images; the small eigenproblem, in float64.
-    2 * columns * width + 6 * width * width
+    // Basis and images; the small eigenproblem and blocks of both, in float64; the parts of a product.
+    let parts = PARTS * columns * WIDTH;
+    2 * columns * width + 6 * width * width + 4 * BLOCK * width + parts
 }
 
 /// An orthonormal basis of what the columns of `block` have outside the orthonormal `earlier`, filled up with random
@@ -183,7 +187,6 @@ pub(crate) fn rayleigh_ritz<F: Real>(matrix: &Matrix<'_, F>, basis: &Array2<F>) 
 
 /// X^T Y in float64.
 fn cross<F: Real>(matrix: &Matrix<'_, F>, x: &Array2<F>, y: &Array2<F>) -> Array2<f64> {
-    const BLOCK: usize = 4096;
     matrix.count(x.ncols(), x.nrows(), y.ncols());
     let mut sum = Array2::zeros((x.ncols(), y.ncols()));
     for (x, y) in x.axis_chunks_iter(Axis(0), BLOCK).zip(y.axis_chunks_iter(Axis(0), BLOCK)) {

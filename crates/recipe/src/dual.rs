@@ -5,8 +5,6 @@ use modality_harness::{
     methods::{Solver, TsvdKrrParams},
     protocol::Stage,
 };
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
 
 use crate::{
     Groups, Stages,
@@ -134,10 +132,10 @@ impl<M> Ensemble<'_, '_, M> {
     ) -> Outcome<S, Vec<usize>> {
         let Shared { groups, cells, x, kernel } = shared;
         let TsvdKrrParams { gamma, alpha, tolerance, .. } = *self.params;
-        let landmarks = draw(landmarks, groups.cells().len(), self.problem.seed);
+        let landmarks = pcg::sample(groups.cells().len(), landmarks, self.problem.seed);
         timed_during(stages, clock, Stage::Solve, |stages, clock| {
             let preconditioner = &stages.preconditioner(x, (gamma, alpha), &landmarks, groups)?;
-            let system = System { kernel, preconditioner, groups, alpha, tolerance };
+            let system = System { kernel, preconditioner, groups, x, gamma, alpha, tolerance };
             let gather = |&fit: &usize| Ok((fit, stages.gather_rows(self.targets, &cells[fit])?));
             let targets = fits.iter().map(gather).collect::<Result<Vec<_>, _>>()?;
             let mut watch = |share: f64| {
@@ -158,16 +156,8 @@ impl<M> Ensemble<'_, '_, M> {
 
     fn failure(&self, fits: &[usize]) -> String {
         let fits: Vec<String> = fits.iter().map(|fit| (fit + 1).to_string()).collect();
+        let noun = if fits.len() == 1 { "fit" } else { "fits" };
         let (fits, tolerance) = (fits.join(", "), self.params.tolerance);
-        format!("fits {fits}: conjugate gradients did not reach a residual of {tolerance:e}")
+        format!("{noun} {fits}: conjugate gradients did not reach a residual of {tolerance:e}")
     }
-}
-
-/// So many distinct positions among `cells`, ascending.
-fn draw(landmarks: usize, cells: usize, seed: u64) -> Vec<u32> {
-    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
-    let sample = rand::seq::index::sample(rng, cells, landmarks.min(cells));
-    let mut landmarks: Vec<u32> = sample.into_iter().map(|cell| cell as u32).collect();
-    landmarks.sort_unstable();
-    landmarks
 }

@@ -4,8 +4,7 @@
 //! preconditioner is Nystrom's (Williams and Seeger 2001) with landmarks that all fits share. A column is left out as
 //! soon as it is done, so that later products are with fewer columns.
 
-use ndarray::Array2;
-use rand::{Rng as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{Groups, Stages};
@@ -16,14 +15,17 @@ const MAX_ITERATIONS: usize = 100;
 const PATIENCE: usize = 10;
 /// How far the true residual may be above the one that the recurrence carries along.
 const DRIFT: f64 = 4.0;
-/// Random combinations of columns in which the true residual is looked at.
-const PROBES: usize = 4;
+/// Rows of a fit in which the true residual is looked at.
+const PROBES: usize = 256;
 
 /// (K_f + `alpha` I) C_f = T_f for every fit f, and how accurately it is to be solved.
 pub(crate) struct System<'a, S: Stages> {
     pub(crate) kernel: &'a S::Shared,
     pub(crate) preconditioner: &'a S::Preconditioner,
     pub(crate) groups: &'a Groups,
+    /// Scores in the order of the groups.
+    pub(crate) x: &'a S::Matrix,
+    pub(crate) gamma: f64,
     pub(crate) alpha: f64,
     /// Norm of the residual over that of the targets.
     pub(crate) tolerance: f64,
@@ -33,7 +35,7 @@ pub(crate) struct System<'a, S: Stages> {
 pub(crate) struct Solved<M> {
     /// Dual coefficients, cells x targets, in the order of [`Groups::cells_of`].
     pub(crate) coefficients: M,
-    /// Whether the true residual is as small as was asked for.
+    /// Whether the true residual is near enough to what was asked for.
     pub(crate) converged: bool,
 }
 
@@ -158,10 +160,11 @@ impl<M> Fit<M> {
         stages.combine_columns((&mut self.solution, &one), (&self.direction, &lengths))?;
         stages.combine_columns((&mut self.residual, &one), (&product, &back))?;
         let squares = stages.column_dots(&self.residual, &self.residual)?;
+        self.look(stages, &squares)?;
         if curvature.iter().any(|&curvature| curvature < 0.0) {
             self.state = State::GivenUp;
         }
-        self.look(stages, &squares)
+        Ok(())
     }
 
     /// Puts away the columns that are done, and judges the rest by the squared norms of their residuals.
@@ -210,47 +213,63 @@ impl<M> Fit<M> {
 impl<S: Stages> System<'_, S> {
     /// A column's part of the tolerance, by the squared norms of the targets' columns.
     fn limit(&self, squares: &[f64]) -> f64 {
-        self.tolerance * (squares.iter().sum::<f64>() / squares.len() as f64).sqrt()
+        self.tolerance * (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
     }
 }
 
-/// Holds the true residuals, T_f - (K_f + alpha I) C_f, against the tolerance, in random combinations of columns with
-/// signs: the squared norm of one is on average that of all columns together (Hutchinson 1990).
+/// Holds the true residuals, T_f - (K_f + alpha I) C_f, against the tolerance, in some of the rows: by the kernel itself,
+/// not by [`Stages::shared_products`], whose entries may be rounded more than a small alpha bears.
 fn check<S: Stages>(
     stages: &mut S,
     system: &System<'_, S>,
     targets: &[(usize, S::Matrix)],
     fits: Vec<Fit<S::Matrix>>,
 ) -> Result<Vec<Solved<S::Matrix>>, S::Error> {
-    let mut probed = Vec::with_capacity(fits.len());
-    for (fit, (_, targets)) in fits.iter().zip(targets) {
-        let squares = stages.column_dots(targets, targets)?;
-        let signs = stages.upload(signs(squares.len()).view())?;
-        let combined = stages.matmul(&fit.coefficients, &signs)?;
-        let wanted = stages.matmul(targets, &signs)?;
-        let limit = system.limit(&squares).powi(2) * squares.len() as f64;
-        probed.push((combined, wanted, limit));
-    }
-    let vectors: Vec<(usize, &S::Matrix)> =
-        fits.iter().zip(&probed).map(|(fit, (combined, ..))| (fit.index, combined)).collect();
-    let products = stages.shared_products(system.kernel, system.groups, &vectors)?;
     let mut solved = Vec::with_capacity(fits.len());
-    let (one, alpha) = ([1.0; PROBES], [system.alpha; PROBES]);
-    for ((fit, mut product), (combined, wanted, limit)) in
-        fits.into_iter().zip(products).zip(&probed)
-    {
-        stages.combine_columns((&mut product, &one), (combined, &alpha))?;
-        stages.combine_columns((&mut product, &one), (wanted, &[-1.0; PROBES]))?;
-        let square = stages.column_dots(&product, &product)?.iter().sum::<f64>() / PROBES as f64;
-        let converged = fit.state == State::Done && square <= DRIFT.powi(2) * limit;
+    for (fit, (index, targets)) in fits.into_iter().zip(targets) {
+        let converged = fit.state == State::Done
+            && system.is_solved(stages, *index, targets, &fit.coefficients)?;
         solved.push(Solved { coefficients: fit.coefficients, converged });
     }
     Ok(solved)
 }
 
-fn signs(columns: usize) -> Array2<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(0);
-    Array2::from_shape_simple_fn((columns, PROBES), || if rng.r#gen() { 1.0 } else { -1.0 })
+impl<S: Stages> System<'_, S> {
+    fn is_solved(
+        &self,
+        stages: &mut S,
+        fit: usize,
+        targets: &S::Matrix,
+        coefficients: &S::Matrix,
+    ) -> Result<bool, S::Error> {
+        let squares = stages.column_dots(targets, targets)?;
+        let (one, alpha) = (vec![1.0; squares.len()], vec![self.alpha; squares.len()]);
+        let cells: Vec<u32> =
+            self.groups.parts_of(fit).flatten().map(|position| position as u32).collect();
+        let rows = sample(cells.len(), PROBES, fit as u64);
+        let probed: Vec<u32> = rows.iter().map(|&row| cells[row as usize]).collect();
+        let (x, all) = (stages.gather_rows(self.x, &probed)?, stages.gather_rows(self.x, &cells)?);
+        let mut residual = stages.kernel_product(&x, &all, self.gamma, coefficients)?;
+        let own = stages.gather_rows(coefficients, &rows)?;
+        stages.combine_columns((&mut residual, &one), (&own, &alpha))?;
+        let wanted = stages.gather_rows(targets, &rows)?;
+        stages.combine_columns((&mut residual, &one), (&wanted, &vec![-1.0; one.len()]))?;
+        let found = stages.column_dots(&residual, &residual)?.iter().sum::<f64>();
+        let share = rows.len() as f64 / cells.len() as f64;
+        let limit = DRIFT * self.tolerance * squares.iter().sum::<f64>().sqrt();
+        Ok((found / share).sqrt() <= limit)
+    }
+}
+
+/// So many distinct numbers below `all`, ascending; all of them if there are no more.
+pub(crate) fn sample(all: usize, wanted: usize, seed: u64) -> Vec<u32> {
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+    let mut rows: Vec<u32> = rand::seq::index::sample(rng, all, wanted.min(all))
+        .into_iter()
+        .map(|row| row as u32)
+        .collect();
+    rows.sort_unstable();
+    rows
 }
 
 /// Nothing of nothing is nothing.

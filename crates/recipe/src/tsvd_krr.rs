@@ -69,14 +69,20 @@ pub fn tsvd_krr<S: Stages>(
     let (targets, components) = adt_scores(stages, problem, params, clock)?;
     let ensemble = Ensemble { problem, params, train: &train, targets: &targets };
     let coefficients = ensemble.coefficients(stages, clock)?;
-    timed(stages, clock, Stage::Predict, |stages| {
+    let sum = timed(stages, clock, Stage::Predict, |stages| {
         let mut sum = stages.kernel_product(&test, &train, params.gamma, &coefficients)?;
         if let Some(components) = &components {
             sum = stages.matmul(&sum, components)?;
         }
-        let fits = problem.fits.len() as f32;
-        Ok(stages.download(&sum)?.mapv_into(|value| value.max(0.0) / fits))
-    })
+        stages.download(&sum)
+    })?;
+    // Clipping would turn NaN into zero.
+    if !sum.iter().all(|value| value.is_finite()) {
+        let what = "a prediction is NaN or infinite; do GEX and ADT hold finite values alone?";
+        return Err(Error::Invalid(what.to_owned()));
+    }
+    let fits = problem.fits.len() as f32;
+    Ok(sum.mapv_into(|value| value.max(0.0) / fits))
 }
 
 /// Scores of training and test cells, cells x `n_components`, as stage [`Stage::TsvdGex`]; the genes as they
@@ -100,9 +106,10 @@ pub fn gex_scores<S: Stages>(
         stages.tsvd_gex(train, test, n_components, seed)
     })?;
     let share = captured(stages, (&scores.0, &scores.1), (train, test));
-    clock.say(Event::Captured {
-        share: share.map_err(|error| Error::Stage(Stage::TsvdGex, error))?,
-    });
+    let share = share.map_err(|error| Error::Stage(Stage::TsvdGex, error))?;
+    if share.is_finite() {
+        clock.say(Event::Captured { share });
+    }
     Ok(scores)
 }
 
@@ -194,15 +201,25 @@ impl Problem<'_> {
         if self.fits.is_empty() {
             return Err("the plan has no fit".to_owned());
         }
-        for (i, fit) in self.fits.iter().enumerate() {
-            match fit.iter().max() {
-                None => return Err(format!("fit {i} of the plan has no cell")),
-                Some(&cell) if cell as usize >= train => {
-                    return Err(format!(
-                        "fit {i} of the plan names training cell {cell}; there are {train}"
-                    ));
+        for (i, fit) in (1..).zip(self.fits) {
+            if fit.is_empty() {
+                return Err(format!("fit {i} of the plan has no cell"));
+            }
+            let mut seen = vec![false; train];
+            for &cell in fit {
+                match seen.get_mut(cell as usize) {
+                    Some(seen) if !*seen => *seen = true,
+                    Some(_) => {
+                        return Err(format!(
+                            "fit {i} of the plan names training cell {cell} twice"
+                        ));
+                    }
+                    None => {
+                        return Err(format!(
+                            "fit {i} of the plan names training cell {cell}; there are {train}"
+                        ));
+                    }
                 }
-                Some(_) => {}
             }
         }
         Ok(())

@@ -30,10 +30,14 @@ pub(super) fn read_csr(folder: &Path, stem: &str, genes: usize, rows: &[usize]) 
     let offset = |row: usize| all.get(row).map_or(0, |&offset| offset as usize);
     let ranges: Vec<(usize, usize)> =
         rows.iter().map(|&row| (offset(row), offset(row + 1))).collect();
+    if all.windows(2).into_iter().any(|pair| pair[0] > pair[1]) {
+        let what = "its offsets fall; delete the folder to have it made anew".to_owned();
+        return Err(Error::File { path: part(folder, stem, "indptr"), what });
+    }
     let entries = all.last().map_or(0, |&last| last as usize);
     let mut indptr = vec![0];
     indptr.extend(ranges.iter().scan(0, |end, (from, to)| {
-        *end += to.saturating_sub(*from);
+        *end += to - from;
         Some(*end)
     }));
     let indices = read_words(&part(folder, stem, "indices"), entries, &ranges, u32::from_le_bytes)?;
