@@ -14,7 +14,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     let folder = tempfile::tempdir().unwrap();
     let (cache, out) = (folder.path().join("cache"), folder.path().join("out"));
     for (arguments, wanted) in [
-        (vec!["--study", "defualt"], "there is no study `defualt`; there are: bmmc-cite, default"),
+        (vec!["--study", "defualt"], "there is no study `defualt`; there are: article, bmmc-cite,"),
         (
             vec!["--study", "smoke", "--only", "cuda"],
             "--only cuda: study `smoke` has no such row; it has: zeros/linfa",
