@@ -129,7 +129,8 @@ fn check_mlp(out: &Path, plan: &Plan, records: &[RunRecord], of_the_mean: f64) {
 fn the_same_plan_gives_the_same_predictions() {
     let folder = tempfile::tempdir().unwrap();
     for out in ["a", "b"] {
-        smoke(folder.path(), out, &["--only", "knn,linear,tsvd-krr,mlp"]).assert().success();
+        let options = ["--only", "knn,linear,tsvd-krr,mlp", "--memory", "4"];
+        smoke(folder.path(), out, &options).assert().success();
     }
     let predictions = ["a", "b"].map(|out| files(&folder.path().join(out).join("predictions")));
     assert_eq!(predictions[0].len(), if has_libtorch() { 8 } else { 6 });
