@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use modality_data::prepared::Manifest;
 use modality_harness::{
-    Error,
     bench::{Bench, Output},
     environment::Environment,
     memory,
@@ -181,26 +180,23 @@ fn run_all(world: &World, bench: &Bench, backends: &Backends) -> anyhow::Result<
     let plan = bench.plan();
     let names = plan.rows.iter().map(|row| row.backend.as_str());
     let runners = runners::ready(world, backends, names)?;
-    let rows = plan
-        .rows
-        .iter()
-        .map(|row| {
-            let (backend, runner) = (&backends[&row.backend], &runners[&row.backend]);
-            let mut left = (0..plan.repeats.len()).map(|repeat| bench.finished(row, repeat));
-            let is_left =
-                left.try_fold(false, |any, record| Ok::<_, Error>(any | record?.is_none()))?;
-            let runner = match is_left {
-                true => rehearse(world, bench, row, backend, runner)?,
-                false => runner.clone(),
-            };
-            Ok((row, runner))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut rows = Vec::with_capacity(plan.rows.len());
+    let mut finished = Vec::with_capacity(plan.rows.len());
+    for row in &plan.rows {
+        let repeats = (0..plan.repeats.len()).map(|repeat| bench.finished(row, repeat));
+        let records = repeats.collect::<Result<Vec<_>, _>>()?;
+        let mut runner = runners[&row.backend].clone();
+        if records.contains(&None) {
+            runner = rehearse(world, bench, row, &backends[&row.backend], runner)?;
+        }
+        rows.push((row, runner));
+        finished.push(records);
+    }
     what_is_missing(&rows).iter().for_each(|line| world.progress.say(line));
     let mut records = Vec::new();
     for repeat in 0..plan.repeats.len() {
-        for (row, runner) in &rows {
-            let record = match bench.finished(row, repeat)? {
+        for ((row, runner), finished) in rows.iter().zip(&mut finished) {
+            let record = match finished[repeat].take() {
                 Some(record) => record,
                 None => run_row(bench, row, repeat, runner, &world.progress)?,
             };
@@ -216,13 +212,13 @@ fn rehearse(
     bench: &Bench,
     row: &PlannedRow,
     backend: &Backend,
-    runner: &runners::Ready,
+    runner: runners::Ready,
 ) -> anyhow::Result<runners::Ready> {
-    let Ok(runner) = runner else { return Ok(runner.clone()) };
-    if backend.package.is_none() {
-        return Ok(Ok(runner.clone()));
-    }
-    let outcome = bench.rehearse(row, runner)?;
+    let runner = match runner {
+        Ok(runner) if backend.package.is_some() => runner,
+        other => return Ok(other),
+    };
+    let outcome = bench.rehearse(row, &runner)?;
     if let Some(mib) = outcome.usage.expected_rss_mb.filter(|&mib| mib > WORTH_TELLING_MB) {
         let allowed = bench.plan().memory as f64 / (MIB * 1024.0);
         world.progress.say(&format!(
@@ -232,7 +228,7 @@ fn rehearse(
         ));
     }
     Ok(match outcome.status {
-        Status::Ok => Ok(runner.clone()),
+        Status::Ok => Ok(runner),
         status => Err(Missing { status, reason: outcome.note }),
     })
 }

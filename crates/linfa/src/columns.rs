@@ -73,19 +73,19 @@ pub(crate) fn put(target: &mut Array2<f32>, wanted: &[u32], source: &Array2<f32>
 
 /// Blocks of rows, one behind the other; none of a matrix without columns.
 fn blocks(matrix: &Array2<f32>) -> Vec<&[f32]> {
-    assert!(
-        matrix.is_standard_layout(),
-        "a matrix of this backend has its rows one behind the other"
-    );
-    let length = (ROWS * matrix.ncols()).max(1);
+    let length = block_length(matrix);
     matrix.as_slice().map(|values| values.chunks(length).collect()).unwrap_or_default()
 }
 
 fn blocks_mut(matrix: &mut Array2<f32>) -> Vec<&mut [f32]> {
+    let length = block_length(matrix);
+    matrix.as_slice_mut().map(|values| values.chunks_mut(length).collect()).unwrap_or_default()
+}
+
+fn block_length(matrix: &Array2<f32>) -> usize {
     assert!(
         matrix.is_standard_layout(),
         "a matrix of this backend has its rows one behind the other"
     );
-    let length = (ROWS * matrix.ncols()).max(1);
-    matrix.as_slice_mut().map(|values| values.chunks_mut(length).collect()).unwrap_or_default()
+    (ROWS * matrix.ncols()).max(1)
 }

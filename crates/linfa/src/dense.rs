@@ -146,7 +146,7 @@ pub(crate) fn gram_lower<F: Real>(x: ArrayView2<'_, F>, out: &mut [F]) {
 /// The index of the pivot at which A turned out not to be positive definite.
 pub(crate) fn cholesky_solve<F: Real>(a: &mut [F], rhs: &mut Array2<F>) -> Result<(), usize> {
     factorise(a, rhs.nrows(), threads())?;
-    solve_factored(a, rhs);
+    solve_factored(a, view_mut(&mut rhs.view_mut()), threads());
     Ok(())
 }
 
@@ -165,13 +165,11 @@ fn factorise<F: Real>(a: &mut [F], n: usize, par: Par) -> Result<(), usize> {
 }
 
 /// Solves L L^T X = `rhs` in place, for L in the lower triangle of `factor`, column-major.
-fn solve_factored<F: Real>(factor: &[F], rhs: &mut Array2<F>) {
-    let (n, par) = (rhs.nrows(), threads());
+fn solve_factored<F: Real>(factor: &[F], rhs: MatMut<'_, F>, par: Par) {
+    let n = rhs.nrows();
     let factor = MatRef::from_column_major_slice(factor, n, n);
     let scratch = solve_in_place_scratch::<F>(n, rhs.ncols(), par);
-    let mut rhs = rhs.view_mut();
-    let stack = &mut MemBuffer::new(scratch);
-    solve_in_place(factor, view_mut(&mut rhs), par, MemStack::new(stack));
+    solve_in_place(factor, rhs, par, MemStack::new(&mut MemBuffer::new(scratch)));
 }
 
 /// A Cholesky factor, kept for many solves.
@@ -191,12 +189,8 @@ impl Cholesky {
 
     /// The inverse times `rhs`.
     pub(crate) fn solve(&self, rhs: ArrayView2<'_, f32>) -> Array2<f32> {
-        let n = rhs.nrows();
-        let mut columns = Mat::from_fn(n, rhs.ncols(), |i, j| f64::from(rhs[[i, j]]));
-        let factor = MatRef::from_column_major_slice(&self.0, n, n);
-        let scratch = solve_in_place_scratch::<f64>(n, rhs.ncols(), Par::Seq);
-        let stack = &mut MemBuffer::new(scratch);
-        solve_in_place(factor, columns.as_mut(), Par::Seq, MemStack::new(stack));
+        let mut columns = Mat::from_fn(rhs.nrows(), rhs.ncols(), |i, j| f64::from(rhs[[i, j]]));
+        solve_factored(&self.0, columns.as_mut(), Par::Seq);
         Array2::from_shape_fn(rhs.dim(), |(i, j)| columns[(i, j)] as f32)
     }
 

@@ -56,24 +56,26 @@ impl<F: Real> Kernel<F> {
     /// K(`x`, `y`).
     pub(crate) fn between(self, x: ArrayView2<'_, F>, y: ArrayView2<'_, F>) -> Array2<F> {
         let mut kernel = Array2::zeros((x.nrows(), y.nrows()));
-        self.between_into(x, (y, &squared_norms(y)), kernel.view_mut());
+        let squares = squared_norms(y);
+        let rows = x.axis_chunks_iter(Axis(0), TILE.0).into_par_iter();
+        rows.zip(kernel.axis_chunks_iter_mut(Axis(0), TILE.0))
+            .for_each(|(x, kernel)| self.between_here(x, (y, &squares), kernel));
         kernel
     }
 
-    fn between_into(
+    /// K(`x`, `y`) on the calling thread alone; `squares` are the squared norms of the rows of `y`.
+    pub(crate) fn between_here(
         self,
         x: ArrayView2<'_, F>,
         (y, squares): (ArrayView2<'_, F>, &[F]),
         mut kernel: ArrayViewMut2<'_, F>,
     ) {
         if !matches!(self, Self::Laplacian { .. }) {
-            dense::product_into(x, y.t(), kernel.view_mut());
+            dense::product_into_here(x, y.t(), kernel.view_mut());
         }
-        kernel
-            .axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .zip(x.axis_iter(Axis(0)))
-            .for_each(|(row, x)| self.of_row(x, (y, squares), row));
+        for (row, x) in kernel.rows_mut().into_iter().zip(x.rows()) {
+            self.of_row(x, (y, squares), row);
+        }
     }
 
     /// Turns a row of inner products of `x` with the rows of `y`, whose squared norms are given, into kernel values.
@@ -108,12 +110,7 @@ impl<F: Real> Kernel<F> {
                 parts.zip(coefficients.axis_chunks_iter(Axis(0), TILE.1))
             {
                 let mut tile = tile.slice_mut(s![.., ..y.nrows()]);
-                if !matches!(self, Self::Laplacian { .. }) {
-                    dense::product_into_here(x, y.t(), tile.view_mut());
-                }
-                for (row, x) in tile.rows_mut().into_iter().zip(x.rows()) {
-                    self.of_row(x, (y, squares), row);
-                }
+                self.between_here(x, (y, squares), tile.view_mut());
                 dense::add_product_here(tile.view(), coefficients, out.view_mut());
             }
         });
@@ -121,7 +118,7 @@ impl<F: Real> Kernel<F> {
     }
 
     /// Turns inner products x_i . y into kernel values; `squares` are ||x_i||^2, `square` is ||y||^2.
-    pub(crate) fn of_products(self, squares: &[F], square: F, values: &mut [F]) {
+    fn of_products(self, squares: &[F], square: F, values: &mut [F]) {
         match self {
             Self::Rbf { gamma } => Arch::new().dispatch(
                 #[inline(always)]

@@ -115,7 +115,7 @@ impl Run<'_> {
             fits: &self.spec.fits,
             seed: self.spec.seed,
         };
-        let needs = needs(self.spec, &Shape::of(self.spec)?)?;
+        let needs = needs(self.spec, &Shape::of_inputs(self.inputs))?;
         let mut stages = CpuStages::new(needs.room(self.spec.memory), params.kernel);
         Ok(tsvd_krr(&mut stages, &problem, &params, clock)?)
     }

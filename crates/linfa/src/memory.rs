@@ -1,7 +1,7 @@
 //! Peak memory of a run, from the shapes of its data alone. In bytes; good to about a tenth. A fit that does not converge
 //! and is solved otherwise may take more.
 
-use modality_data::prepared;
+use modality_data::prepared::{self, Inputs};
 use modality_harness::{
     methods::{KernelEntries, Solver, TsvdKrrParams},
     protocol::RunSpec,
@@ -62,6 +62,18 @@ impl Shape {
             proteins: manifest.proteins.len(),
             nonzeros: (train as f64 * share) as usize + test,
         })
+    }
+
+    /// Of inputs that have been read.
+    pub fn of_inputs(inputs: &Inputs) -> Self {
+        let Inputs { train_gex, train_adt, test_gex, .. } = inputs;
+        Self {
+            train_cells: train_gex.rows(),
+            test_cells: test_gex.rows(),
+            genes: train_gex.cols(),
+            proteins: train_adt.ncols(),
+            nonzeros: train_gex.nnz() + test_gex.nnz(),
+        }
     }
 
     fn cells(&self) -> usize {

@@ -225,15 +225,11 @@ impl Former {
     fn form(&self, groups: &Groups, (row, column): (usize, usize), values: &mut Vec<f32>) {
         let [rows, columns] = [row, column].map(|block| groups.blocks()[block].rows.clone());
         values.resize(rows.len() * columns.len(), 0.0);
-        let Ok(mut tile) = ArrayViewMut2::from_shape((rows.len(), columns.len()), values) else {
-            return;
-        };
-        let x = |rows: &std::ops::Range<usize>| self.x.slice(s![rows.clone(), ..]);
-        dense::product_into_here(x(&rows), x(&columns).reversed_axes(), tile.view_mut());
-        for (row, values) in rows.zip(values.chunks_exact_mut(columns.len())) {
-            self.kernel.of_products(&self.squares[columns.clone()], self.squares[row], values);
-            round(values);
+        if let Ok(tile) = ArrayViewMut2::from_shape((rows.len(), columns.len()), &mut *values) {
+            let y = self.x.slice(s![columns.clone(), ..]);
+            self.kernel.between_here(self.x.slice(s![rows, ..]), (y, &self.squares[columns]), tile);
         }
+        round(values);
     }
 }
 

@@ -45,6 +45,8 @@ struct Fit<M> {
     index: usize,
     /// Cells x targets; a column is put here when it is done.
     coefficients: M,
+    /// Number of columns.
+    targets: usize,
     /// The columns that are not done.
     columns: Vec<u32>,
     solution: M,
@@ -114,6 +116,7 @@ impl<M> Fit<M> {
         let mut fit = Self {
             index,
             coefficients: stages.zeros(system.groups.len_of(index), squares.len())?,
+            targets: squares.len(),
             columns: (0..squares.len() as u32).collect(),
             solution: stages.zeros(system.groups.len_of(index), squares.len())?,
             residual: stages.copy(targets)?,
@@ -210,13 +213,6 @@ impl<M> Fit<M> {
     }
 }
 
-impl<S: Stages> System<'_, S> {
-    /// A column's part of the tolerance, by the squared norms of the targets' columns.
-    fn limit(&self, squares: &[f64]) -> f64 {
-        self.tolerance * (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
-    }
-}
-
 /// Holds the true residuals, T_f - (K_f + alpha I) C_f, against the tolerance, in some of the rows: by the kernel itself,
 /// not by [`Stages::shared_products`], whose entries may be rounded more than a small alpha bears.
 fn check<S: Stages>(
@@ -226,38 +222,41 @@ fn check<S: Stages>(
     fits: Vec<Fit<S::Matrix>>,
 ) -> Result<Vec<Solved<S::Matrix>>, S::Error> {
     let mut solved = Vec::with_capacity(fits.len());
-    for (fit, (index, targets)) in fits.into_iter().zip(targets) {
-        let converged = fit.state == State::Done
-            && system.is_solved(stages, *index, targets, &fit.coefficients)?;
+    for (fit, (_, targets)) in fits.into_iter().zip(targets) {
+        let converged =
+            fit.state == State::Done && system.residual(stages, &fit, targets)? <= DRIFT;
         solved.push(Solved { coefficients: fit.coefficients, converged });
     }
     Ok(solved)
 }
 
 impl<S: Stages> System<'_, S> {
-    fn is_solved(
+    /// A column's part of the tolerance, by the squared norms of the targets' columns.
+    fn limit(&self, squares: &[f64]) -> f64 {
+        self.tolerance * (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
+    }
+
+    /// The true residual of a fit that is done, over what the tolerance allows, from some of its rows.
+    fn residual(
         &self,
         stages: &mut S,
-        fit: usize,
+        fit: &Fit<S::Matrix>,
         targets: &S::Matrix,
-        coefficients: &S::Matrix,
-    ) -> Result<bool, S::Error> {
-        let squares = stages.column_dots(targets, targets)?;
-        let (one, alpha) = (vec![1.0; squares.len()], vec![self.alpha; squares.len()]);
+    ) -> Result<f64, S::Error> {
         let cells: Vec<u32> =
-            self.groups.parts_of(fit).flatten().map(|position| position as u32).collect();
-        let rows = sample(cells.len(), PROBES, fit as u64);
+            self.groups.parts_of(fit.index).flatten().map(|position| position as u32).collect();
+        let rows = sample(cells.len(), PROBES, fit.index as u64);
         let probed: Vec<u32> = rows.iter().map(|&row| cells[row as usize]).collect();
         let (x, all) = (stages.gather_rows(self.x, &probed)?, stages.gather_rows(self.x, &cells)?);
-        let mut residual = stages.kernel_product(&x, &all, self.gamma, coefficients)?;
-        let own = stages.gather_rows(coefficients, &rows)?;
+        let mut residual = stages.kernel_product(&x, &all, self.gamma, &fit.coefficients)?;
+        let (own, wanted) =
+            (stages.gather_rows(&fit.coefficients, &rows)?, stages.gather_rows(targets, &rows)?);
+        let [one, alpha, minus] = [1.0, self.alpha, -1.0].map(|value| vec![value; fit.targets]);
         stages.combine_columns((&mut residual, &one), (&own, &alpha))?;
-        let wanted = stages.gather_rows(targets, &rows)?;
-        stages.combine_columns((&mut residual, &one), (&wanted, &vec![-1.0; one.len()]))?;
+        stages.combine_columns((&mut residual, &one), (&wanted, &minus))?;
         let found = stages.column_dots(&residual, &residual)?.iter().sum::<f64>();
         let share = rows.len() as f64 / cells.len() as f64;
-        let limit = DRIFT * self.tolerance * squares.iter().sum::<f64>().sqrt();
-        Ok((found / share).sqrt() <= limit)
+        Ok(ratio((found / share).sqrt(), fit.limit * (fit.targets as f64).sqrt()))
     }
 }
 
