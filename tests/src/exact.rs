@@ -34,7 +34,7 @@ fn scores(inputs: &Inputs, seed: u64, params: &TsvdKrrParams) -> [Array2<f64>; 4
     let mut stages = CpuStages::default();
     let mut compute = || {
         let gex = (&inputs.train_gex, &inputs.test_gex);
-        let (mut x, mut x_test) = stages.tsvd_gex(gex.0, gex.1, params.gex_components, seed)?;
+        let (mut x, mut x_test) = stages.tsvd_gex(&gex, params.gex_components, seed)?;
         stages.standardize_rows(&mut x)?;
         stages.standardize_rows(&mut x_test)?;
         let Tsvd { scores, components } =

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use backend_linfa::memory::{Needs, Shape};
+use backend_linfa::memory::Needs;
 use end_to_end::{bench, libtorch, linfa_runner, plan, records, xtask};
 use modality_data::{
-    prepared,
+    prepared::{self, Shape},
     synthetic::{self, Size},
 };
 use modality_harness::{

@@ -25,7 +25,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{Cells, Csr, Dataset, Error, FileSum, Provenance, Result, hex};
 
+mod shape;
 mod subset;
+
+pub use shape::Shape;
 
 /// Version of the folder's layout, in [`Manifest::format`].
 pub const FORMAT: u32 = 2;

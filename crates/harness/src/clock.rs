@@ -21,6 +21,15 @@ impl<'a> StageClock<'a> {
         Self { sink: Box::new(sink), flops: None }
     }
 
+    /// A clock that adds notes to `notes` and drops all else.
+    pub fn noting(notes: &'a mut Vec<String>) -> Self {
+        Self::new(|event| {
+            if let Event::Note { text } = event {
+                notes.push(text);
+            }
+        })
+    }
+
     /// A clock that nobody listens to, for tests and for use as a library.
     pub fn silent() -> Self {
         Self::new(|_| ())

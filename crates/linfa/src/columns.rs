@@ -1,5 +1,6 @@
 //! Arithmetic on the columns of tall matrices in standard layout, each column with a scalar of its own.
 
+use modality_recipe::{Step, Stepped, ratio};
 use ndarray::Array2;
 use pulp::Arch;
 use rayon::prelude::*;
@@ -48,6 +49,36 @@ pub(crate) fn combine((y, keep): (&mut Array2<f32>, &[f64]), (x, take): (&Array2
             },
         );
     });
+}
+
+/// See [`modality_recipe::Stages::turn`].
+pub(crate) fn turn(
+    direction: &mut Array2<f32>,
+    next: &Array2<f32>,
+    new: &[f64],
+    old: Option<&[f64]>,
+) {
+    match old {
+        Some(old) => combine((direction, &ratios(new, old)), (next, &vec![1.0; new.len()])),
+        None => direction.assign(next),
+    }
+}
+
+/// See [`Step`].
+pub(crate) fn step(step: Step<'_, Array2<f32>, Vec<f64>>) -> Stepped<Vec<f64>> {
+    let Step { solution, residual, direction, mut product, alpha, rho } = step;
+    let [one, alpha] = [1.0, alpha].map(|value| vec![value; rho.len()]);
+    combine((&mut product, &one), (direction, &alpha));
+    let curvature = dots(direction, &product);
+    let lengths = ratios(rho, &curvature);
+    let back: Vec<f64> = lengths.iter().map(|length| -length).collect();
+    combine((solution, &one), (direction, &lengths));
+    combine((residual, &one), (&product, &back));
+    Stepped { curvature, squares: dots(residual, residual) }
+}
+
+fn ratios(above: &[f64], below: &[f64]) -> Vec<f64> {
+    above.iter().zip(below).map(|(&above, &below)| ratio(above, below)).collect()
 }
 
 /// The columns of `matrix` named in `wanted`, in that order.

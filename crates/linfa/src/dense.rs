@@ -5,14 +5,12 @@
 
 use faer::{
     Accum, Conj, Mat, MatMut, MatRef, Par,
-    diag::Diag,
     dyn_stack::{MemBuffer, MemStack},
     linalg::{
         cholesky::llt::{
             factor::{LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch},
             solve::{solve_in_place, solve_in_place_scratch},
         },
-        evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch},
         householder,
         matmul::{
             matmul,
@@ -22,7 +20,7 @@ use faer::{
         triangular_solve::solve_lower_triangular_in_place,
     },
 };
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut2, Axis, parallel::prelude::*};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, parallel::prelude::*};
 
 use crate::Real;
 
@@ -230,23 +228,4 @@ pub(crate) fn orthonormal<F: Real>(a: ArrayView2<'_, F>) -> Array2<F> {
         MemStack::new(&mut MemBuffer::new(scratch)),
     );
     to_array(basis.as_ref())
-}
-
-/// Eigenvalues, ascending, and eigenvectors, in columns, of the symmetric matrix `a`; nothing where the
-/// iteration does not converge, as it does for every finite matrix.
-pub(crate) fn symmetric_eigen(a: ArrayView2<'_, f64>) -> Option<(Array1<f64>, Array2<f64>)> {
-    let n = a.nrows();
-    let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
-    let scratch =
-        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    self_adjoint_evd(
-        view(&a),
-        values.as_mut(),
-        Some(vectors.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Default::default(),
-    )
-    .ok()?;
-    Some((Array1::from_shape_fn(n, |i| values[i]), to_array(vectors.as_ref())))
 }

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use backend_linfa::{
     CpuStages, Ridge, knn, mean,
-    memory::{Needs, Shape},
+    memory::{self, Needs},
     product_rate,
 };
-use modality_data::prepared::{self, Inputs};
+use modality_data::prepared::{self, Inputs, Shape};
 use modality_harness::{
     clock::StageClock,
     methods::{self, KnnParams, LinearParams, TsvdKrrParams},
@@ -27,12 +27,12 @@ fn main() -> ExitCode {
 }
 
 fn expect(spec: &RunSpec) -> Result<Option<Expected>, Stop> {
-    let shape = Shape::of(spec)?;
+    let shape = Shape::of(&spec.dataset, spec.cells.as_deref())?;
     let all = |bytes: u64| Expected { peak: bytes, least: bytes };
     Ok(match spec.method.as_str() {
-        "zeros" | "mean" => Some(all(shape.inputs())),
-        "linear" => Some(all(shape.tsvd(params::<LinearParams>(spec)?.gex_components))),
-        "knn" => Some(all(shape.knn(params::<KnnParams>(spec)?.gex_components))),
+        "zeros" | "mean" => Some(all(memory::inputs(&shape))),
+        "linear" => Some(all(memory::tsvd(&shape, params::<LinearParams>(spec)?.gex_components))),
+        "knn" => Some(all(memory::knn(&shape, params::<KnnParams>(spec)?.gex_components))),
         "tsvd-krr" => Some(needs(spec, &shape)?.expected(spec.memory)),
         _ => None,
     })
@@ -125,7 +125,9 @@ impl Run<'_> {
         n_components: usize,
         clock: &mut StageClock<'_>,
     ) -> Result<(Array2<f32>, Array2<f32>), Stop> {
-        let gex = (&self.inputs.train_gex, &self.inputs.test_gex);
-        Ok(gex_scores(&mut CpuStages::default(), gex, n_components, self.spec.seed, clock)?)
+        let (stages, seed) = (&mut CpuStages::default(), self.spec.seed);
+        let original = (&self.inputs.train_gex, &self.inputs.test_gex);
+        let gex = stages.upload_gex(original.0, original.1)?;
+        Ok(gex_scores(stages, &gex, original, n_components, seed, clock)?)
     }
 }

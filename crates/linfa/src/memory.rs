@@ -1,10 +1,9 @@
 //! Peak memory of a run, from the shapes of its data alone. In bytes; good to about a tenth. A fit that does not converge
 //! and is solved otherwise may take more.
 
-use modality_data::prepared::{self, Inputs};
+use modality_data::prepared::Shape;
 use modality_harness::{
     methods::{KernelEntries, Solver, TsvdKrrParams},
-    protocol::RunSpec,
     runner::Expected,
 };
 use modality_recipe::Groups;
@@ -19,21 +18,6 @@ const PROGRAM: usize = 8 << 20;
 /// About as many cells as a block has at most.
 const LONGEST_BLOCK: usize = 1152;
 
-/// Shapes of a run's data.
-#[derive(Debug, Clone, Copy)]
-pub struct Shape {
-    /// Training cells of the run.
-    pub train_cells: usize,
-    /// Test cells.
-    pub test_cells: usize,
-    /// Columns of the GEX matrices.
-    pub genes: usize,
-    /// Columns of the ADT matrix.
-    pub proteins: usize,
-    /// Nonzeros of both GEX matrices; of some of the training cells, their share of all.
-    pub nonzeros: usize,
-}
-
 /// What TSVD + KRR takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
@@ -45,70 +29,34 @@ pub struct Needs {
     kernel: (u64, u64),
 }
 
-impl Shape {
-    /// Of what `spec` names.
-    ///
-    /// # Errors
-    /// Those of the prepared data set, naming the file.
-    pub fn of(spec: &RunSpec) -> modality_data::Result<Self> {
-        let manifest = prepared::manifest_in(&spec.dataset)?;
-        let (train, test) = prepared::nonzeros(&spec.dataset)?;
-        let train_cells = spec.cells.as_ref().map_or(manifest.train_cells, Vec::len);
-        let share = train_cells as f64 / manifest.train_cells as f64;
-        Ok(Self {
-            train_cells,
-            test_cells: manifest.test_cells,
-            genes: manifest.genes.len(),
-            proteins: manifest.proteins.len(),
-            nonzeros: (train as f64 * share) as usize + test,
-        })
-    }
+/// The program with its inputs and predictions.
+pub fn inputs(shape: &Shape) -> u64 {
+    let gex = shape.nonzeros * (FLOAT + size_of::<u32>()) + shape.cells() * size_of::<usize>();
+    let adt = shape.cells() * shape.proteins * FLOAT;
+    (PROGRAM + gex + adt) as u64
+}
 
-    /// Of inputs that have been read.
-    pub fn of_inputs(inputs: &Inputs) -> Self {
-        let Inputs { train_gex, train_adt, test_gex, .. } = inputs;
-        Self {
-            train_cells: train_gex.rows(),
-            test_cells: test_gex.rows(),
-            genes: train_gex.cols(),
-            proteins: train_adt.ncols(),
-            nonzeros: train_gex.nnz() + test_gex.nnz(),
-        }
+/// Up to the scores of gene expression, which are there from then on.
+pub fn tsvd(shape: &Shape, n_components: usize) -> u64 {
+    let scores = scores(shape, n_components);
+    if shape.genes <= n_components {
+        return inputs(shape) + scores as u64;
     }
+    // The copy of the matrix in tiles has 16-bit indices.
+    let tiles = shape.nonzeros * (FLOAT + size_of::<u16>());
+    let basis = subspace::workspace(shape.genes, n_components) * FLOAT;
+    // A V, A V rotated and that in another order, at the end.
+    inputs(shape) + (tiles + basis.max(scores) + 2 * scores) as u64
+}
 
-    fn cells(&self) -> usize {
-        self.train_cells + self.test_cells
-    }
+/// Of the nearest neighbours among all training cells.
+pub fn knn(shape: &Shape, n_components: usize) -> u64 {
+    let products = baselines::TILE * shape.train_cells * FLOAT;
+    tsvd(shape, n_components).max(inputs(shape) + (products + scores(shape, n_components)) as u64)
+}
 
-    /// The program with its inputs and predictions.
-    pub fn inputs(&self) -> u64 {
-        let gex = self.nonzeros * (FLOAT + size_of::<u32>()) + self.cells() * size_of::<usize>();
-        let adt = (self.train_cells + self.test_cells) * self.proteins * FLOAT;
-        (PROGRAM + gex + adt) as u64
-    }
-
-    /// Up to the scores of gene expression, which are there from then on.
-    pub fn tsvd(&self, n_components: usize) -> u64 {
-        let scores = self.scores(n_components);
-        if self.genes <= n_components {
-            return self.inputs() + scores as u64;
-        }
-        // The copy of the matrix in tiles has 16-bit indices.
-        let tiles = self.nonzeros * (FLOAT + size_of::<u16>());
-        let basis = subspace::workspace(self.genes, n_components) * FLOAT;
-        // A V, A V rotated and that in another order, at the end.
-        self.inputs() + (tiles + basis.max(scores) + 2 * scores) as u64
-    }
-
-    /// Of the nearest neighbours among all training cells.
-    pub fn knn(&self, n_components: usize) -> u64 {
-        let products = baselines::TILE * self.train_cells * FLOAT;
-        self.tsvd(n_components).max(self.inputs() + (products + self.scores(n_components)) as u64)
-    }
-
-    fn scores(&self, n_components: usize) -> usize {
-        self.cells() * n_components.min(self.genes) * FLOAT
-    }
+fn scores(shape: &Shape, n_components: usize) -> usize {
+    shape.cells() * n_components.min(shape.genes) * FLOAT
 }
 
 impl Needs {
@@ -123,8 +71,8 @@ impl Needs {
         let columns =
             |fits: &[Vec<u32>]| fits.iter().map(Vec::len).sum::<usize>() * targets * FLOAT;
         let longest = fits.iter().map(Vec::len).max().unwrap_or(0);
-        let scores = shape.scores(params.gex_components);
-        let common = shape.inputs() as usize + scores + 2 * shape.train_cells * targets * FLOAT;
+        let scores = scores(shape, params.gex_components);
+        let common = inputs(shape) as usize + scores + 2 * shape.train_cells * targets * FLOAT;
         let (solving, kernel) = match params.solver {
             Solver::Cholesky => {
                 let whole = (longest * longest * FLOAT) as u64;
@@ -149,11 +97,10 @@ impl Needs {
                 (2 * scores + factor + squares + vectors + buffers, (all, 0))
             }
         };
-        Self {
-            solving: (common + solving) as u64,
-            elsewhere: shape.tsvd(params.gex_components),
-            kernel,
-        }
+        // A copy of the proteins waits for its turn.
+        let adt = shape.train_cells * shape.proteins * FLOAT;
+        let elsewhere = tsvd(shape, params.gex_components) + adt as u64;
+        Self { solving: (common + solving) as u64, elsewhere, kernel }
     }
 
     /// What is left for a kernel matrix if the run may come to `allowed`.

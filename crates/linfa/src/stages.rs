@@ -3,7 +3,7 @@
 use linfa::ParamGuard as _;
 use modality_data::Csr;
 use modality_harness::{methods::KernelEntries, runner::size};
-use modality_recipe::{Groups, Stages, Tsvd};
+use modality_recipe::{Groups, Stages, Step, Stepped, Tsvd};
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 
 use crate::{
@@ -65,6 +65,8 @@ pub enum StageError {
 
 impl Stages for CpuStages {
     type Matrix = Array2<f32>;
+    type Gex<'a> = (&'a Csr, &'a Csr);
+    type Scalars = Vec<f64>;
     type Kernel = Vec<f32>;
     type Shared = SharedKernel;
     type Preconditioner = Nystrom;
@@ -78,14 +80,24 @@ impl Stages for CpuStages {
         Ok(matrix.clone())
     }
 
-    fn densify(&mut self, matrix: &Csr) -> Result<Array2<f32>, StageError> {
-        Ok(matrix.to_dense())
+    fn upload_gex<'a>(
+        &mut self,
+        train: &'a Csr,
+        test: &'a Csr,
+    ) -> Result<(&'a Csr, &'a Csr), StageError> {
+        Ok((train, test))
+    }
+
+    fn densify(
+        &mut self,
+        (train, test): &(&Csr, &Csr),
+    ) -> Result<(Array2<f32>, Array2<f32>), StageError> {
+        Ok((train.to_dense(), test.to_dense()))
     }
 
     fn tsvd_gex(
         &mut self,
-        train: &Csr,
-        test: &Csr,
+        &(train, test): &(&Csr, &Csr),
         n_components: usize,
         seed: u64,
     ) -> Result<(Array2<f32>, Array2<f32>), StageError> {
@@ -269,11 +281,37 @@ impl Stages for CpuStages {
 
     fn combine_columns(
         &mut self,
-        y_keep: (&mut Array2<f32>, &[f64]),
-        x_take: (&Array2<f32>, &[f64]),
+        (y, keep): (&mut Array2<f32>, &Vec<f64>),
+        (x, take): (&Array2<f32>, &Vec<f64>),
     ) -> Result<(), StageError> {
-        columns::combine(y_keep, x_take);
+        columns::combine((y, keep), (x, take));
         Ok(())
+    }
+
+    fn scalars(&mut self, values: &[f64]) -> Result<Vec<f64>, StageError> {
+        Ok(values.to_vec())
+    }
+
+    fn read(&mut self, scalars: &[&Vec<f64>]) -> Result<Vec<Vec<f64>>, StageError> {
+        Ok(scalars.iter().map(|&values| values.clone()).collect())
+    }
+
+    fn turn(
+        &mut self,
+        direction: &mut Array2<f32>,
+        next: &Array2<f32>,
+        new: &Vec<f64>,
+        old: Option<&Vec<f64>>,
+    ) -> Result<(), StageError> {
+        columns::turn(direction, next, new, old.map(Vec::as_slice));
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        step: Step<'_, Array2<f32>, Vec<f64>>,
+    ) -> Result<Stepped<Vec<f64>>, StageError> {
+        Ok(columns::step(step))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Leading right singular vectors: a basis that holds them, and the vectors out of the basis.
 
 use linfa_linalg::Order;
+use modality_recipe::eigen::{descending_eigen, near_identity, normalising};
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -105,29 +106,6 @@ fn orthonormalise<F: Real>(
     Some(block)
 }
 
-/// Whether columns that were orthonormal before, and have this Gram matrix now, lost so little that rounding errors did
-/// not grow.
-fn near_identity(gram: &Array2<f64>) -> bool {
-    const LARGEST: f64 = 0.5;
-    let off = (gram - &Array2::<f64>::eye(gram.nrows())).mapv(|entry| entry * entry).sum().sqrt();
-    off < LARGEST
-}
-
-/// R and r such that the first r columns of X R are an orthonormal basis of the columns of X, from X^T X (A.
-/// Stathopoulos and K. Wu, SIAM Journal on Scientific Computing 23, 2002); the others are zero.
-fn normalising(gram: &Array2<f64>) -> Option<(Array2<f64>, usize)> {
-    /// Of X^T X with a unit diagonal: eigenvalues below are rounding errors.
-    const TOLERANCE: f64 = 1e-14;
-    let inverse = |square: f64| if square > 0.0 { square.sqrt().recip() } else { 0.0 };
-    let scale = gram.diag().mapv(inverse);
-    let rows_scale = scale.view().insert_axis(Axis(1));
-    let (values, rotation) = descending_eigen(&(gram * &scale * rows_scale))?;
-    let rank = values.iter().take_while(|&&value| value > TOLERANCE).count();
-    let mut weights = values.mapv(inverse);
-    weights.slice_mut(s![rank..]).fill(0.0);
-    Some((rotation * rows_scale * weights, rank))
-}
-
 /// The leading right singular vectors as LOBPCG finds them, columns x `n_components`.
 ///
 /// # Errors
@@ -193,12 +171,6 @@ fn cross<F: Real>(matrix: &Matrix<'_, F>, x: &Array2<F>, y: &Array2<F>) -> Array
         dense::add_product(x.mapv(Real::wide).t(), y.mapv(Real::wide).view(), sum.view_mut());
     }
     sum
-}
-
-fn descending_eigen(matrix: &Array2<f64>) -> Option<(Array1<f64>, Array2<f64>)> {
-    let (values, vectors) = dense::symmetric_eigen(matrix.view())?;
-    let vectors = vectors.slice_move(s![.., ..;-1]);
-    Some((values.slice_move(s![..;-1]), vectors.as_standard_layout().into_owned()))
 }
 
 fn gaussian<F: Real>(rows: usize, columns: usize, rng: &mut ChaCha8Rng) -> Array2<F> {

@@ -8,7 +8,7 @@ use linfa::{
     traits::{Fit as _, Predict as _},
 };
 use modality_data::Csr;
-use modality_harness::{clock::StageClock, methods::TsvdKrrParams, protocol::Event};
+use modality_harness::{clock::StageClock, methods::TsvdKrrParams};
 use modality_recipe::{Problem, Stages as _, tsvd_krr};
 use ndarray::{Array2, Axis};
 use rand::{Rng as _, SeedableRng as _};
@@ -65,13 +65,9 @@ fn by_recipe(
         seed: 0,
     };
     let mut notes = Vec::new();
-    let mut clock = StageClock::new(|event| {
-        if let Event::Note { text } = event {
-            notes.push(text);
-        }
-    });
-    let predicted = tsvd_krr(&mut CpuStages::default(), &problem, params, &mut clock).unwrap();
-    drop(clock);
+    let predicted =
+        tsvd_krr(&mut CpuStages::default(), &problem, params, &mut StageClock::noting(&mut notes))
+            .unwrap();
     (predicted, notes)
 }
 

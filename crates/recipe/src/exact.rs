@@ -4,9 +4,9 @@ use std::convert::Infallible;
 
 use faer::{Mat, Side, linalg::solvers::Solve as _};
 use modality_data::Csr;
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
-use crate::{Groups, Stages, Tsvd};
+use crate::{Groups, Stages, Step, Stepped, Tsvd, ratio};
 
 /// [`Stages`] in float64: full singular value decompositions of dense matrices, LDL^T solves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,6 +14,8 @@ pub struct Exact;
 
 impl Stages for Exact {
     type Matrix = Array2<f64>;
+    type Gex<'a> = (&'a Csr, &'a Csr);
+    type Scalars = Vec<f64>;
     type Kernel = Array2<f64>;
     type Shared = Array2<f64>;
     type Preconditioner = Vec<Array2<f64>>;
@@ -27,18 +29,29 @@ impl Stages for Exact {
         Ok(matrix.mapv(|value| value as f32))
     }
 
-    fn densify(&mut self, matrix: &Csr) -> Result<Array2<f64>, Infallible> {
-        Ok(matrix.to_dense().mapv(f64::from))
+    fn upload_gex<'a>(
+        &mut self,
+        train: &'a Csr,
+        test: &'a Csr,
+    ) -> Result<(&'a Csr, &'a Csr), Infallible> {
+        Ok((train, test))
+    }
+
+    fn densify(
+        &mut self,
+        (train, test): &(&Csr, &Csr),
+    ) -> Result<(Array2<f64>, Array2<f64>), Infallible> {
+        let wide = |matrix: &Csr| matrix.to_dense().mapv(f64::from);
+        Ok((wide(train), wide(test)))
     }
 
     fn tsvd_gex(
         &mut self,
-        train: &Csr,
-        test: &Csr,
+        gex: &(&Csr, &Csr),
         n_components: usize,
         _seed: u64,
     ) -> Result<(Array2<f64>, Array2<f64>), Infallible> {
-        let (train, test) = (self.densify(train)?, self.densify(test)?);
+        let (train, test) = self.densify(gex)?;
         let stacked = stack(&train, &test);
         let components = right_vectors(&stacked, n_components);
         Ok((train.dot(&components.t()), test.dot(&components.t())))
@@ -198,13 +211,53 @@ impl Stages for Exact {
 
     fn combine_columns(
         &mut self,
-        (y, keep): (&mut Array2<f64>, &[f64]),
-        (x, take): (&Array2<f64>, &[f64]),
+        (y, keep): (&mut Array2<f64>, &Vec<f64>),
+        (x, take): (&Array2<f64>, &Vec<f64>),
     ) -> Result<(), Infallible> {
         *y *= &ArrayView1::from(keep);
         *y += &(x * &ArrayView1::from(take));
         Ok(())
     }
+
+    fn scalars(&mut self, values: &[f64]) -> Result<Vec<f64>, Infallible> {
+        Ok(values.to_vec())
+    }
+
+    fn read(&mut self, scalars: &[&Vec<f64>]) -> Result<Vec<Vec<f64>>, Infallible> {
+        Ok(scalars.iter().map(|&values| values.clone()).collect())
+    }
+
+    fn turn(
+        &mut self,
+        direction: &mut Array2<f64>,
+        next: &Array2<f64>,
+        new: &Vec<f64>,
+        old: Option<&Vec<f64>>,
+    ) -> Result<(), Infallible> {
+        match old {
+            Some(old) => *direction = next + &*direction * ratios(new, old),
+            None => direction.assign(next),
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        step: Step<'_, Array2<f64>, Vec<f64>>,
+    ) -> Result<Stepped<Vec<f64>>, Infallible> {
+        let Step { solution, residual, direction, mut product, alpha, rho } = step;
+        product.scaled_add(alpha, direction);
+        let curvature = self.column_dots(direction, &product)?;
+        let lengths = ratios(rho, &curvature);
+        *solution += &(direction * &lengths);
+        *residual -= &(product * lengths);
+        let squares = self.column_dots(residual, residual)?;
+        Ok(Stepped { curvature, squares })
+    }
+}
+
+fn ratios(above: &[f64], below: &[f64]) -> Array1<f64> {
+    above.iter().zip(below).map(|(&above, &below)| ratio(above, below)).collect()
 }
 
 /// The rows and columns of `matrix` that are the cells of `fit`.

@@ -7,6 +7,7 @@
 
 pub mod conformance;
 mod dual;
+pub mod eigen;
 mod exact;
 mod groups;
 mod pcg;
@@ -15,5 +16,5 @@ mod tsvd_krr;
 
 pub use exact::Exact;
 pub use groups::{Block, Groups, Part};
-pub use stages::{Stages, Tsvd};
+pub use stages::{Stages, Step, Stepped, Tsvd, ratio};
 pub use tsvd_krr::{Error, Outcome, Problem, gex_scores, tsvd_krr};

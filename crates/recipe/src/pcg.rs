@@ -7,7 +7,7 @@
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Groups, Stages};
+use crate::{Groups, Stages, Step, Stepped, ratio};
 
 /// Products with the kernel before a fit is given up.
 const MAX_ITERATIONS: usize = 100;
@@ -40,20 +40,20 @@ pub(crate) struct Solved<M> {
 }
 
 /// A fit under way. The matrices beside `coefficients` have the columns that are not done.
-struct Fit<M> {
+struct Fit<S: Stages> {
     /// Index in [`Groups::fits`].
     index: usize,
     /// Cells x targets; a column is put here when it is done.
-    coefficients: M,
+    coefficients: S::Matrix,
     /// Number of columns.
     targets: usize,
     /// The columns that are not done.
     columns: Vec<u32>,
-    solution: M,
-    residual: M,
-    direction: M,
-    /// Residual times preconditioned residual, by column.
-    product: Vec<f64>,
+    solution: S::Matrix,
+    residual: S::Matrix,
+    direction: S::Matrix,
+    /// Residual times preconditioned residual, by column; nothing before the first iteration.
+    product: Option<S::Scalars>,
     /// At which norm of its residual a column is done.
     limit: f64,
     /// The worst residual over the limit: at the start and after each iteration.
@@ -77,42 +77,79 @@ pub(crate) fn solve<S: Stages>(
     targets: &[(usize, S::Matrix)],
     watch: &mut dyn FnMut(f64),
 ) -> Result<Vec<Solved<S::Matrix>>, S::Error> {
-    let mut fits = Vec::with_capacity(targets.len());
-    for (index, targets) in targets {
-        fits.push(Fit::begin(stages, system, *index, targets)?);
-    }
+    let mut fits = begin(stages, system, targets)?;
     for _ in 0..MAX_ITERATIONS {
-        let residuals = running(&fits, |fit| &fit.residual);
-        if residuals.is_empty() {
+        if !fits.iter().any(Fit::is_running) {
             break;
         }
-        let next = stages.precondition(system.preconditioner, system.groups, &residuals)?;
-        for (fit, next) in fits.iter_mut().filter(|fit| fit.is_running()).zip(next) {
-            fit.turn(stages, next)?;
-        }
-        let directions = running(&fits, |fit| &fit.direction);
-        let products = stages.shared_products(system.kernel, system.groups, &directions)?;
-        for (fit, product) in fits.iter_mut().filter(|fit| fit.is_running()).zip(products) {
-            fit.step(stages, system, product)?;
-        }
+        iterate(stages, system, &mut fits)?;
         watch(fits.iter().map(Fit::share).sum::<f64>() / fits.len() as f64);
     }
     check(stages, system, targets, fits)
 }
 
+fn begin<S: Stages>(
+    stages: &mut S,
+    system: &System<'_, S>,
+    targets: &[(usize, S::Matrix)],
+) -> Result<Vec<Fit<S>>, S::Error> {
+    let squares = targets.iter().map(|(_, targets)| stages.column_dots(targets, targets));
+    let squares = squares.collect::<Result<Vec<_>, _>>()?;
+    let squares = stages.read(&squares.iter().collect::<Vec<_>>())?;
+    let fits = targets.iter().zip(&squares);
+    fits.map(|((index, targets), squares)| Fit::begin(stages, system, *index, targets, squares))
+        .collect()
+}
+
+/// One iteration of all fits that are not done. Nothing waits for the backend but the one reading of all their numbers.
+fn iterate<S: Stages>(
+    stages: &mut S,
+    system: &System<'_, S>,
+    fits: &mut [Fit<S>],
+) -> Result<(), S::Error> {
+    let residuals = running(fits, |fit| &fit.residual);
+    let next = stages.precondition(system.preconditioner, system.groups, &residuals)?;
+    let mut rhos = Vec::with_capacity(next.len());
+    for (fit, next) in running_mut(fits).zip(next) {
+        rhos.push(fit.turn(stages, &next)?);
+    }
+    let directions = running(fits, |fit| &fit.direction);
+    let products = stages.shared_products(system.kernel, system.groups, &directions)?;
+    let mut steps = Vec::with_capacity(products.len());
+    for ((fit, product), rho) in running_mut(fits).zip(products).zip(&rhos) {
+        steps.push(fit.step(stages, system.alpha, product, rho)?);
+    }
+    let numbers = steps.iter().zip(&rhos);
+    let numbers: Vec<&S::Scalars> =
+        numbers.flat_map(|(step, rho)| [&step.curvature, &step.squares, rho]).collect();
+    let numbers = stages.read(&numbers)?;
+    for ((fit, rho), numbers) in running_mut(fits).zip(rhos).zip(numbers.as_chunks().0) {
+        fit.judge(stages, rho, numbers)?;
+    }
+    Ok(())
+}
+
 /// A matrix of each fit that is not done.
-fn running<M>(fits: &[Fit<M>], matrix: impl Fn(&Fit<M>) -> &M) -> Vec<(usize, &M)> {
+fn running<S: Stages>(
+    fits: &[Fit<S>],
+    matrix: impl Fn(&Fit<S>) -> &S::Matrix,
+) -> Vec<(usize, &S::Matrix)> {
     fits.iter().filter(|fit| fit.is_running()).map(|fit| (fit.index, matrix(fit))).collect()
 }
 
-impl<M> Fit<M> {
-    fn begin<S: Stages<Matrix = M>>(
+fn running_mut<S: Stages>(fits: &mut [Fit<S>]) -> impl Iterator<Item = &mut Fit<S>> {
+    fits.iter_mut().filter(|fit| fit.is_running())
+}
+
+impl<S: Stages> Fit<S> {
+    /// With the squared norms of the targets' columns.
+    fn begin(
         stages: &mut S,
         system: &System<'_, S>,
         index: usize,
-        targets: &M,
+        targets: &S::Matrix,
+        squares: &[f64],
     ) -> Result<Self, S::Error> {
-        let squares = stages.column_dots(targets, targets)?;
         let mut fit = Self {
             index,
             coefficients: stages.zeros(system.groups.len_of(index), squares.len())?,
@@ -121,12 +158,12 @@ impl<M> Fit<M> {
             solution: stages.zeros(system.groups.len_of(index), squares.len())?,
             residual: stages.copy(targets)?,
             direction: stages.zeros(system.groups.len_of(index), squares.len())?,
-            product: vec![0.0; squares.len()],
-            limit: system.limit(&squares),
+            product: None,
+            limit: system.limit(squares),
             history: Vec::new(),
             state: State::Running,
         };
-        fit.look(stages, &squares)?;
+        fit.look(stages, squares)?;
         Ok(fit)
     }
 
@@ -134,48 +171,48 @@ impl<M> Fit<M> {
         self.state == State::Running
     }
 
-    /// Turns the direction towards the preconditioned residual `next`.
-    fn turn<S: Stages<Matrix = M>>(&mut self, stages: &mut S, next: M) -> Result<(), S::Error> {
-        let product = stages.column_dots(&self.residual, &next)?;
-        let is_first = self.history.len() == 1;
-        let keep = |(&new, &old): (&f64, &f64)| if is_first { 0.0 } else { ratio(new, old) };
-        let keep: Vec<f64> = product.iter().zip(&self.product).map(keep).collect();
-        let take = vec![1.0; keep.len()];
-        stages.combine_columns((&mut self.direction, &keep), (&next, &take))?;
-        self.product = product;
-        Ok(())
+    /// Turns the direction towards the preconditioned residual `next`; gives the product of both residuals.
+    fn turn(&mut self, stages: &mut S, next: &S::Matrix) -> Result<S::Scalars, S::Error> {
+        let rho = stages.column_dots(&self.residual, next)?;
+        stages.turn(&mut self.direction, next, &rho, self.product.as_ref())?;
+        Ok(rho)
     }
 
     /// One step along the direction, whose product with the fit's kernel is given.
-    fn step<S: Stages<Matrix = M>>(
+    fn step(
         &mut self,
         stages: &mut S,
-        system: &System<'_, S>,
-        mut product: M,
+        alpha: f64,
+        product: S::Matrix,
+        rho: &S::Scalars,
+    ) -> Result<Stepped<S::Scalars>, S::Error> {
+        let Self { solution, residual, direction, .. } = self;
+        stages.step(Step { solution, residual, direction, product, alpha, rho })
+    }
+
+    /// Judges a step by the numbers that it left, `rho` the last of them.
+    fn judge(
+        &mut self,
+        stages: &mut S,
+        rho: S::Scalars,
+        [curvature, squares, product]: &[Vec<f64>; 3],
     ) -> Result<(), S::Error> {
-        let one = vec![1.0; self.columns.len()];
-        let alpha = vec![system.alpha; self.columns.len()];
-        stages.combine_columns((&mut product, &one), (&self.direction, &alpha))?;
-        let curvature = stages.column_dots(&self.direction, &product)?;
-        let lengths: Vec<f64> =
-            self.product.iter().zip(&curvature).map(|(&p, &c)| ratio(p, c)).collect();
-        let back: Vec<f64> = lengths.iter().map(|length| -length).collect();
-        stages.combine_columns((&mut self.solution, &one), (&self.direction, &lengths))?;
-        stages.combine_columns((&mut self.residual, &one), (&product, &back))?;
-        let squares = stages.column_dots(&self.residual, &self.residual)?;
-        self.look(stages, &squares)?;
+        let left = self.look(stages, squares)?;
         if curvature.iter().any(|&curvature| curvature < 0.0) {
             self.state = State::GivenUp;
         }
+        self.product = Some(if self.is_running() && left.len() < product.len() {
+            let of_left: Vec<f64> = left.iter().map(|&column| product[column as usize]).collect();
+            stages.scalars(&of_left)?
+        } else {
+            rho
+        });
         Ok(())
     }
 
-    /// Puts away the columns that are done, and judges the rest by the squared norms of their residuals.
-    fn look<S: Stages<Matrix = M>>(
-        &mut self,
-        stages: &mut S,
-        squares: &[f64],
-    ) -> Result<(), S::Error> {
+    /// Puts away the columns that are done, and judges the rest by the squared norms of their residuals. Gives those that
+    /// are left, counted among those there were.
+    fn look(&mut self, stages: &mut S, squares: &[f64]) -> Result<Vec<u32>, S::Error> {
         let over: Vec<f64> =
             squares.iter().map(|square| ratio(square.sqrt(), self.limit)).collect();
         let worst = over.iter().copied().fold(0.0, larger);
@@ -187,7 +224,8 @@ impl<M> Fit<M> {
             self.state = State::GivenUp;
         }
         if self.state != State::Running {
-            return stages.put_columns(&mut self.coefficients, &self.columns, &self.solution);
+            stages.put_columns(&mut self.coefficients, &self.columns, &self.solution)?;
+            return Ok(Vec::new());
         }
         let left: Vec<u32> =
             (0..).zip(&over).filter(|(_, over)| **over > 1.0).map(|(column, _)| column).collect();
@@ -196,10 +234,9 @@ impl<M> Fit<M> {
             for matrix in [&mut self.solution, &mut self.residual, &mut self.direction] {
                 *matrix = stages.select_columns(matrix, &left)?;
             }
-            self.product = left.iter().map(|&column| self.product[column as usize]).collect();
             self.columns = left.iter().map(|&column| self.columns[column as usize]).collect();
         }
-        Ok(())
+        Ok(left)
     }
 
     /// How much of the way from the first residual to the limit is behind, as residuals fall by factors.
@@ -219,15 +256,22 @@ fn check<S: Stages>(
     stages: &mut S,
     system: &System<'_, S>,
     targets: &[(usize, S::Matrix)],
-    fits: Vec<Fit<S::Matrix>>,
+    fits: Vec<Fit<S>>,
 ) -> Result<Vec<Solved<S::Matrix>>, S::Error> {
-    let mut solved = Vec::with_capacity(fits.len());
-    for (fit, (_, targets)) in fits.into_iter().zip(targets) {
-        let converged =
-            fit.state == State::Done && system.residual(stages, &fit, targets)? <= DRIFT;
-        solved.push(Solved { coefficients: fit.coefficients, converged });
+    let mut probes = Vec::with_capacity(fits.len());
+    for (fit, (_, targets)) in fits.iter().zip(targets) {
+        if fit.state == State::Done {
+            probes.push(system.probe(stages, fit, targets)?);
+        }
     }
-    Ok(solved)
+    let probes = stages.read(&probes.iter().collect::<Vec<_>>())?;
+    let mut probes = probes.iter();
+    let mut is_near = |fit: &Fit<S>| {
+        fit.state == State::Done
+            && probes.next().is_some_and(|squares| system.over(fit, squares) <= DRIFT)
+    };
+    let solved = |fit: Fit<S>| Solved { converged: is_near(&fit), coefficients: fit.coefficients };
+    Ok(fits.into_iter().map(solved).collect())
 }
 
 impl<S: Stages> System<'_, S> {
@@ -236,13 +280,13 @@ impl<S: Stages> System<'_, S> {
         self.tolerance * (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
     }
 
-    /// The true residual of a fit that is done, over what the tolerance allows, from some of its rows.
-    fn residual(
+    /// The true residual of a fit in some of its rows: squared norms by column.
+    fn probe(
         &self,
         stages: &mut S,
-        fit: &Fit<S::Matrix>,
+        fit: &Fit<S>,
         targets: &S::Matrix,
-    ) -> Result<f64, S::Error> {
+    ) -> Result<S::Scalars, S::Error> {
         let cells: Vec<u32> =
             self.groups.parts_of(fit.index).flatten().map(|position| position as u32).collect();
         let rows = sample(cells.len(), PROBES, fit.index as u64);
@@ -251,12 +295,19 @@ impl<S: Stages> System<'_, S> {
         let mut residual = stages.kernel_product(&x, &all, self.gamma, &fit.coefficients)?;
         let (own, wanted) =
             (stages.gather_rows(&fit.coefficients, &rows)?, stages.gather_rows(targets, &rows)?);
-        let [one, alpha, minus] = [1.0, self.alpha, -1.0].map(|value| vec![value; fit.targets]);
+        let mut all = |value: f64| stages.scalars(&vec![value; fit.targets]);
+        let (one, alpha, minus) = (all(1.0)?, all(self.alpha)?, all(-1.0)?);
         stages.combine_columns((&mut residual, &one), (&own, &alpha))?;
         stages.combine_columns((&mut residual, &one), (&wanted, &minus))?;
-        let found = stages.column_dots(&residual, &residual)?.iter().sum::<f64>();
-        let share = rows.len() as f64 / cells.len() as f64;
-        Ok(ratio((found / share).sqrt(), fit.limit * (fit.targets as f64).sqrt()))
+        stages.column_dots(&residual, &residual)
+    }
+
+    /// The true residual of a fit over what the tolerance allows, from its squares in the rows that are probed.
+    fn over(&self, fit: &Fit<S>, squares: &[f64]) -> f64 {
+        let cells = self.groups.len_of(fit.index);
+        let share = PROBES.min(cells) as f64 / cells as f64;
+        let found = squares.iter().sum::<f64>() / share;
+        ratio(found.sqrt(), fit.limit * (fit.targets as f64).sqrt())
     }
 }
 
@@ -271,75 +322,9 @@ pub(crate) fn sample(all: usize, wanted: usize, seed: u64) -> Vec<u32> {
     rows
 }
 
-/// Nothing of nothing is nothing.
-fn ratio(a: f64, b: f64) -> f64 {
-    if a == 0.0 { 0.0 } else { a / b }
-}
-
 fn larger(a: f64, b: f64) -> f64 {
     if b.is_nan() { f64::INFINITY } else { a.max(b) }
 }
 
 #[cfg(test)]
-mod tests {
-    use modality_harness::{
-        clock::StageClock,
-        methods::{Solver, TsvdKrrParams},
-        protocol::Event,
-    };
-    use ndarray::Array2;
-
-    use crate::{Exact, Problem, tsvd_krr};
-
-    /// Predictions, and what was noted.
-    fn predict(params: &TsvdKrrParams) -> (Array2<f32>, Vec<String>) {
-        // Every cell is there twice, so that the kernel has no inverse without alpha.
-        let gex = |cells: usize, step: usize| {
-            let value = |(i, j): (usize, usize)| ((i / 2 * step + j * 29) % 83) as f32 / 83.0;
-            sprs::CsMatI::csr_from_dense(Array2::from_shape_fn((cells, 12), value).view(), 0.0)
-        };
-        let adt = Array2::from_shape_fn((120, 5), |(i, j)| ((i * 7 + j * 3) % 31) as f32 / 31.0);
-        let fits = vec![(0..80).collect(), (40..120).collect()];
-        let (train_gex, test_gex) = (gex(120, 17), gex(30, 19));
-        let problem = Problem {
-            train_gex: &train_gex,
-            train_adt: adt.view(),
-            test_gex: &test_gex,
-            fits: &fits,
-            seed: 1,
-        };
-        let mut notes = Vec::new();
-        let mut clock = StageClock::new(|event| {
-            if let Event::Note { text } = event {
-                notes.push(text);
-            }
-        });
-        let predicted = tsvd_krr(&mut Exact, &problem, params, &mut clock).unwrap();
-        drop(clock);
-        (predicted, notes)
-    }
-
-    #[test]
-    fn an_ill_conditioned_kernel_is_never_solved_wrongly_in_silence() {
-        let few = TsvdKrrParams { landmarks: Some(3), tolerance: 1e-7, ..<_>::default() };
-        for alpha in [1e-6, 1e-2, 0.2] {
-            let of = |solver| predict(&TsvdKrrParams { alpha, solver, ..few.clone() });
-            let ((wanted, _), (found, notes)) = (of(Solver::Cholesky), of(Solver::Pcg));
-            let worst = (&found - &wanted).iter().fold(0.0_f32, |worst, d| worst.max(d.abs()));
-            assert!(worst < 1e-3, "alpha {alpha}: off by {worst}, {notes:?}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_converge_is_tried_with_more_landmarks_and_then_solved_exactly() {
-        let pcg = TsvdKrrParams { landmarks: Some(3), tolerance: 1e-7, ..<_>::default() };
-        assert!(predict(&pcg).1.is_empty(), "it converges");
-        // A tolerance that cannot be met.
-        let (found, notes) = predict(&TsvdKrrParams { tolerance: 1e-300, ..pcg.clone() });
-        let why = "fits 1, 2: conjugate gradients did not reach a residual of 1e-300";
-        let wanted = ["tried with 6 landmarks", "solved by Cholesky factorisation"];
-        assert_eq!(notes, wanted.map(|then| format!("{why}; {then}")));
-        let (wanted, _) = predict(&TsvdKrrParams { solver: Solver::Cholesky, ..pcg });
-        assert_eq!(found, wanted);
-    }
-}
+mod tests;

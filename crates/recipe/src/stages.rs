@@ -13,6 +13,10 @@ use crate::Groups;
 pub trait Stages {
     /// A dense matrix, rows x columns.
     type Matrix;
+    /// Gene expression of training and test cells (cells x genes), where the backend computes.
+    type Gex<'a>;
+    /// A number for each column of a matrix, float64, where the backend computes.
+    type Scalars;
     /// A square kernel matrix, ready to be solved with.
     type Kernel;
     /// The kernel matrix of all cells, ready for products with the parts that fits are made of; in what form is the
@@ -29,16 +33,23 @@ pub trait Stages {
     /// Copies a matrix back.
     fn download(&mut self, matrix: &Self::Matrix) -> Result<Array2<f32>, Self::Error>;
 
-    /// A sparse matrix as a dense one.
-    fn densify(&mut self, matrix: &Csr) -> Result<Self::Matrix, Self::Error>;
+    /// Brings gene expression of training and test cells to where the backend computes.
+    fn upload_gex<'a>(
+        &mut self,
+        train: &'a Csr,
+        test: &'a Csr,
+    ) -> Result<Self::Gex<'a>, Self::Error>;
 
-    /// TSVD without centring of `train` stacked on `test` (cells x genes): the scores X V of both,
-    /// cells x `n_components`, components in descending order of singular value, each with the sign that
-    /// makes the entry of largest magnitude in its row of V^T positive.
+    /// Both as dense matrices.
+    fn densify(&mut self, gex: &Self::Gex<'_>)
+    -> Result<(Self::Matrix, Self::Matrix), Self::Error>;
+
+    /// TSVD without centring of training cells stacked on test cells: the scores X V of both, cells x
+    /// `n_components`, components in descending order of singular value, each with the sign that makes the
+    /// entry of largest magnitude in its row of V^T positive.
     fn tsvd_gex(
         &mut self,
-        train: &Csr,
-        test: &Csr,
+        gex: &Self::Gex<'_>,
         n_components: usize,
         seed: u64,
     ) -> Result<(Self::Matrix, Self::Matrix), Self::Error>;
@@ -136,14 +147,40 @@ pub trait Stages {
     fn copy(&mut self, matrix: &Self::Matrix) -> Result<Self::Matrix, Self::Error>;
 
     /// The inner product of each column of `a` with that of `b`, added up in float64.
-    fn column_dots(&mut self, a: &Self::Matrix, b: &Self::Matrix) -> Result<Vec<f64>, Self::Error>;
+    fn column_dots(
+        &mut self,
+        a: &Self::Matrix,
+        b: &Self::Matrix,
+    ) -> Result<Self::Scalars, Self::Error>;
+
+    /// Numbers brought to where the backend computes.
+    fn scalars(&mut self, values: &[f64]) -> Result<Self::Scalars, Self::Error>;
+
+    /// Brings numbers back, waiting for all work that leads to them: the only wait inside conjugate gradients.
+    fn read(&mut self, scalars: &[&Self::Scalars]) -> Result<Vec<Vec<f64>>, Self::Error>;
 
     /// Y = Y diag(`keep`) + X diag(`take`).
     fn combine_columns(
         &mut self,
-        y_keep: (&mut Self::Matrix, &[f64]),
-        x_take: (&Self::Matrix, &[f64]),
+        y_keep: (&mut Self::Matrix, &Self::Scalars),
+        x_take: (&Self::Matrix, &Self::Scalars),
     ) -> Result<(), Self::Error>;
+
+    /// `direction` = `next` + `direction` diag(`new` / `old`), where a [`ratio`] with zero above is zero; without
+    /// `old`, `direction` = `next`.
+    fn turn(
+        &mut self,
+        direction: &mut Self::Matrix,
+        next: &Self::Matrix,
+        new: &Self::Scalars,
+        old: Option<&Self::Scalars>,
+    ) -> Result<(), Self::Error>;
+
+    /// One step along the direction: see [`Step`].
+    fn step(
+        &mut self,
+        step: Step<'_, Self::Matrix, Self::Scalars>,
+    ) -> Result<Stepped<Self::Scalars>, Self::Error>;
 
     /// The columns of `matrix` named in `columns`, in that order.
     fn select_columns(
@@ -179,4 +216,38 @@ pub struct Tsvd<M> {
     pub scores: M,
     /// V^T, `n_components` x columns.
     pub components: M,
+}
+
+/// What a step of conjugate gradients changes and needs, column by column.
+///
+/// With lambda the [`ratio`] of `rho` to the [`Stepped::curvature`]: `solution` += D diag(lambda) and `residual` -=
+/// (K + `alpha` I) D diag(lambda).
+#[derive(Debug)]
+pub struct Step<'a, M, V> {
+    /// Rows x columns, like all matrices here.
+    pub solution: &'a mut M,
+    /// Of the solution as it is.
+    pub residual: &'a mut M,
+    /// D.
+    pub direction: &'a M,
+    /// K D; becomes (K + `alpha` I) D.
+    pub product: M,
+    /// Added to the kernel's diagonal.
+    pub alpha: f64,
+    /// Residual times preconditioned residual.
+    pub rho: &'a V,
+}
+
+/// What a step leaves to be judged, by column.
+#[derive(Debug, Clone)]
+pub struct Stepped<V> {
+    /// D^T (K + alpha I) D.
+    pub curvature: V,
+    /// Squared norms of the new residual.
+    pub squares: V,
+}
+
+/// `a` / `b`, where nothing of nothing is nothing.
+pub fn ratio(a: f64, b: f64) -> f64 {
+    if a == 0.0 { 0.0 } else { a / b }
 }

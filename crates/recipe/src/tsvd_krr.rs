@@ -59,14 +59,18 @@ pub fn tsvd_krr<S: Stages>(
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>, Error<S::Error>> {
     problem.check(params).map_err(Error::Invalid)?;
-    let gex = (problem.train_gex, problem.test_gex);
+    let original = (problem.train_gex, problem.test_gex);
+    let (gex, adt) = timed(stages, clock, Stage::Setup, |stages| {
+        Ok((stages.upload_gex(original.0, original.1)?, stages.upload(problem.train_adt)?))
+    })?;
     let (mut train, mut test) =
-        gex_scores(stages, gex, params.gex_components, problem.seed, clock)?;
+        gex_scores(stages, &gex, original, params.gex_components, problem.seed, clock)?;
+    drop(gex);
     timed(stages, clock, Stage::Standardize, |stages| {
         stages.standardize_rows(&mut train)?;
         stages.standardize_rows(&mut test)
     })?;
-    let (targets, components) = adt_scores(stages, problem, params, clock)?;
+    let (targets, components) = adt_scores(stages, adt, problem, params, clock)?;
     let ensemble = Ensemble { problem, params, train: &train, targets: &targets };
     let coefficients = ensemble.coefficients(stages, clock)?;
     let sum = timed(stages, clock, Stage::Predict, |stages| {
@@ -86,26 +90,24 @@ pub fn tsvd_krr<S: Stages>(
 }
 
 /// Scores of training and test cells, cells x `n_components`, as stage [`Stage::TsvdGex`]; the genes as they
-/// are where there are no more of them than components.
+/// are where there are no more of them than components. `original` is what was brought to the backend as `gex`.
 ///
 /// # Errors
 /// [`Error::Stage`] with the backend's reason.
 pub fn gex_scores<S: Stages>(
     stages: &mut S,
-    (train, test): (&Csr, &Csr),
+    gex: &S::Gex<'_>,
+    original: (&Csr, &Csr),
     n_components: usize,
     seed: u64,
     clock: &mut StageClock<'_>,
 ) -> Outcome<S, (S::Matrix, S::Matrix)> {
-    if train.cols() <= n_components {
-        return timed(stages, clock, Stage::TsvdGex, |stages| {
-            Ok((stages.densify(train)?, stages.densify(test)?))
-        });
+    if original.0.cols() <= n_components {
+        return timed(stages, clock, Stage::TsvdGex, |stages| stages.densify(gex));
     }
-    let scores = timed(stages, clock, Stage::TsvdGex, |stages| {
-        stages.tsvd_gex(train, test, n_components, seed)
-    })?;
-    let share = captured(stages, (&scores.0, &scores.1), (train, test));
+    let scores =
+        timed(stages, clock, Stage::TsvdGex, |stages| stages.tsvd_gex(gex, n_components, seed))?;
+    let share = captured(stages, (&scores.0, &scores.1), original);
     let share = share.map_err(|error| Error::Stage(Stage::TsvdGex, error))?;
     if share.is_finite() {
         clock.say(Event::Captured { share });
@@ -120,20 +122,21 @@ fn captured<S: Stages>(
     gex: (&Csr, &Csr),
 ) -> Result<f64, S::Error> {
     let squares = |gex: &Csr| gex.data().iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
-    let mut held = stages.column_dots(scores.0, scores.0)?;
-    held.extend(stages.column_dots(scores.1, scores.1)?);
-    Ok((held.iter().sum::<f64>() / (squares(gex.0) + squares(gex.1))).sqrt())
+    let train = stages.column_dots(scores.0, scores.0)?;
+    let test = stages.column_dots(scores.1, scores.1)?;
+    let held = stages.read(&[&train, &test])?;
+    Ok((held.iter().flatten().sum::<f64>() / (squares(gex.0) + squares(gex.1))).sqrt())
 }
 
 /// The targets of the fits and, unless the proteins are used as they are, V^T to map back.
 fn adt_scores<S: Stages>(
     stages: &mut S,
+    adt: S::Matrix,
     problem: &Problem<'_>,
     params: &TsvdKrrParams,
     clock: &mut StageClock<'_>,
 ) -> Outcome<S, (S::Matrix, Option<S::Matrix>)> {
     timed(stages, clock, Stage::TsvdAdt, |stages| {
-        let adt = stages.upload(problem.train_adt)?;
         if problem.train_adt.ncols() <= params.adt_components {
             return Ok((adt, None));
         }

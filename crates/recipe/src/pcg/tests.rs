@@ -1,0 +1,174 @@
+use std::convert::Infallible;
+
+use modality_data::Csr;
+use modality_harness::{
+    clock::StageClock,
+    methods::{Solver, TsvdKrrParams},
+};
+use ndarray::{Array2, ArrayView2};
+
+use crate::{Exact, Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};
+
+type Matrix = Array2<f64>;
+type Scalars = Vec<f64>;
+type Gex<'a> = (&'a Csr, &'a Csr);
+
+/// [`Exact`], counting.
+#[derive(Debug, Default)]
+struct Counting {
+    /// Preconditioners made: times that fits are tried.
+    attempts: usize,
+    /// Products with the shared kernel: iterations.
+    iterations: usize,
+    reads: usize,
+}
+
+/// Predictions, and what was noted.
+fn predict(params: &TsvdKrrParams) -> (Array2<f32>, Vec<String>) {
+    predict_on(&mut Exact, params)
+}
+
+fn predict_on<S: Stages>(stages: &mut S, params: &TsvdKrrParams) -> (Array2<f32>, Vec<String>) {
+    // Every cell is there twice, so that the kernel has no inverse without alpha.
+    let gex = |cells: usize, step: usize| {
+        let value = |(i, j): (usize, usize)| ((i / 2 * step + j * 29) % 83) as f32 / 83.0;
+        sprs::CsMatI::csr_from_dense(Array2::from_shape_fn((cells, 12), value).view(), 0.0)
+    };
+    let adt = Array2::from_shape_fn((120, 5), |(i, j)| ((i * 7 + j * 3) % 31) as f32 / 31.0);
+    let fits = vec![(0..80).collect(), (40..120).collect()];
+    let (train_gex, test_gex) = (gex(120, 17), gex(30, 19));
+    let problem = Problem {
+        train_gex: &train_gex,
+        train_adt: adt.view(),
+        test_gex: &test_gex,
+        fits: &fits,
+        seed: 1,
+    };
+    let mut notes = Vec::new();
+    let predicted =
+        tsvd_krr(stages, &problem, params, &mut StageClock::noting(&mut notes)).unwrap();
+    (predicted, notes)
+}
+
+#[test]
+fn an_ill_conditioned_kernel_is_never_solved_wrongly_in_silence() {
+    let few = TsvdKrrParams { landmarks: Some(3), tolerance: 1e-7, ..<_>::default() };
+    for alpha in [1e-6, 1e-2, 0.2] {
+        let of = |solver| predict(&TsvdKrrParams { alpha, solver, ..few.clone() });
+        let ((wanted, _), (found, notes)) = (of(Solver::Cholesky), of(Solver::Pcg));
+        let worst = (&found - &wanted).iter().fold(0.0_f32, |worst, d| worst.max(d.abs()));
+        assert!(worst < 1e-3, "alpha {alpha}: off by {worst}, {notes:?}");
+    }
+}
+
+#[test]
+fn what_does_not_converge_is_tried_with_more_landmarks_and_then_solved_exactly() {
+    let pcg = TsvdKrrParams { landmarks: Some(3), tolerance: 1e-7, ..<_>::default() };
+    assert!(predict(&pcg).1.is_empty(), "it converges");
+    // A tolerance that cannot be met.
+    let (found, notes) = predict(&TsvdKrrParams { tolerance: 1e-300, ..pcg.clone() });
+    let why = "fits 1, 2: conjugate gradients did not reach a residual of 1e-300";
+    let wanted = ["tried with 6 landmarks", "solved by Cholesky factorisation"];
+    assert_eq!(notes, wanted.map(|then| format!("{why}; {then}")));
+    let (wanted, _) = predict(&TsvdKrrParams { solver: Solver::Cholesky, ..pcg });
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn an_iteration_waits_once_for_the_backend() {
+    let few = TsvdKrrParams { landmarks: Some(3), tolerance: 1e-7, ..<_>::default() };
+    // One attempt that converges, and two of which none does.
+    for (tolerance, attempts) in [(1e-7, 1), (1e-300, 2)] {
+        let (mut stages, params) =
+            (Counting::default(), TsvdKrrParams { tolerance, ..few.clone() });
+        let predicted = predict_on(&mut stages, &params);
+        assert_eq!(predicted, predict(&params));
+        assert_eq!(stages.attempts, attempts);
+        assert!(stages.iterations > 5 * attempts, "{stages:?}");
+        // The targets' norms before the iterations of an attempt, and the true residuals behind them.
+        assert_eq!(stages.reads, stages.iterations + 2 * attempts, "{stages:?}");
+    }
+}
+
+macro_rules! as_exact {
+    ($(fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {
+        $(fn $name(&mut self, $($argument: $kind),*) -> Result<$result, Infallible> {
+            Exact.$name($($argument),*)
+        })*
+    };
+}
+
+impl Stages for Counting {
+    type Matrix = Matrix;
+    type Gex<'a> = Gex<'a>;
+    type Scalars = Scalars;
+    type Kernel = Matrix;
+    type Shared = Matrix;
+    type Preconditioner = Vec<Matrix>;
+    type Error = Infallible;
+
+    fn preconditioner(
+        &mut self,
+        x: &Matrix,
+        kernel: (f64, f64),
+        landmarks: &[u32],
+        groups: &Groups,
+    ) -> Result<Vec<Matrix>, Infallible> {
+        self.attempts += 1;
+        Exact.preconditioner(x, kernel, landmarks, groups)
+    }
+
+    fn shared_products(
+        &mut self,
+        kernel: &Matrix,
+        groups: &Groups,
+        vectors: &[(usize, &Matrix)],
+    ) -> Result<Vec<Matrix>, Infallible> {
+        self.iterations += 1;
+        Exact.shared_products(kernel, groups, vectors)
+    }
+
+    fn read(&mut self, scalars: &[&Scalars]) -> Result<Vec<Vec<f64>>, Infallible> {
+        self.reads += 1;
+        Exact.read(scalars)
+    }
+
+    fn upload_gex<'a>(&mut self, train: &'a Csr, test: &'a Csr) -> Result<Gex<'a>, Infallible> {
+        Exact.upload_gex(train, test)
+    }
+
+    as_exact! {
+        fn upload(matrix: ArrayView2<'_, f32>) -> Matrix;
+        fn download(matrix: &Matrix) -> Array2<f32>;
+        fn densify(gex: &Gex<'_>) -> (Matrix, Matrix);
+        fn tsvd_gex(gex: &Gex<'_>, n_components: usize, seed: u64) -> (Matrix, Matrix);
+        fn tsvd_adt(adt: &Matrix, n_components: usize, seed: u64) -> Tsvd<Matrix>;
+        fn standardize_rows(matrix: &mut Matrix) -> ();
+        fn gather_rows(matrix: &Matrix, rows: &[u32]) -> Matrix;
+        fn scatter_add_rows(target: &mut Matrix, rows: &[u32], source: &Matrix) -> ();
+        fn zeros(rows: usize, columns: usize) -> Matrix;
+        fn kernel(x: &Matrix, gamma: f64) -> Matrix;
+        fn solve(kernel: Matrix, alpha: f64, targets: &Matrix) -> Matrix;
+        fn kernel_product(x: &Matrix, y: &Matrix, gamma: f64, coefficients: &Matrix) -> Matrix;
+        fn matmul(a: &Matrix, b: &Matrix) -> Matrix;
+        fn shared_kernel(x: &Matrix, gamma: f64, groups: &Groups) -> Matrix;
+        fn precondition(
+            preconditioner: &Vec<Matrix>,
+            groups: &Groups,
+            residuals: &[(usize, &Matrix)]
+        ) -> Vec<Matrix>;
+        fn copy(matrix: &Matrix) -> Matrix;
+        fn column_dots(a: &Matrix, b: &Matrix) -> Scalars;
+        fn scalars(values: &[f64]) -> Scalars;
+        fn combine_columns(y_keep: (&mut Matrix, &Scalars), x_take: (&Matrix, &Scalars)) -> ();
+        fn turn(
+            direction: &mut Matrix,
+            next: &Matrix,
+            new: &Scalars,
+            old: Option<&Scalars>
+        ) -> ();
+        fn step(step: Step<'_, Matrix, Scalars>) -> Stepped<Scalars>;
+        fn select_columns(matrix: &Matrix, columns: &[u32]) -> Matrix;
+        fn put_columns(target: &mut Matrix, columns: &[u32], source: &Matrix) -> ();
+    }
+}
