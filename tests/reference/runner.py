@@ -55,10 +55,13 @@ def peak_rss_mb():
         return next((int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM:")), None)
 
 
-def say_product_rate(multiply, n=2048, times=4):
-    """How many 10^9 floating-point operations a second `multiply` does with float32 arrays of n x n, at its best."""
-    a, b = np.random.default_rng(0).standard_normal((2, n, n), dtype=np.float32)
+def say_product_rate(multiply, upload=lambda array: array, n=2048, times=4):
+    """How many 10^9 floating-point operations a second `multiply` does with float32 arrays of n x n, at its best.
+
+    `upload` brings an array to the device, and `multiply` returns when the product is there.
+    """
     begin, cpu, seconds = time.perf_counter(), time.process_time(), []
+    a, b = map(upload, np.random.default_rng(0).standard_normal((2, n, n), dtype=np.float32))
     for _ in range(times):
         start = time.perf_counter()
         multiply(a, b)
@@ -85,11 +88,23 @@ def read_inputs(folder, cells=None):
     return train, adt, read_csr(folder, "test_gex", (manifest["test_cells"], genes))
 
 
-def serve(methods, versions, missing, remedy, multiply=lambda a, b: a @ b):
+class Unavailable(Exception):
+    """What this machine lacks for the run, as a sentence."""
+
+
+def cpu(device):
+    """The name of the device that a run asks for, and the versions of what computes there."""
+    if device != "cpu":
+        raise Unavailable(f"this backend computes on the CPU, not on {device}")
+    return "CPU", {}
+
+
+def serve(methods, versions, missing, remedy, multiply=lambda a, b: a @ b, choose=cpu, **product_rate):
     """Runs the method that standard input asks for: methods[name](spec, train_gex, train_adt, test_gex).
 
     `versions` maps libraries to versions; `missing` is what this Python lacks, if anything, and `remedy` brings it.
-    `multiply`, of two float32 arrays, is what the machine's product rate is measured with.
+    `multiply`, of two float32 arrays, is what the device's product rate is measured with, and `product_rate` what else
+    say_product_rate is told. `choose` is called as `cpu` is, before anything else of a run.
     """
     spec = json.loads(sys.stdin.readline())
     missing = MISSING or missing
@@ -97,20 +112,23 @@ def serve(methods, versions, missing, remedy, multiply=lambda a, b: a @ b):
         say("unavailable", reason=f"{missing} in {sys.executable}; `{remedy}` brings it")
     elif spec["protocol"] != PROTOCOL:
         say("failed", reason=f"protocol {spec['protocol']} where this runner speaks {PROTOCOL}")
-    elif spec["device"] != "cpu":
-        say("unavailable", reason=f"this backend computes on the CPU, not on {spec['device']}")
     else:
-        say("hello", device="CPU", versions={"python": sys.version.split()[0], "numpy": np.__version__, **versions})
-        if not spec["rehearsal"]:
-            run(methods[spec["method"]], spec, multiply)
-        say("done")
+        try:
+            device, more = choose(spec["device"])
+            python = {"python": sys.version.split()[0], "numpy": np.__version__}
+            say("hello", device=device, versions={**python, **versions, **more})
+            if not spec["rehearsal"]:
+                run(methods[spec["method"]], spec)
+                say_product_rate(multiply, **product_rate)
+            say("done")
+        except Unavailable as why:
+            say("unavailable", reason=str(why))
     sys.stdin.read()
 
 
-def run(method, spec, multiply):
+def run(method, spec):
     with stage("load"):
         inputs = read_inputs(spec["dataset"], spec["cells"])
     predictions = method(spec, *inputs)
     with stage("write"):
         np.save(spec["predictions"], predictions.astype(np.float32))
-    say_product_rate(multiply)

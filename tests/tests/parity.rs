@@ -70,7 +70,7 @@ fn scored(out: &Path) -> Vec<RunRecord> {
     for record in records.iter().filter(|record| record.status != Status::Ok) {
         let may_miss = match record.run.backend.as_str() {
             "torch" => !has_libtorch(),
-            backend => backend == "torch-cuda",
+            backend => ["cuda", "torch-cuda"].contains(&backend),
         };
         assert!(may_miss && record.status == Status::Unavailable, "{}", record.note);
     }
@@ -92,10 +92,13 @@ fn check(study: &str, out: &Path, mlp_tolerance: f64) {
         }
         let tolerance = if method == "mlp" { mlp_tolerance } else { TOLERANCE };
         for (repeat, theirs) in values.iter().enumerate() {
-            let ours = record(&records, method, repeat).metrics.unwrap().rmse;
-            println!("{study}, {method}, repeat {repeat}: {ours:.6}, reference {theirs:.6}");
-            let difference = (ours - theirs).abs();
-            assert!(difference < tolerance, "{study}, {method}: {ours}, reference {theirs}");
+            let on_cpu = record(&records, method, repeat);
+            for record in [on_cpu].into_iter().chain(on_gpu(&records, method, repeat)) {
+                let (name, ours) = (record.run.stem(), record.metrics.unwrap().rmse);
+                println!("{study}, {name}: {ours:.6}, reference {theirs:.6}");
+                let difference = (ours - theirs).abs();
+                assert!(difference < tolerance, "{study}, {name}: {ours}, reference {theirs}");
+            }
         }
     }
     if has_libtorch() {
@@ -103,9 +106,20 @@ fn check(study: &str, out: &Path, mlp_tolerance: f64) {
     }
 }
 
+/// That of the CPU.
 fn record<'a>(records: &'a [RunRecord], method: &str, repeat: usize) -> &'a RunRecord {
-    let is_it = |record: &&RunRecord| record.run.method == method && record.run.repeat == repeat;
+    let is_it = |record: &&RunRecord| {
+        record.run.method == method && record.run.repeat == repeat && record.device == "CPU"
+    };
     records.iter().find(is_it).unwrap_or_else(|| panic!("no record of {method}, repeat {repeat}"))
+}
+
+/// That of the CUDA backend, where there is a GPU.
+fn on_gpu<'a>(records: &'a [RunRecord], method: &str, repeat: usize) -> Option<&'a RunRecord> {
+    records.iter().find(|record| {
+        let run = &record.run;
+        run.method == method && run.repeat == repeat && run.backend == "cuda"
+    })
 }
 
 fn check_first_epochs(reference: &Study, record: &RunRecord) {

@@ -13,7 +13,7 @@ const STAGES_HEADER: &str = "study,dataset,synthetic,method,variant,backend,devi
     peak_rss_mb,flops";
 const RESULTS_HEADER: &str = "study,dataset,synthetic,method,variant,backend,device,repeat,status,rmse,mae,pearson_cell,\
     pearson_protein,spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note,expected_rss_mb,\
-    memory_mb,product_gflops,captured,cells";
+    memory_mb,product_gflops,captured,cells,expected_gpu_mb,gpu_energy_j,gpu_energy_s";
 
 fn smoke(folder: &Path, out: &str, more: &[&str]) -> assert_cmd::Command {
     let arguments = [&["--study", "smoke", "--threads", "2"], more].concat();

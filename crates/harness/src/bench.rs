@@ -134,7 +134,7 @@ impl Bench {
         let log = self.output.logs().join(format!("{stem}.log"));
         let environment = self.environment.now();
         let outcome = host::run(runner, &spec, &log, watch)?;
-        let record = self.record(row, repeat, outcome, environment);
+        let record = self.record(row, repeat, outcome, environment).without_emulated_times();
         let record = self.scored(record, &spec.predictions);
         record.save(&self.output.records())?;
         Ok(record)

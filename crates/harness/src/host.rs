@@ -99,6 +99,9 @@ pub fn run(
         cpu_s: children_cpu_s() - cpu_before - said.aside_cpu_s,
         peak_rss_mb: larger(peak_rss_mb, stages),
         peak_gpu_mb: said.peak_gpu_mb,
+        expected_gpu_mb: said.expected_gpu_mb,
+        gpu_energy_j: said.gpu_energy.map(|(joules, _)| joules),
+        gpu_energy_s: said.gpu_energy.map(|(_, seconds)| seconds),
         expected_rss_mb: said.expected_rss_mb,
         product_gflops: said.product_gflops,
     };
@@ -195,6 +198,9 @@ struct Said {
     notes: Vec<String>,
     peak_gpu_mb: Option<f64>,
     expected_rss_mb: Option<f64>,
+    expected_gpu_mb: Option<f64>,
+    /// J and seconds.
+    gpu_energy: Option<(f64, f64)>,
     product_gflops: Option<f64>,
     /// Wall and CPU time of what is not the run's.
     aside_s: f64,
@@ -215,7 +221,10 @@ impl Said {
             Event::End { stage, seconds, peak_rss_mb, flops } => {
                 self.add(StageTime { stage, seconds, peak_rss_mb, flops });
             }
-            Event::Expect { peak_rss_mb } => self.expected_rss_mb = Some(peak_rss_mb),
+            Event::Expect { peak_rss_mb, peak_gpu_mb } => {
+                self.expected_rss_mb = Some(peak_rss_mb);
+                self.expected_gpu_mb = peak_gpu_mb;
+            }
             Event::Captured { share } => self.captured = Some(share),
             Event::ProductRate { gflops, seconds, cpu_seconds } => {
                 self.product_gflops = Some(gflops);
@@ -226,6 +235,10 @@ impl Said {
             Event::Note { text } => self.notes.push(text),
             Event::GpuMemory { peak_mb } => {
                 self.peak_gpu_mb = larger(self.peak_gpu_mb, Some(peak_mb));
+            }
+            Event::GpuEnergy { joules, seconds } => {
+                let (sum_j, sum_s) = self.gpu_energy.unwrap_or_default();
+                self.gpu_energy = Some((sum_j + joules, sum_s + seconds));
             }
             Event::Unavailable { reason } => {
                 (self.unavailable, self.last_word) = (Some(reason), true)
@@ -387,6 +400,31 @@ mod tests {
         assert_eq!(outcome.epochs, [epoch]);
         assert_eq!(outcome.usage.product_gflops, Some(9.0));
         assert_eq!(events.len(), 8);
+    }
+
+    #[test]
+    fn what_an_accelerator_takes_is_kept() {
+        let (outcome, _) = run_script(
+            r#"read spec; echo '{"event":"hello","device":"NVIDIA H200","versions":{}}'
+            echo '{"event":"expect","peak_rss_mb":300,"peak_gpu_mb":2048.5}'
+            echo '{"event":"gpu-energy","joules":40,"seconds":0.25}'
+            echo '{"event":"gpu-memory","peak_mb":1500}'
+            echo '{"event":"gpu-energy","joules":2.5,"seconds":0.5}'
+            echo '{"event":"gpu-memory","peak_mb":1000}'
+            echo '{"event":"done"}'; cat"#,
+        );
+        assert_eq!(outcome.status, Status::Ok, "{}", outcome.note);
+        let usage = outcome.usage;
+        assert_eq!((usage.expected_rss_mb, usage.expected_gpu_mb), (Some(300.0), Some(2048.5)));
+        assert_eq!((usage.gpu_energy_j, usage.gpu_energy_s), (Some(42.5), Some(0.75)));
+        assert_eq!(usage.peak_gpu_mb, Some(1500.0));
+
+        let (outcome, _) = run_script(
+            r#"read spec; echo '{"event":"expect","peak_rss_mb":300}'; echo '{"event":"done"}'; cat"#,
+        );
+        let usage = outcome.usage;
+        assert_eq!((usage.expected_rss_mb, usage.expected_gpu_mb), (Some(300.0), None));
+        assert_eq!((usage.gpu_energy_j, usage.peak_gpu_mb), (None, None));
     }
 
     #[test]

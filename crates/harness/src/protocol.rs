@@ -164,6 +164,9 @@ pub enum Event {
     Expect {
         /// Peak resident memory, MiB.
         peak_rss_mb: f64,
+        /// Peak memory on the accelerator, MiB, where one computes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peak_gpu_mb: Option<f64>,
     },
     /// A stage begins.
     Begin {
@@ -199,8 +202,9 @@ pub enum Event {
         /// At most 1.
         share: f64,
     },
-    /// How fast this machine multiplies float32 matrices in the runner's hands, on the run's threads. What the measurement
-    /// takes is not counted as the run's.
+    /// How fast the device that [`Event::Hello`] named multiplies float32 matrices in the runner's hands: the CPU on the run's
+    /// threads, an accelerator on matrices that are there already, neither rounding them first (no TF32). What the
+    /// measurement takes is not counted as the run's.
     ProductRate {
         /// 10^9 floating-point operations a second.
         gflops: f64,
@@ -218,6 +222,14 @@ pub enum Event {
     GpuMemory {
         /// In MiB.
         peak_mb: f64,
+    },
+    /// Energy that the accelerator took while stages of training or prediction ran ([`Stage::phase`]), by its own counter.
+    /// Several of these add up.
+    GpuEnergy {
+        /// What the whole accelerator took, in J.
+        joules: f64,
+        /// Wall time in which it took that.
+        seconds: f64,
     },
     /// This machine cannot run the backend: a row that says why, not an error.
     Unavailable {

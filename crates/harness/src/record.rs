@@ -18,6 +18,9 @@ use crate::{
 /// Version of the record's layout, in [`RunRecord::format`].
 pub const FORMAT: u32 = 1;
 
+/// How the name of a device begins that only imitates another.
+pub const EMULATED: &str = "emulated";
+
 /// One run of one method on one backend: what was asked, what came out, what it cost, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -149,10 +152,19 @@ pub struct Usage {
     pub peak_rss_mb: Option<f64>,
     /// Peak memory on the accelerator, MiB.
     pub peak_gpu_mb: Option<f64>,
+    /// Peak memory on the accelerator that the runner expected before it read any data, MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_gpu_mb: Option<f64>,
+    /// Energy that the accelerator took during training and prediction, J.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_energy_j: Option<f64>,
+    /// Wall time in which it took that, seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_energy_s: Option<f64>,
     /// Peak resident memory that the runner expected before it read any data, MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rss_mb: Option<f64>,
-    /// Float32 matrix products on this machine as the runner measured them in this run, 10^9 operations a second.
+    /// Float32 matrix products on [`RunRecord::device`] as the runner measured them in this run, 10^9 operations a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_gflops: Option<f64>,
 }
@@ -174,6 +186,32 @@ impl RunRecord {
         times.fold(0.0, |sum, time| sum + time.seconds)
     }
 
+    /// The record itself, unless its device is [`EMULATED`]: then without times and energy, and a failure.
+    #[must_use]
+    pub fn without_emulated_times(mut self) -> Self {
+        if !is_emulated(&self.device) {
+            return self;
+        }
+        self.stages.clear();
+        self.metrics = None;
+        self.predictions_sha256 = None;
+        let Usage { peak_rss_mb, peak_gpu_mb, expected_rss_mb, expected_gpu_mb, .. } = self.usage;
+        self.usage = Usage {
+            peak_rss_mb,
+            peak_gpu_mb,
+            expected_rss_mb,
+            expected_gpu_mb,
+            ..Usage::default()
+        };
+        if self.status == Status::Ok {
+            self.status = Status::Failed;
+            let joint = if self.note.is_empty() { "" } else { "; " };
+            self.note += joint;
+            self.note += "it ran on an emulated device, whose times mean nothing";
+        }
+        self
+    }
+
     /// Writes the record into `folder` whole or not at all.
     ///
     /// # Errors
@@ -182,12 +220,12 @@ impl RunRecord {
         files::write_json(&folder.join(self.run.file_name()), self)
     }
 
-    /// Reads one record.
+    /// Reads one record; of an emulated device, as [`RunRecord::without_emulated_times`].
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
     pub fn load(path: &Path) -> Result<Self> {
-        files::read_json_of_format(path, "record", FORMAT)
+        files::read_json_of_format(path, "record", FORMAT).map(Self::without_emulated_times)
     }
 
     /// Reads every record in `folder`, in order of method, backend and repeat.
@@ -210,6 +248,11 @@ impl RunRecord {
     }
 }
 
+fn is_emulated(device: &str) -> bool {
+    let start = device.trim_start().get(..EMULATED.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(EMULATED))
+}
+
 impl RunId {
     /// File name of the run's record.
     pub fn file_name(&self) -> String {
@@ -223,5 +266,82 @@ impl RunId {
         let variant = variant.replace(|c| !is_plain(c), ",");
         let sign = if variant.is_empty() { "" } else { "@" };
         format!("{method}{sign}{variant}-{backend}-r{repeat}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record as it was written before runs on accelerators were told of.
+    fn scored_on(device: &str) -> RunRecord {
+        let record = serde_json::json!({
+            "format": FORMAT,
+            "run": { "study": "s", "method": "m", "backend": "b", "repeat": 0 },
+            "dataset": {
+                "name": "d", "synthetic": true, "sha256": "", "train_cells": 2, "test_cells": 1, "genes": 3, "proteins": 4
+            },
+            "params": {}, "threads": 1, "seed": 0, "status": "ok", "note": "slow", "device": device,
+            "metrics": {
+                "rmse": 0.5, "mae": 0.4, "pearson_cell": null, "pearson_protein": null,
+                "spearman_cell": null, "spearman_protein": null
+            },
+            "predictions_sha256": "ab",
+            "stages": [{ "stage": "solve", "seconds": 2.5, "flops": 1e9 }],
+            "usage": { "total_s": 3.5, "cpu_s": 4.5, "peak_rss_mb": 100.0, "peak_gpu_mb": null },
+            "environment": Environment::default(),
+            "versions": {}
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn measured_on(device: &str) -> RunRecord {
+        let mut record = scored_on(device);
+        let usage = &mut record.usage;
+        (usage.peak_gpu_mb, usage.expected_gpu_mb) = (Some(900.0), Some(1000.0));
+        (usage.gpu_energy_j, usage.gpu_energy_s) = (Some(80.0), Some(2.5));
+        usage.product_gflops = Some(5e4);
+        record
+    }
+
+    #[test]
+    fn records_are_the_same_before_and_after_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for record in [scored_on("CPU"), measured_on("NVIDIA H200")] {
+            record.save(folder.path()).unwrap();
+            let path = folder.path().join(record.run.file_name());
+            assert_eq!(RunRecord::load(&path).unwrap(), record);
+            let text = std::fs::read_to_string(path).unwrap();
+            assert_eq!(text.contains("gpu_energy_j"), record.device != "CPU", "{text}");
+        }
+    }
+
+    #[test]
+    fn no_time_comes_from_an_emulated_device() {
+        let real = measured_on("NVIDIA H200");
+        assert_eq!(real.clone().without_emulated_times(), real);
+        let folder = tempfile::tempdir().unwrap();
+        for device in ["emulated NVIDIA H200", "Emulated GPU", "emulated"] {
+            measured_on(device).save(folder.path()).unwrap();
+            let record = RunRecord::load_all(folder.path()).unwrap().remove(0);
+            assert_eq!(record.status, Status::Failed);
+            let note = "slow; it ran on an emulated device, whose times mean nothing";
+            assert_eq!(record.note, note);
+            let usage = Usage {
+                peak_rss_mb: Some(100.0),
+                peak_gpu_mb: Some(900.0),
+                expected_gpu_mb: Some(1000.0),
+                ..Usage::default()
+            };
+            assert_eq!(record.usage, usage);
+            assert!(record.stages.is_empty() && record.metrics.is_none());
+            assert_eq!(record.clone().without_emulated_times(), record, "told once");
+        }
+        let broken = RunRecord {
+            status: Status::Failed,
+            note: "it broke".to_owned(),
+            ..measured_on("emulated")
+        };
+        assert_eq!(broken.without_emulated_times().note, "it broke");
     }
 }

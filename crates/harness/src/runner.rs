@@ -39,6 +39,15 @@ pub struct Expected {
     pub least: u64,
 }
 
+/// Memory that a run on an accelerator will take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnAccelerator {
+    /// The process's own.
+    pub host: Expected,
+    /// On the accelerator at its peak, in bytes. Whether so much is free there is for the runner to find out.
+    pub peak: u64,
+}
+
 /// Speaks the protocol on standard input and output around `run`, which gets the spec and a clock and
 /// returns after [`write_predictions`].
 ///
@@ -50,14 +59,34 @@ pub fn serve(
     expect: impl FnOnce(&RunSpec) -> Result<Option<Expected>, Stop>,
     run: impl FnOnce(&RunSpec, &mut StageClock<'_>) -> Result<(), Stop>,
 ) -> ExitCode {
+    talk(hello, |spec| Ok(expect(spec)?.map(|host| (host, None))), run)
+}
+
+/// [`serve`] for a runner that also foretells what it takes on an accelerator.
+pub fn serve_on_accelerator(
+    hello: impl FnOnce(&RunSpec) -> Result<Event, Stop>,
+    expect: impl FnOnce(&RunSpec) -> Result<Option<OnAccelerator>, Stop>,
+    run: impl FnOnce(&RunSpec, &mut StageClock<'_>) -> Result<(), Stop>,
+) -> ExitCode {
+    talk(hello, |spec| Ok(expect(spec)?.map(|of| (of.host, Some(of.peak)))), run)
+}
+
+/// `expect` gives the process's memory and the accelerator's.
+fn talk(
+    hello: impl FnOnce(&RunSpec) -> Result<Event, Stop>,
+    expect: impl FnOnce(&RunSpec) -> Result<Option<(Expected, Option<u64>)>, Stop>,
+    run: impl FnOnce(&RunSpec, &mut StageClock<'_>) -> Result<(), Stop>,
+) -> ExitCode {
     memory::keep_freed();
     let mut clock = StageClock::new(say);
     let result = read_spec().and_then(|spec| {
         rayon::ThreadPoolBuilder::new().num_threads(spec.threads).build_global()?;
         clock.say(hello(&spec)?);
-        if let Some(expected) = expect(&spec)? {
-            expected.check(spec.memory)?;
-            clock.say(Event::Expect { peak_rss_mb: expected.peak as f64 / MIB });
+        if let Some((host, accelerator)) = expect(&spec)? {
+            host.check(spec.memory)?;
+            let mebibytes = |bytes| bytes as f64 / MIB;
+            let (peak_rss_mb, peak_gpu_mb) = (mebibytes(host.peak), accelerator.map(mebibytes));
+            clock.say(Event::Expect { peak_rss_mb, peak_gpu_mb });
         }
         if spec.rehearsal { Ok(()) } else { run(&spec, &mut clock) }
     });

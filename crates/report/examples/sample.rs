@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("sweep", samples::sweep()),
         ("validated", samples::validated_study()),
         ("scaling", samples::scaling()),
+        ("accelerated", samples::accelerated()),
     ];
     for (name, records) in variants {
         let report = Report::new(

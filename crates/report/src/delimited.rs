@@ -47,9 +47,12 @@ struct Values<'a> {
     product_gflops: Option<f64>,
     captured: Option<f64>,
     cells: Option<usize>,
+    expected_gpu_mb: Option<f64>,
+    gpu_energy_j: Option<f64>,
+    gpu_energy_s: Option<f64>,
 }
 
-const VALUES: [&str; 19] = [
+const VALUES: [&str; 22] = [
     "status",
     "rmse",
     "mae",
@@ -69,6 +72,9 @@ const VALUES: [&str; 19] = [
     "product_gflops",
     "captured",
     "cells",
+    "expected_gpu_mb",
+    "gpu_energy_j",
+    "gpu_energy_s",
 ];
 
 #[derive(Serialize)]
@@ -188,6 +194,9 @@ fn values(record: &RunRecord) -> Values<'_> {
         product_gflops: record.usage.product_gflops,
         captured: record.captured,
         cells: record.cells,
+        expected_gpu_mb: record.usage.expected_gpu_mb,
+        gpu_energy_j: ok.and(record.usage.gpu_energy_j),
+        gpu_energy_s: ok.and(record.usage.gpu_energy_s),
     }
 }
 

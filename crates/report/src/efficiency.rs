@@ -8,7 +8,10 @@ use modality_harness::{
     record::{RunRecord, StageTime},
 };
 
-use crate::{Spread, format, row::by_stage};
+use crate::{
+    Spread, format,
+    row::{by_stage, is_accelerator},
+};
 
 /// What was counted in a stage, and how fast it went.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +32,7 @@ pub struct Work {
 pub struct ProductRate {
     /// `CPU` or the accelerator's name.
     pub device: String,
-    /// Processor model.
+    /// Processor model of the machine that measured.
     pub cpu: String,
     /// Processors that the runs might use.
     pub cores: usize,
@@ -69,7 +72,7 @@ fn speed(time: &StageTime) -> Option<f64> {
 }
 
 impl ProductRate {
-    /// One a device and machine, in order of first appearance. What a run measured counts even if it failed later.
+    /// One an accelerator, or a processor and number of threads, in order of first appearance. What a run measured counts even if it failed later.
     pub(crate) fn of_study(records: &[RunRecord]) -> Vec<Self> {
         let mut rates: Vec<Self> = Vec::new();
         for record in records {
@@ -100,16 +103,22 @@ impl ProductRate {
     pub(crate) fn said(&self) -> String {
         let Self { device, cpu, threads, row, repeat, .. } = self;
         let threads = format!("{threads} {}", if *threads == 1 { "thread" } else { "threads" });
-        let on: Vec<&str> =
-            [device.as_str(), cpu, &threads].into_iter().filter(|word| !word.is_empty()).collect();
+        let words = [device.as_str(), cpu, &threads];
+        let known = if self.is_of_accelerator() { &words[..1] } else { &words };
+        let on: Vec<&str> = known.iter().copied().filter(|word| !word.is_empty()).collect();
         let (gflops, on) = (format::number(self.gflops), on.join(", "));
         format!("{gflops} Gflop/s on {on}, measured by {row} in repeat {repeat}")
     }
 
+    pub(crate) fn is_of_accelerator(&self) -> bool {
+        is_accelerator(&self.device)
+    }
+
+    /// What an accelerator can do does not depend on the processor and threads beside it.
     fn is_of(&self, record: &RunRecord) -> bool {
-        self.device == record.device
-            && self.cpu == record.environment.cpu
+        let same_cpu = self.cpu == record.environment.cpu
             && self.cores == record.environment.cores
-            && self.threads == record.threads
+            && self.threads == record.threads;
+        self.device == record.device && (same_cpu || self.is_of_accelerator())
     }
 }

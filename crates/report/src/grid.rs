@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 use modality_harness::protocol::Stage;
 use serde::Serialize;
 
-pub(crate) use cost::{captured, efficiency, exponents, learning, memory};
+pub(crate) use cost::{captured, efficiency, exponents, gpu_memory, learning, memory};
 
 use crate::{Curve, Row, Spread, Summary, curves::by_fold, format};
 
@@ -83,7 +83,7 @@ pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
             Cell::spread(&row.train_s, format::number),
             Cell::plain(format::number(row.predict_s.median)),
             Cell::plain(format::number(row.total_s.median)),
-            Cell::plain(peak_memory(row)),
+            peak_memory(row),
             Cell::plain(&row.device),
         ]
     });
@@ -93,10 +93,16 @@ pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
 /// [`results`] with what does not fit a terminal.
 pub(crate) fn full_results(summary: &Summary) -> Grid {
     let mut grid = results(summary, 5);
-    grid.columns.insert(6, number("CPU s"));
+    let energy = summary.rows.iter().any(|row| row.gpu_energy_j.is_some());
+    grid.columns.splice(
+        6..6,
+        [Some(number("CPU s")), energy.then(|| number("GPU J"))].into_iter().flatten(),
+    );
     grid.columns.push(number("Repeats"));
     for (cells, row) in grid.rows.iter_mut().zip(&summary.rows) {
-        cells.insert(6, Cell::plain(format::number(row.cpu_s.median)));
+        let cpu = Cell::plain(format::number(row.cpu_s.median));
+        let gpu = energy.then(|| Cell::maybe(row.gpu_energy_j, format::number));
+        cells.splice(6..6, [Some(cpu), gpu].into_iter().flatten());
         cells.push(Cell::plain(row.repeats.to_string()));
     }
     grid
@@ -189,8 +195,8 @@ fn named(row: &Row, cells: impl IntoIterator<Item = String>) -> Vec<Cell> {
     [row.label(), row.backend.clone()].into_iter().chain(cells).map(Cell::plain).collect()
 }
 
-fn peak_memory(row: &Row) -> String {
-    let host = row.peak_rss_mb.map(|spread| format::memory(spread.median));
-    let device = row.peak_gpu_mb.map(|spread| format!("{} GPU", format::memory(spread.median)));
-    [host, device].into_iter().flatten().collect::<Vec<_>>().join(" + ")
+fn peak_memory(row: &Row) -> Cell {
+    let host = row.peak_rss_mb.map_or(String::new(), |spread| format::memory(spread.median));
+    let device = row.peak_gpu_mb.map(|spread| format!("+ {} GPU", format::memory(spread.median)));
+    Cell { text: host, aside: device }
 }

@@ -21,6 +21,12 @@ pub(crate) struct Figures<'a> {
 const FOLDS_NOTE: &str = "The validation RMSE is of training cells that the model was not trained on (another site or \
      other donors), not of the test cells; as it chose the epoch, it is a little too low.";
 
+const SETUP_NOTE: &str = "On an accelerator, setup is what comes before any computing: the device's context, loading kernels, and copying \
+     the data there. Training time leaves it out; the total holds it.";
+
+const ENERGY_NOTE: &str = "GPU J is the energy that the whole accelerator took while it trained and predicted, by its own counter; what the \
+     rest of the machine took is not known.";
+
 #[derive(Serialize)]
 struct Page<'a> {
     title: &'a str,
@@ -44,6 +50,7 @@ struct Page<'a> {
     efficiency: Grid,
     efficiency_note: String,
     memory: Grid,
+    gpu_memory: Grid,
     captured: Grid,
     reading: Vec<String>,
     dataset: Dataset<'a>,
@@ -115,6 +122,7 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
         efficiency: grid::efficiency(summary),
         efficiency_note: efficiency_note(summary),
         memory: grid::memory(summary),
+        gpu_memory: grid::gpu_memory(summary),
         captured: grid::captured(summary),
         reading: reading(summary),
         dataset: Dataset {
@@ -144,21 +152,30 @@ pub(crate) fn answer(summary: &Summary) -> String {
             .to_owned();
     };
     let rmse = |row: &Row| format!("{:.4}", row.scores.rmse.median);
-    let train = |row: &Row| format::duration(row.train_s.median);
+    let train =
+        |row: &Row| format!("{} of training{}", format::duration(row.train_s.median), beside(row));
     let named = |row: &&Row| {
         let (method, backend) = (row.label(), &row.backend);
-        format!("{method} on {backend}, {} after {} of training", rmse(row), train(row))
+        format!("{method} on {backend}, {} after {}", rmse(row), train(row))
     };
     let is_tied = |row: &&&Row| row.scores.rmse.min <= best.scores.rmse.max;
     let tied: Vec<String> = rows.iter().filter(is_tied).map(named).collect();
     format!(
-        "Best RMSE: {}; fastest: {} on {}, {} of training for an RMSE of {}.",
+        "Best RMSE: {}; fastest: {} on {}, {} for an RMSE of {}.",
         tied.join(", and "),
         fastest.label(),
         fastest.backend,
         train(fastest),
         rmse(fastest)
     )
+}
+
+/// What an accelerator takes to get ready, which is no training time.
+fn beside(row: &Row) -> String {
+    let setup = row.stages.get(&Stage::Setup).filter(|_| row.is_accelerated());
+    setup.map_or(String::new(), |spread| {
+        format!(" (not counting {} of setup)", format::duration(spread.median))
+    })
 }
 
 /// What is counted, and what a share is of.
@@ -171,11 +188,16 @@ fn efficiency_note(summary: &Summary) -> String {
             .to_owned(),
         rates => format!(
             "The matrix-product rate is the fastest float32 product that any run of the study measured on the same device \
-             with as many threads: {}.",
+             (a CPU: with as many threads): {}.",
             rates.join("; ")
         ),
     };
-    format!("{counted} {held}")
+    let beyond = if summary.product_rates.iter().any(ProductRate::is_of_accelerator) {
+        " On an accelerator, products of half-precision numbers can go beyond 100 %."
+    } else {
+        ""
+    };
+    format!("{counted} {held}{beyond}")
 }
 
 /// How many repeats a median is of.
@@ -227,6 +249,12 @@ fn reading(summary: &Summary) -> Vec<String> {
             of(Phase::Predict).join(", "),
         ),
     ];
+    if summary.rows.iter().any(Row::is_accelerated) {
+        lines.push(SETUP_NOTE.to_owned());
+    }
+    if summary.rows.iter().any(|row| row.gpu_energy_j.is_some()) {
+        lines.push(ENERGY_NOTE.to_owned());
+    }
     lines.push(match summary.repeats() {
         (_, max) if max > 1 => format!(
             "Each number is the {}, never the best; a spread is min..max, and none is shown where all repeats agree \

@@ -49,6 +49,10 @@ pub struct Row {
     pub memory_mb: Option<Spread>,
     /// Peak memory on the accelerator, MiB.
     pub peak_gpu_mb: Option<Spread>,
+    /// Peak memory on the accelerator that the runner expected before it read any data, MiB.
+    pub expected_gpu_mb: Option<Spread>,
+    /// Energy that the accelerator took during training and prediction, J.
+    pub gpu_energy_j: Option<Spread>,
     /// ||X V||_F / ||X||_F of the truncated SVD of gene expression.
     pub captured: Option<Spread>,
     /// Seconds by stage, in the order in which a run goes through them.
@@ -110,6 +114,8 @@ impl Row {
             expected_rss_mb: maybe(|record| record.usage.expected_rss_mb),
             memory_mb: maybe(|record| record.memory_mb.map(|mebibytes| mebibytes as f64)),
             peak_gpu_mb: maybe(|record| record.usage.peak_gpu_mb),
+            expected_gpu_mb: maybe(|record| record.usage.expected_gpu_mb),
+            gpu_energy_j: maybe(|record| record.usage.gpu_energy_j),
             captured: maybe(|record| record.captured),
             stages: by_stage(&records, |_, time| Some(time.seconds)),
             stage_rss_mb: by_stage(&records, |_, time| time.peak_rss_mb),
@@ -130,6 +136,16 @@ impl Row {
     pub fn label(&self) -> String {
         label(&self.method, &self.variant)
     }
+
+    /// Whether something else than the CPU computed.
+    pub(crate) fn is_accelerated(&self) -> bool {
+        is_accelerator(&self.device)
+    }
+}
+
+/// Whether a runner that calls its device so computes on something else than the CPU.
+pub(crate) fn is_accelerator(device: &str) -> bool {
+    !device.is_empty() && device != "CPU"
 }
 
 impl Scores {

@@ -21,7 +21,7 @@ pub struct Summary {
     pub missing: Vec<Missing>,
     /// Methods on backends at three or more numbers of training cells.
     pub series: Vec<Series>,
-    /// What the counted operations of the rows are held against; one a device and machine.
+    /// What the counted operations of the rows are held against; one an accelerator, or a processor and number of threads.
     pub product_rates: Vec<ProductRate>,
     /// The machines, in order of first appearance.
     pub machines: Vec<Machine>,

@@ -10,7 +10,7 @@ use modality_harness::{
     record::{RunRecord, Status},
 };
 use modality_report::{Heading, Report};
-use samples::{missing, scored, study};
+use samples::{accelerated, missing, scored, study};
 
 fn report(records: &[RunRecord]) -> Report {
     let heading = Heading { title: "A title", description: "", command: "cargo xtask reproduce" };
@@ -79,8 +79,55 @@ fn devices_machines_and_threads_are_not_mixed() {
     let shares = ["linfa", "cuda", "far", "wide"].map(|backend| share(&report, backend).unwrap());
     assert_eq!(shares, [0.4, 0.04, 0.02, 0.013_333_333]);
     let markdown = report.markdown().unwrap();
-    let cuda = "1,000 Gflop/s on NVIDIA H200, AMD EPYC 9R45, 2 threads, measured by tsvd-krr/cuda in repeat 0;";
+    let cuda = "1,000 Gflop/s on NVIDIA H200, measured by tsvd-krr/cuda in repeat 0;";
     assert!(markdown.contains(cuda), "{markdown}");
+    assert!(markdown.contains("products of half-precision numbers can go beyond 100 %"));
+}
+
+#[test]
+fn an_accelerator_is_the_same_beside_any_processor() {
+    let mut records: Vec<RunRecord> = ["cuda", "peer", "torch-cuda", "linfa"]
+        .map(|backend| counted(backend, 0, (backend == "peer").then_some(2000.0)))
+        .to_vec();
+    for record in &mut records[..3] {
+        record.device = "NVIDIA H200".to_owned();
+    }
+    records[0].threads = 16;
+    records[2].environment.cpu = "Another".to_owned();
+    let report = report(&records);
+    let [rate] = report.summary().product_rates.as_slice() else { panic!("one rate") };
+    assert_eq!((rate.device.as_str(), rate.row.as_str()), ("NVIDIA H200", "tsvd-krr/peer"));
+    for (backend, wanted) in
+        [("cuda", Some(0.02)), ("peer", Some(0.02)), ("torch-cuda", Some(0.02)), ("linfa", None)]
+    {
+        assert_eq!(share(&report, backend), wanted, "{backend}");
+    }
+}
+
+#[test]
+fn rows_on_accelerators_show_device_memory_energy_and_setup() {
+    let report = report(&accelerated());
+    let markdown = report.markdown().unwrap();
+    for wanted in [
+        "| Predict s | Total s | CPU s | GPU J | Memory | Device | Repeats |",
+        "| 1.76 | 186 (176..204) | 404 MiB (+ 5.1 GiB GPU) | NVIDIA H200 | 3 |",
+        "| tsvd-krr | cuda | NVIDIA H200 | 5,400 | 5,210 | 96.5 |",
+        "| tsvd-krr | cuml-peer | NVIDIA H200 |  | 5,217 |  |",
+        "51,000 Gflop/s on NVIDIA H200, measured by tsvd-krr/cuda in repeat 0.",
+        "fastest: tsvd-krr on cuda, 400 ms of training (not counting 1.6 s of setup) for an RMSE of 0.3595.",
+        "Training time leaves it out; the total holds it.",
+        "by its own counter",
+        "| mlp/torch-cuda | unavailable | this libtorch cannot use CUDA; set $LIBTORCH to one that can |",
+    ] {
+        assert!(markdown.contains(wanted), "{wanted} is not in\n{markdown}");
+    }
+    let figure = report.figure_svg().unwrap();
+    for wanted in ["accelerators is without setup.", "15.5 GiB, NVIDIA H200."] {
+        assert!(figure.contains(wanted), "{wanted} is not in\n{figure}");
+    }
+    let csv = String::from_utf8(report.results_csv().unwrap()).unwrap();
+    let line = csv.lines().find(|line| line.contains(",cuda,NVIDIA H200,0,")).unwrap();
+    assert!(line.contains(",51000.0,,,5400.0,186.48") && line.split(",").count() == 30, "{line}");
 }
 
 #[test]
@@ -130,7 +177,16 @@ fn expected_memory_stands_beside_what_was_taken() {
 fn what_was_not_measured_has_no_section() {
     let report = report(&study());
     for page in [report.markdown().unwrap(), report.html().unwrap()] {
-        for section in ["Efficiency", "Gflop", "Truncated SVD", "Expected", "product rate"] {
+        for section in [
+            "Efficiency",
+            "Gflop",
+            "Truncated SVD",
+            "Expected",
+            "product rate",
+            "GPU memory",
+            "GPU J",
+            "accelerator",
+        ] {
             assert!(!page.contains(section), "{section}");
         }
     }

@@ -60,10 +60,10 @@ fn csv_of_two_records() {
         text(report.results_csv().unwrap()),
         "study,dataset,synthetic,method,variant,backend,device,repeat,status,rmse,mae,pearson_cell,pearson_protein,\
          spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note,\
-         expected_rss_mb,memory_mb,product_gflops,captured,cells\n\
+         expected_rss_mb,memory_mb,product_gflops,captured,cells,expected_gpu_mb,gpu_energy_j,gpu_energy_s\n\
          liu,liu-covid-cite,false,knn,,linfa,CPU,0,ok,0.5,0.35,0.75,0.5625,0.7124999999999999,0.44999999999999996,\
-         2.0,0.0,3.6,4.8,418.0,,\"one, \"\"two\"\"\",450.5,4096,352.0,0.931742,400\n\
-         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver,,,,,\n"
+         2.0,0.0,3.6,4.8,418.0,,\"one, \"\"two\"\"\",450.5,4096,352.0,0.931742,400,,,\n\
+         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver,,,,,,,,\n"
     );
     assert_eq!(
         text(report.stages_csv().unwrap()),

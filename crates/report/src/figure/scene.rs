@@ -198,6 +198,9 @@ fn caption(summary: &Summary, parts: &Parts<'_>) -> Vec<String> {
             .map(|missing| format!("{} ({})", missing.name(), missing.status.name()));
         sentences.push(format!("Missing: {}.", names.collect::<Vec<_>>().join(", ")));
     }
+    if summary.rows.iter().any(Row::is_accelerated) {
+        sentences.push("Time on accelerators is without setup.".to_owned());
+    }
     sentences.push(machine(summary));
     sentences.retain(|sentence| !sentence.is_empty());
     sentences
@@ -209,11 +212,14 @@ pub(super) fn machine(summary: &Summary) -> String {
             let e = &only.environment;
             let cores =
                 if e.cores == 1 { "1 core".to_owned() } else { format!("{} cores", e.cores) };
-            let facts = [e.cpu.clone(), cores, format::memory(e.memory_mb as f64)];
-            format!(
-                "Machine: {}.",
-                facts.into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(", ")
-            )
+            let mut facts = vec![e.cpu.clone(), cores, format::memory(e.memory_mb as f64)];
+            for row in summary.rows.iter().filter(|row| row.is_accelerated()) {
+                if !facts.contains(&row.device) {
+                    facts.push(row.device.clone());
+                }
+            }
+            facts.retain(|fact| !fact.is_empty());
+            format!("Machine: {}.", facts.join(", "))
         }
         machines => format!("{} machines.", machines.len()),
     }

@@ -53,9 +53,23 @@ pub(crate) fn memory(summary: &Summary) -> Grid {
     let cells = |row: &Row| {
         let of = |stage: &Stage| mebibytes(row.stage_rss_mb.get(stage).copied());
         let whole = [row.memory_mb, row.expected_rss_mb, row.peak_rss_mb].map(mebibytes);
-        named(row, whole.into_iter().chain([reached(row)]).chain(shown.iter().map(of)))
+        let reached = reached(row.peak_rss_mb, row.expected_rss_mb);
+        named(row, whole.into_iter().chain([reached]).chain(shown.iter().map(of)))
     };
     Grid { columns: columns.collect(), rows: rows.iter().map(|row| cells(row)).collect() }
+}
+
+/// Memory expected and taken on accelerators, MiB; no rows where none was told of.
+pub(crate) fn gpu_memory(summary: &Summary) -> Grid {
+    let names = [text("Method"), text("Backend"), text("Device")];
+    let columns = names.into_iter().chain(["Expected", "Peak", "%"].map(number)).collect();
+    let is_known = |row: &&Row| row.expected_gpu_mb.is_some() || row.peak_gpu_mb.is_some();
+    let rows = summary.rows.iter().filter(is_known).map(|row| {
+        let whole = [row.expected_gpu_mb, row.peak_gpu_mb].map(mebibytes);
+        let reached = reached(row.peak_gpu_mb, row.expected_gpu_mb);
+        named(row, [row.device.clone()].into_iter().chain(whole).chain([reached]))
+    });
+    Grid { columns, rows: rows.collect() }
 }
 
 /// Whether a stage may hold much memory.
@@ -68,9 +82,9 @@ fn mebibytes(spread: Option<Spread>) -> String {
 }
 
 /// The peak as a share of what was expected.
-fn reached(row: &Row) -> String {
-    let known = row.peak_rss_mb.zip(row.expected_rss_mb);
-    known.map_or(String::new(), |(peak, expected)| percent(peak.median / expected.median))
+fn reached(peak: Option<Spread>, expected: Option<Spread>) -> String {
+    peak.zip(expected)
+        .map_or(String::new(), |(peak, expected)| percent(peak.median / expected.median))
 }
 
 /// What the truncated SVD of gene expression holds of it.

@@ -233,6 +233,53 @@ fn at_scale(mut record: RunRecord, kernel: &str, cells: usize, noise: f64) -> Ru
     record
 }
 
+/// The study with rows of a method on an accelerator, one of which cannot foretell and one cannot run.
+pub(crate) fn accelerated() -> Vec<RunRecord> {
+    let mut records: Vec<RunRecord> =
+        study().into_iter().filter(|record| record.run.backend != "cuda").collect();
+    for (repeat, factor) in [1.0, 0.94, 1.1].into_iter().enumerate() {
+        let own = on_accelerator(scored("tsvd-krr", "cuda", repeat, 0.359_52, 0.4 * factor), 1.6);
+        let mut peer =
+            on_accelerator(scored("tsvd-krr", "cuml-peer", repeat, 0.3595, 6.2 * factor), 3.1);
+        peer.usage.expected_gpu_mb = None;
+        peer.note = "TSVD in float32, dual coefficients by Cholesky in float64".to_owned();
+        records.extend([own, peer]);
+        let note = "this libtorch cannot use CUDA; set $LIBTORCH to one that can";
+        records.push(missing("mlp", "torch-cuda", repeat, Status::Unavailable, note));
+    }
+    for record in records.iter_mut().filter(|record| record.device == "CPU") {
+        record.usage.expected_rss_mb = record.usage.peak_rss_mb.map(|mebibytes| mebibytes * 1.03);
+        record.usage.product_gflops = Some(410.0);
+        count_operations(record, 290.0);
+    }
+    records
+}
+
+fn on_accelerator(mut record: RunRecord, setup_s: f64) -> RunRecord {
+    record.device = "NVIDIA H200".to_owned();
+    count_operations(&mut record, 38_000.0);
+    let setup = StageTime { stage: Stage::Setup, seconds: setup_s, peak_rss_mb: None, flops: None };
+    record.stages.insert(1, setup);
+    let computing = record.train_s() + record.predict_s();
+    record.usage = Usage {
+        total_s: setup_s + computing + 1.2,
+        peak_gpu_mb: Some(5210.0 + computing),
+        expected_gpu_mb: Some(5400.0),
+        gpu_energy_j: Some(420.0 * computing),
+        gpu_energy_s: Some(computing),
+        product_gflops: Some(51_000.0),
+        ..record.usage
+    };
+    record
+}
+
+fn count_operations(record: &mut RunRecord, gflops: f64) {
+    let counted = [Stage::Kernel, Stage::Solve];
+    for time in record.stages.iter_mut().filter(|time| counted.contains(&time.stage)) {
+        time.flops = Some(gflops * 1e9 * time.seconds);
+    }
+}
+
 /// The same on generated data.
 pub(crate) fn synthetic(mut records: Vec<RunRecord>) -> Vec<RunRecord> {
     for record in &mut records {
