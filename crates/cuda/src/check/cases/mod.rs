@@ -1,0 +1,138 @@
+//! The kernels of `kernels/*.cu`, each by itself: what it should compute, at which sizes, and what it costs.
+
+mod columns;
+mod dense;
+mod products;
+mod rbf;
+mod rows;
+
+use super::{
+    Ceilings, Check, KernelLine, Timing, Unit, attempt,
+    trial::{Pair, Trial, time},
+};
+use crate::{Device, Error, Result};
+
+/// Rows, columns, and what else there is; unused ones are zero.
+type Sizes = [usize; 3];
+
+/// Kernels that are launched together.
+pub(super) struct Case {
+    /// Their names.
+    pub(super) kernels: &'static str,
+    /// Largest error, as a share of the largest number that is wanted.
+    allowed: f64,
+    /// Sizes that fill no block or tile, to check.
+    small: &'static [Sizes],
+    /// The competition's size, to time.
+    large: Sizes,
+    cost: fn(Sizes) -> Cost,
+    trial: fn(&Device, Sizes) -> Result<Box<dyn Trial>>,
+}
+
+/// What a launch must read and write, and compute.
+struct Cost {
+    bytes: f64,
+    flops: f64,
+    unit: Unit,
+}
+
+impl Cost {
+    /// So many bytes and float32 operations for each of rows x columns.
+    const fn each([rows, columns, _]: Sizes, bytes: usize, flops: usize) -> Self {
+        let entries = (rows * columns) as f64;
+        Self { bytes: entries * bytes as f64, flops: entries * flops as f64, unit: Unit::Float32 }
+    }
+}
+
+/// All, file by file.
+pub(super) fn all() -> impl Iterator<Item = &'static Case> {
+    [rows::CASES, columns::CASES, dense::CASES, rbf::CASES, products::CASES].into_iter().flatten()
+}
+
+/// Checks a case and, where there are ceilings to hold it against, times it.
+pub(super) fn line(case: &Case, device: &Device, ceilings: Option<&Ceilings>) -> KernelLine {
+    let mut line = KernelLine {
+        kernels: case.kernels.to_owned(),
+        checks: Vec::new(),
+        timing: None,
+        failure: None,
+    };
+    let work = || -> Result<()> {
+        for &sizes in case.small {
+            line.checks.push(case.check(device, sizes)?);
+        }
+        if let Some(ceilings) = ceilings {
+            line.timing = match case.time(device, ceilings) {
+                Err(Error::Memory { .. }) => None,
+                timing => Some(timing?),
+            };
+        }
+        Ok(())
+    };
+    line.failure = attempt(work).err();
+    line
+}
+
+impl Case {
+    fn check(&self, device: &Device, sizes: Sizes) -> Result<Check> {
+        let mut trial = (self.trial)(device, sizes)?;
+        trial.launch(device)?;
+        let errors: Option<Vec<f64>> = trial.results(device)?.iter().map(Pair::error).collect();
+        let error = errors.map(|errors| errors.into_iter().fold(0.0, f64::max));
+        Ok(Check { sizes: shown(sizes), error, allowed: self.allowed })
+    }
+
+    fn time(&self, device: &Device, ceilings: &Ceilings) -> Result<Timing> {
+        let mut trial = (self.trial)(device, self.large)?;
+        let taken = time(device, || trial.launch(device))?;
+        let Cost { bytes, flops, unit } = (self.cost)(self.large);
+        let seconds = taken.milliseconds / 1e3;
+        let (gb_s, gflop_s) = (bytes / seconds / 1e9, flops / seconds / 1e9);
+        Ok(Timing {
+            sizes: shown(self.large),
+            milliseconds: taken.milliseconds,
+            launches: taken.launches,
+            bytes,
+            flops,
+            unit,
+            gb_s,
+            gflop_s,
+            share: (gb_s / ceilings.copy_gb_s).max(gflop_s / ceilings.of(unit)),
+        })
+    }
+}
+
+fn shown(sizes: Sizes) -> String {
+    let used = sizes.iter().filter(|&&size| size > 0);
+    used.map(usize::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kernel_has_a_case() {
+        let cases: Vec<&Case> = all().collect();
+        let named: Vec<&str> = cases
+            .iter()
+            .flat_map(|case| case.kernels.split(|c: char| !c.is_alphanumeric() && c != '_'))
+            .collect();
+        for image in crate::images::IMAGES {
+            for (start, _) in image.source.match_indices("extern \"C\" __global__ void") {
+                let declared = image.source[start..].split('{').next().unwrap_or_default();
+                let known = |name: &&str| declared.contains(&format!(" {name}("));
+                assert!(named.iter().any(known), "no case checks {declared}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_timed_costs_something() {
+        for case in all() {
+            let cost = (case.cost)(case.large);
+            assert!(cost.bytes > 1e5, "{}", case.kernels);
+            assert!(case.small.iter().all(|sizes| (case.cost)(*sizes).bytes < cost.bytes));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A device held against what it should compute, and timed: what `gpu-check` runs.
+//!
+//! The recipe's conformance suite, part by part; every kernel of `kernels/*.cu` by itself against plain float64 arithmetic
+//! on the host; and, unless the device is emulated, how fast each kernel is beside what the device reaches at best.
+
+mod cases;
+mod ceilings;
+mod conformance;
+mod record;
+mod table;
+mod trial;
+
+use std::{
+    any::Any,
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+};
+
+use modality_harness::{environment::Environment, record::EMULATED};
+
+pub use record::{
+    Ceilings, Check, DeviceFacts, FORMAT, KernelLine, PartLine, Record, Timing, Unit,
+};
+
+use crate::{Device, Result};
+
+/// What is to be checked.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `cuda` or `cuda:N`.
+    pub device: String,
+    /// Whether to leave out all that is timed.
+    pub quick: bool,
+}
+
+/// What a device is, once it is ready to be computed on.
+///
+/// # Errors
+/// As [`run`], and whatever goes wrong until it is ready.
+pub fn facts(device: &str) -> Result<DeviceFacts> {
+    Ok(DeviceFacts::from(Device::open(device)?.facts()))
+}
+
+/// Checks a device; `say` gets a line for whatever is begun.
+///
+/// # Errors
+/// [`Error::Unavailable`](crate::Error::Unavailable) where there is no such device, [`Error::Name`](crate::Error::Name) for a
+/// text that names none. What goes wrong on the device is in the record.
+pub fn run(options: &Options, say: &dyn Fn(&str)) -> Result<Record> {
+    let device = Device::open(&options.device)?;
+    let facts = DeviceFacts::from(device.facts());
+    let timed = !options.quick && !facts.name.starts_with(EMULATED);
+    let _quiet = QuietPanics::new();
+    say("conformance");
+    let conformance = conformance::lines(&options.device);
+    let mut failures = Vec::new();
+    let ceilings = timed.then(|| {
+        say("what the device reaches at best");
+        attempt(|| ceilings::measure(&device))
+    });
+    let ceilings = ceilings.and_then(|measured| measured.map_err(|why| failures.push(why)).ok());
+    let kernels = cases::all()
+        .map(|case| {
+            say(case.kernels);
+            cases::line(case, &device, ceilings.as_ref())
+        })
+        .collect();
+    Ok(Record {
+        format: FORMAT,
+        device: facts,
+        environment: Environment::observe(Path::new(".")),
+        ceilings,
+        conformance,
+        kernels,
+        failures,
+    })
+}
+
+/// What `work` gives; the sentence of its error, or of its panic.
+fn attempt<T, E: ToString>(
+    work: impl FnOnce() -> std::result::Result<T, E>,
+) -> std::result::Result<T, String> {
+    match panic::catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => Err(sentence(panic.as_ref())),
+    }
+}
+
+fn sentence(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
+}
+
+type Hook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Sync + Send>;
+
+/// Keeps panics off standard error, as they are in the record.
+struct QuietPanics {
+    before: Option<Hook>,
+}
+
+impl QuietPanics {
+    fn new() -> Self {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(|_| {}));
+        Self { before: Some(before) }
+    }
+}
+
+impl Drop for QuietPanics {
+    fn drop(&mut self) {
+        // A hook cannot be set by a thread that panics.
+        if let Some(before) = self.before.take().filter(|_| !std::thread::panicking()) {
+            panic::set_hook(before);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_sentence() {
+        let _quiet = QuietPanics::new();
+        let fails = |what: u8| {
+            attempt(move || match what {
+                0 => Ok(5),
+                1 => Err("an error"),
+                2 => panic!("off by {what}"),
+                _ => panic!("a plain one"),
+            })
+        };
+        let found = [0, 1, 2, 3].map(fails);
+        let [Ok(5), Err(error), Err(panic), Err(plain)] = &found else { panic!("{found:?}") };
+        assert_eq!([error, panic, plain], ["an error", "off by 2", "a plain one"]);
+    }
+}

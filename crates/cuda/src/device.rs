@@ -1,0 +1,268 @@
+//! A GPU that can be computed on.
+
+use std::sync::Arc;
+
+use cudarc::{
+    cublas::CudaBlas,
+    cusolver::DnHandle,
+    driver::{
+        CudaContext, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig,
+        result::{device, mem_pool},
+        sys::{CUdevice_attribute, CUmemPool_attribute, CUresult},
+    },
+};
+
+use crate::{
+    error::{Error, Result, describe},
+    kernels::Kernels,
+    libraries,
+};
+
+/// A context with one stream, the libraries' handles and the kernels.
+pub struct Device {
+    pub(crate) stream: Arc<CudaStream>,
+    pub(crate) blas: CudaBlas,
+    pub(crate) solver: DnHandle,
+    pub(crate) kernels: Kernels,
+    /// Not zero once a kernel met NaN or infinity where there must be none.
+    pub(crate) trouble: CudaSlice<u32>,
+    facts: Facts,
+}
+
+/// What a device is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Counted from zero, as the driver does.
+    pub index: usize,
+    /// What the driver calls it.
+    pub name: String,
+    /// Major and minor.
+    pub compute_capability: (i32, i32),
+    /// Number of multiprocessors.
+    pub multiprocessors: usize,
+    /// Version of the CUDA driver interface, 13000 for 13.0.
+    pub driver: i32,
+    /// Bytes of memory in all.
+    pub memory: u64,
+    /// Where it is on the bus, as `0000:65:00.0`.
+    pub bus: String,
+}
+
+impl Device {
+    /// The device that `text` names: `cuda` (the first) or `cuda:N`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with what is missing on this machine; [`Error::Name`] for another text.
+    pub fn open(text: &str) -> Result<Self> {
+        let index = index(text)?;
+        let facts = Facts::of(index)?;
+        libraries::mathematics()?;
+        let context = CudaContext::new(index).map_err(|error| facts.unusable(error))?;
+        // SAFETY: all work goes to one stream, which keeps it in order.
+        unsafe { context.disable_event_tracking() };
+        keep_freed(&context).map_err(|error| facts.unusable(error))?;
+        let stream = context.new_stream().map_err(|error| facts.unusable(error))?;
+        let kernels = Kernels::load(&context, facts.compute_capability)?;
+        let (blas, solver) = (CudaBlas::new(stream.clone())?, DnHandle::new(stream.clone())?);
+        let trouble = stream.alloc_zeros(1)?;
+        Ok(Self { stream, blas, solver, kernels, trouble, facts })
+    }
+
+    /// What this device is.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Bytes that are free now.
+    ///
+    /// # Errors
+    /// [`Error::Driver`].
+    pub fn free_memory(&self) -> Result<u64> {
+        Ok(self.stream.context().mem_get_info()?.0 as u64)
+    }
+
+    /// Bytes that this program had of the device's memory at its peak, as far as the driver's pool knows: without the
+    /// context and the libraries' own.
+    pub(crate) fn peak_of_pool(&self) -> Option<u64> {
+        let context = self.stream.context();
+        let (mut bytes, what) = (0_u64, CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH);
+        // SAFETY: as in `keep_freed`.
+        let result = unsafe {
+            let pool = device::get_default_mem_pool(context.cu_device()).ok()?;
+            mem_pool::get_attribute(pool, what, (&raw mut bytes).cast())
+        };
+        result.ok().map(|()| bytes)
+    }
+
+    /// Waits until all work is done.
+    ///
+    /// # Errors
+    /// [`Error::Driver`] for what went wrong meanwhile.
+    pub fn synchronize(&self) -> Result<()> {
+        self.stream.synchronize()?;
+        self.stream.context().check_err()?;
+        Ok(())
+    }
+
+    /// Memory for so many numbers; what is in it means nothing.
+    pub(crate) fn allocate<T: DeviceRepr>(&self, length: usize) -> Result<CudaSlice<T>> {
+        // SAFETY: T is plain data, and whoever allocates writes before anything reads.
+        unsafe { self.stream.alloc(length.max(1)) }
+            .map_err(|error| self.full(error, length * size_of::<T>()))
+    }
+
+    /// A copy of `values` on the device.
+    pub(crate) fn send<T: DeviceRepr>(&self, values: &[T]) -> Result<CudaSlice<T>> {
+        let mut copy = self.allocate(values.len())?;
+        if !values.is_empty() {
+            self.stream.memcpy_htod(values, &mut copy)?;
+        }
+        Ok(copy)
+    }
+
+    /// A copy of `values` on the host, once all work before is done.
+    pub(crate) fn fetch<T: DeviceRepr + Clone + Default>(
+        &self,
+        values: &impl DevicePtr<T>,
+    ) -> Result<Vec<T>> {
+        let mut copy = vec![T::default(); values.len()];
+        if !copy.is_empty() {
+            self.stream.memcpy_dtoh(values, &mut copy)?;
+        }
+        self.synchronize()?;
+        Ok(copy)
+    }
+
+    /// Whether a kernel met NaN or infinity where there must be none.
+    pub(crate) fn check_trouble(&self) -> Result<()> {
+        match self.fetch(&self.trouble)?.first() {
+            Some(0) | None => Ok(()),
+            Some(_) => Err(Error::NotFinite("the scores of gene expression")),
+        }
+    }
+
+    fn full(&self, error: DriverError, needed: usize) -> Error {
+        match (error.0, self.free_memory()) {
+            (CUresult::CUDA_ERROR_OUT_OF_MEMORY, Ok(free)) => {
+                Error::Memory { needed: needed as u64, free }
+            }
+            _ => error.into(),
+        }
+    }
+}
+
+impl Facts {
+    /// Of the device with this index.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with what is missing.
+    pub fn of(index: usize) -> Result<Self> {
+        libraries::driver()?;
+        let unusable =
+            |error| Error::Unavailable(format!("cuda:{index} cannot be used: {}", describe(error)));
+        let count = CudaContext::device_count().map_err(unusable)?;
+        if index >= usize::try_from(count).unwrap_or(0) {
+            return Err(Error::Unavailable(format!(
+                "cuda:{index} is not there; CUDA devices here: {count}, counted from 0"
+            )));
+        }
+        let found = device::get(index as i32).map_err(unusable)?;
+        // SAFETY: the device is one that the driver has just named.
+        let attribute = |what| unsafe { device::get_attribute(found, what) }.map_err(unusable);
+        let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
+        let minor = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+        let name = device::get_name(found).map_err(unusable)?;
+        if (major, minor) < (7, 5) {
+            return Err(Error::Unavailable(format!(
+                "cuda:{index} ({name}) has compute capability {major}.{minor}; 7.5 or newer is needed"
+            )));
+        }
+        let multiprocessors =
+            attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let mut driver = 0;
+        // SAFETY: the pointer is to a live variable.
+        unsafe { cudarc::driver::sys::cuDriverGetVersion(&mut driver) }
+            .result()
+            .map_err(unusable)?;
+        let multiprocessors = usize::try_from(multiprocessors).unwrap_or(1).max(1);
+        // SAFETY: as above.
+        let memory = unsafe { device::total_mem(found) }.map_err(unusable)? as u64;
+        let bus = format!(
+            "{:04x}:{:02x}:{:02x}.0",
+            attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID)?,
+            attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_PCI_BUS_ID)?,
+            attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID)?
+        );
+        Ok(Self {
+            index,
+            name,
+            compute_capability: (major, minor),
+            multiprocessors,
+            driver,
+            memory,
+            bus,
+        })
+    }
+
+    fn unusable(&self, error: DriverError) -> Error {
+        Error::Unavailable(format!(
+            "cuda:{} ({}) cannot be used: {}",
+            self.index,
+            self.name,
+            describe(error)
+        ))
+    }
+}
+
+/// The index in `cuda` or `cuda:N`.
+pub(crate) fn index(text: &str) -> Result<usize> {
+    let index = match text.strip_prefix("cuda") {
+        Some("") => Some(0),
+        Some(index) => index.strip_prefix(':').and_then(|index| index.parse().ok()),
+        None => None,
+    };
+    index.ok_or_else(|| Error::Name(text.to_owned()))
+}
+
+/// Has the driver's pool keep what is freed, for the next allocation.
+fn keep_freed(context: &CudaContext) -> std::result::Result<(), DriverError> {
+    if !context.has_async_alloc() {
+        return Ok(());
+    }
+    let most = u64::MAX;
+    // SAFETY: the device is the context's, and the attribute is a 64-bit number.
+    unsafe {
+        let pool = device::get_default_mem_pool(context.cu_device())?;
+        let what = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+        mem_pool::set_attribute(pool, what, (&raw const most).cast_mut().cast())
+    }
+}
+
+/// The configuration of a launch without dynamic shared memory.
+pub(crate) fn launch(grid: (usize, usize), block: (u32, u32)) -> LaunchConfig {
+    LaunchConfig {
+        grid_dim: (grid.0 as u32, grid.1 as u32, 1),
+        block_dim: (block.0, block.1, 1),
+        shared_mem_bytes: 0,
+    }
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.facts.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_by_name() {
+        assert_eq!((index("cuda").unwrap(), index("cuda:3").unwrap()), (0, 3));
+        for text in ["cpu", "gpu", "cuda:", "cuda:x", "cuda1", ""] {
+            let message = index(text).unwrap_err().to_string();
+            assert!(message.contains("write `cuda` or `cuda:N`"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The kernels as the build left them: every file's source, and machine code where nvcc was there to make it.
+
+/// The directive by which a file includes [`DEVICE_HEADER`].
+const INCLUDE: &str = "#include <device.cuh>";
+
+/// A file of kernels.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// `rbf.cu`
+    pub(crate) name: &'static str,
+    /// Its text, which includes nothing but [`DEVICE_HEADER`].
+    pub(crate) source: &'static str,
+    /// What a driver loads: machine code for compute capabilities 7.5, 8.x, 9.0 and 10.x, and PTX that serves all others
+    /// from 7.5 on. None where the build found no nvcc; the source must then be compiled at start.
+    pub(crate) fatbin: Option<&'static [u8]>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/images.rs"));
+
+/// The file of this name.
+///
+/// # Panics
+/// Where there is none, which is a mistake in this crate.
+pub(crate) fn of(name: &str) -> &'static Image {
+    let found = IMAGES.iter().find(|image| image.name == name);
+    found.unwrap_or_else(|| panic!("there is no kernels/{name}"))
+}
+
+/// The source with the header in its place, for a compiler that reads no other file; lines keep their numbers.
+pub(crate) fn whole_source(image: &Image) -> String {
+    with_header(image.name, image.source, DEVICE_HEADER)
+}
+
+fn with_header(name: &str, source: &str, header: &str) -> String {
+    let Some((before, after)) = source.split_once(INCLUDE) else { return source.to_owned() };
+    let line = before.matches('\n').count() + 1;
+    // What guards a file that is included is warned of in any other.
+    let header = header.replace("#pragma once", "");
+    format!("{before}#line 1 \"device.cuh\"\n{header}\n#line {line} \"{name}\"\n{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FATBIN_MAGIC: [u8; 4] = 0xba55_ed50_u32.to_le_bytes();
+
+    #[test]
+    fn every_file_has_a_name_and_a_text_of_its_own() {
+        assert!(IMAGES.windows(2).all(|pair| pair[0].name < pair[1].name));
+        for image in IMAGES {
+            assert!(image.name.ends_with(".cu") && !image.source.is_empty());
+            assert_eq!(of(image.name).source, image.source);
+            assert_eq!(
+                image.source.matches("#include").count(),
+                image.source.matches(INCLUDE).count()
+            );
+            assert!(!whole_source(image).contains("#include"), "{}", image.name);
+        }
+    }
+
+    #[test]
+    fn the_header_takes_the_place_of_its_directive() {
+        let whole =
+            with_header("a.cu", "// a\n#include <device.cuh>\nint a;\n", "#pragma once\nint b;");
+        let wanted = "// a\n#line 1 \"device.cuh\"\n\nint b;\n#line 2 \"a.cu\"\n\nint a;\n";
+        assert_eq!(whole, wanted);
+        assert_eq!(with_header("a.cu", "int a;", "int b;"), "int a;");
+    }
+
+    #[test]
+    fn what_a_driver_loads_begins_as_it_should() {
+        for fatbin in IMAGES.iter().filter_map(|image| image.fatbin) {
+            assert_eq!(fatbin[..4], FATBIN_MAGIC);
+        }
+    }
+}

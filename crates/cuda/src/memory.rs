@@ -1,0 +1,155 @@
+//! GPU memory of a run, from the shapes of its data alone. In bytes.
+
+use modality_data::prepared::Shape;
+use modality_harness::{
+    methods::{KernelEntries, Solver, TsvdKrrParams},
+    runner::size,
+};
+use modality_recipe::Groups;
+
+use crate::{
+    error::{Error, Result},
+    rbf::{kept_bytes, packed_bytes, vector_bytes},
+    shared, svd,
+};
+
+const FLOAT: usize = size_of::<f32>();
+const DOUBLE: usize = size_of::<f64>();
+/// A context, the libraries' own workspaces and the kernels.
+const PROGRAM: u64 = 512 << 20;
+
+/// What TSVD + KRR takes of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// At the peak of a truncated SVD.
+    tsvd: u64,
+    /// While the fits are solved, beside the kernel matrix.
+    solving: u64,
+    /// The kernel matrix: all of it, and what of it must be there.
+    kernel: (u64, u64),
+}
+
+impl Needs {
+    /// Of TSVD + KRR with these fits.
+    pub fn of(shape: &Shape, params: &TsvdKrrParams, fits: &[Vec<u32>]) -> Self {
+        let (components, targets) =
+            (params.gex_components.min(shape.genes), params.adt_components.min(shape.proteins));
+        let inputs = shape.nonzeros * (FLOAT + size_of::<u32>())
+            + shape.cells() * size_of::<u64>()
+            + shape.train_cells * shape.proteins * FLOAT;
+        let scores = shape.cells() * components * FLOAT;
+        let common = scores + 2 * shape.train_cells * targets * FLOAT;
+        let tsvd = svd::workspace(shape.cells(), shape.genes, components);
+        let (solving, kernel) = match params.solver {
+            Solver::Cholesky => of_cholesky(components, targets, fits),
+            Solver::Pcg => of_pcg(shape, params, (components, targets), fits),
+        };
+        Self {
+            tsvd: PROGRAM + (inputs + 2 * scores) as u64 + tsvd,
+            solving: PROGRAM + common as u64 + solving,
+            kernel,
+        }
+    }
+
+    /// With the whole kernel matrix, if it is to be kept.
+    pub fn peak(&self) -> u64 {
+        self.tsvd.max(self.solving + self.kernel.0)
+    }
+
+    /// With as little of the kernel matrix as will do.
+    pub fn least(&self) -> u64 {
+        self.tsvd.max(self.solving + self.kernel.1)
+    }
+
+    /// What the run will take of `free` bytes, at its peak.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if that is not enough.
+    pub fn expected(&self, free: u64) -> Result<u64> {
+        if self.least() > free {
+            return Err(Error::Unavailable(format!(
+                "it needs at least {} of GPU memory, and {} are free",
+                size(self.least()),
+                size(free)
+            )));
+        }
+        Ok(if self.peak() <= free { self.peak() } else { self.least() })
+    }
+
+    /// What is left for the kernel matrix of `free` bytes.
+    pub fn room(&self, free: u64) -> u64 {
+        free.saturating_sub(self.solving)
+    }
+}
+
+fn of_cholesky(components: usize, targets: usize, fits: &[Vec<u32>]) -> (u64, (u64, u64)) {
+    let longest = fits.iter().map(Vec::len).max().unwrap_or(0);
+    let whole = (longest * longest * FLOAT) as u64;
+    let rows = (longest * (components + 2 * targets) * FLOAT) as u64;
+    (rows + packed_bytes(longest.div_ceil(crate::rbf::TILE), components), (whole, whole))
+}
+
+fn of_pcg(
+    shape: &Shape,
+    params: &TsvdKrrParams,
+    (components, targets): (usize, usize),
+    fits: &[Vec<u32>],
+) -> (u64, (u64, u64)) {
+    let m = params.landmarks(shape.train_cells);
+    let square = m * m;
+    let factor = shape.train_cells * m * FLOAT;
+    // A Gram matrix in float32 a fit, one more, and the inverses in float64.
+    let squares = (fits.len() + 1) * square * FLOAT + (fits.len() + 1) * square * DOUBLE;
+    let (all, by_fit) = shared::layout(&Groups::new(fits));
+    // Targets, dual coefficients, solution, residual, direction, its product and the preconditioned residual.
+    let vectors: usize = fits.iter().map(|fit| 7 * fit.len() * targets * FLOAT).sum();
+    let fragments: u64 =
+        by_fit.iter().map(|tiles| vector_bytes(tiles.len() * crate::rbf::TILE, targets)).sum();
+    let rows = shape.train_cells * components * FLOAT;
+    let packed = 2 * packed_bytes(all.len(), components);
+    let kept = match params.kernel {
+        KernelEntries::Kept => kept_bytes(all.len()),
+        KernelEntries::Formed => 0,
+    };
+    ((factor + squares + vectors + rows) as u64 + fragments + packed, (kept, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: Shape = Shape {
+        train_cells: 40_000,
+        test_cells: 500,
+        genes: 3000,
+        proteins: 90,
+        nonzeros: 1_000_000,
+    };
+
+    fn needs(params: &TsvdKrrParams) -> Needs {
+        let fits: Vec<Vec<u32>> =
+            (0..2).map(|half| (half * 20_000..(half + 1) * 20_000).collect()).collect();
+        Needs::of(&SHAPE, params, &fits)
+    }
+
+    #[test]
+    fn entries_are_formed_where_they_do_not_fit() {
+        let needs = needs(&TsvdKrrParams::default());
+        // 2,500 tiles a row, 512 bytes each.
+        assert_eq!(needs.kernel, (2500 * 2500 * 512, 0));
+        assert_eq!(needs.expected(needs.peak()).unwrap(), needs.peak());
+        assert_eq!(needs.expected(needs.peak() - 1).unwrap(), needs.least());
+        let refused = needs.expected(needs.least() - 1).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("it needs at least") && refused.contains("GPU memory"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn a_whole_kernel_cannot_be_had_in_part() {
+        let needs = needs(&TsvdKrrParams { solver: Solver::Cholesky, ..TsvdKrrParams::default() });
+        assert_eq!(needs.kernel, (1_600_000_000, 1_600_000_000));
+        assert_eq!(needs.least(), needs.peak());
+    }
+}

@@ -1,0 +1,384 @@
+//! The kernel matrix in tiles of 16 x 16 and its products; see `kernels/rbf.cu` for the layouts.
+
+use std::ops::Range;
+
+use cudarc::driver::{CudaSlice, DevicePtr as _, DevicePtrMut as _, DeviceRepr};
+
+use crate::{
+    device::Device,
+    error::Result,
+    kernels::{THREADS, blocks, launch},
+    matrix::Matrix,
+};
+
+/// Rows of a tile, and components of a step.
+pub(crate) const TILE: usize = 16;
+const LANES: usize = 32;
+/// Tiles in a block's hands: of its rows, and of a row.
+const WARPS: usize = THREADS / LANES;
+const CHUNK: usize = 4;
+/// Groups of eight columns that a block multiplies.
+const SLAB: usize = 9;
+const SLAB_COLUMNS: usize = 8 * SLAB;
+/// Blocks that look for the maxima of columns, at most.
+const SEARCHERS: usize = 64;
+/// Blocks for each multiprocessor that a product is cut into where it has too few rows.
+const BLOCKS_EACH: usize = 4;
+/// Chunks that a part of a product has at least.
+const LEAST_CHUNKS: usize = 8;
+
+const BLOCK: (u32, u32) = (THREADS as u32, 1);
+
+/// 16 bytes, as a lane reads and writes them.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(16))]
+pub(crate) struct Quad([u32; 4]);
+
+/// Rows `row` to `row + count` of a matrix are tile `tile` of the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
+pub(crate) struct Tile {
+    pub(crate) tile: u32,
+    pub(crate) row: u32,
+    pub(crate) count: u32,
+    unused: u32,
+}
+
+/// See `kernels/rbf.cu`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+struct Product {
+    rows: u64,
+    columns: u64,
+    vectors: u64,
+    scales: u64,
+    out: u64,
+    row_tiles: u32,
+    column_tiles: u32,
+    width: u32,
+    first_column: u32,
+}
+
+/// See `kernels/rbf.cu`.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+struct Formula {
+    x_hi: u64,
+    x_lo: u64,
+    x_norms: u64,
+    y_hi: u64,
+    y_lo: u64,
+    y_norms: u64,
+    steps: u32,
+    exponent: f32,
+}
+
+/// Which product a block works on, and the first tile of its rows.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(8))]
+struct Work {
+    product: u32,
+    first_tile: u32,
+}
+
+// SAFETY: plain numbers, laid out as the kernels' structs are.
+unsafe impl DeviceRepr for Quad {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for Tile {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for Product {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for Formula {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for Work {}
+
+/// Tiles, on the device.
+pub(crate) struct Tiles {
+    list: CudaSlice<Tile>,
+    count: usize,
+}
+
+/// Rows of a matrix as fragments of float16 pairs, and their squared norms.
+pub(crate) struct Packed {
+    hi: CudaSlice<Quad>,
+    lo: CudaSlice<Quad>,
+    norms: CudaSlice<f32>,
+    steps: usize,
+}
+
+/// Vectors as fragments.
+struct Vectors {
+    packed: CudaSlice<Quad>,
+    scales: CudaSlice<f32>,
+    tiles: usize,
+    width: usize,
+}
+
+/// The tiles of the kernel.
+pub(crate) enum Entries {
+    /// In memory; so many in a row.
+    Kept(CudaSlice<Quad>, usize),
+    /// Formed whenever they are needed.
+    Formed,
+}
+
+/// Products with the kernel between rows, all queued together.
+struct Batch {
+    products: Vec<Product>,
+    work: Vec<Work>,
+}
+
+/// Tiles of `rows`, numbered from `first`.
+pub(crate) fn tiles_of(rows: Range<usize>, first: usize) -> impl Iterator<Item = Tile> {
+    let starts = rows.clone().step_by(TILE).zip(first..);
+    starts.map(move |(start, tile)| Tile {
+        tile: tile as u32,
+        row: start as u32,
+        count: (rows.end - start).min(TILE) as u32,
+        unused: 0,
+    })
+}
+
+/// Bytes that rows take as fragments.
+pub(crate) fn packed_bytes(tiles: usize, components: usize) -> u64 {
+    let fragments = tiles * components.div_ceil(TILE) * LANES * 2 * size_of::<Quad>();
+    (fragments + tiles * TILE * size_of::<f32>()) as u64
+}
+
+/// Bytes of a kernel that is kept.
+pub(crate) fn kept_bytes(tiles: usize) -> u64 {
+    (tiles * tiles * LANES * size_of::<Quad>()) as u64
+}
+
+/// Bytes of `rows` x `width` vectors as fragments.
+pub(crate) fn vector_bytes(rows: usize, width: usize) -> u64 {
+    (rows.div_ceil(TILE) * width.div_ceil(8) * LANES * size_of::<Quad>()) as u64
+}
+
+impl Device {
+    pub(crate) fn tiles(&self, tiles: impl IntoIterator<Item = Tile>) -> Result<Tiles> {
+        let tiles: Vec<Tile> = tiles.into_iter().collect();
+        Ok(Tiles { list: self.send(&tiles)?, count: tiles.len() })
+    }
+
+    /// `tiles` of the rows of `x`, which are to be numbered from zero without a gap.
+    pub(crate) fn pack(&self, x: &Matrix, tiles: &Tiles) -> Result<Packed> {
+        let steps = x.columns.div_ceil(TILE);
+        let length = tiles.count * steps * LANES;
+        let (mut hi, mut lo) = (self.allocate(length)?, self.allocate(length)?);
+        let mut norms = self.allocate(tiles.count * TILE)?;
+        let (components, count, trouble) = (x.columns as u32, steps as u32, &self.trouble);
+        let grid = (tiles.count, 1);
+        launch!(
+            self,
+            pack_rows,
+            grid,
+            BLOCK,
+            (&x.values, &components, &tiles.list, &count, &mut hi, &mut lo, &mut norms, trouble)
+        );
+        Ok(Packed { hi, lo, norms, steps })
+    }
+
+    /// All tiles of the kernel between the packed rows of one matrix.
+    pub(crate) fn keep(&self, x: &Packed, tiles: &Tiles, gamma: f64) -> Result<CudaSlice<Quad>> {
+        let mut kept = self.allocate(tiles.count * tiles.count * LANES)?;
+        let (formula, count) = (self.formula((x, x), gamma), tiles.count as u32);
+        let grid = (tiles.count.div_ceil(CHUNK), tiles.count.div_ceil(WARPS));
+        launch!(self, keep_tiles, grid, BLOCK, (&formula, &tiles.list, &count, &count, &mut kept));
+        Ok(kept)
+    }
+
+    /// The kernel between the rows of `x` and `y`, whole, in float32.
+    pub(crate) fn kernel(&self, x: &Matrix, y: &Matrix, gamma: f64) -> Result<Matrix> {
+        let (rows, columns) =
+            (self.tiles(tiles_of(0..x.rows, 0))?, self.tiles(tiles_of(0..y.rows, 0))?);
+        let (packed_x, packed_y) = (self.pack(x, &rows)?, self.pack(y, &columns)?);
+        let mut out = self.matrix(x.rows, y.rows)?;
+        let formula = self.formula((&packed_x, &packed_y), gamma);
+        let (across, down, width) = (columns.count as u32, rows.count as u32, y.rows);
+        let grid = (columns.count.div_ceil(CHUNK), rows.count.div_ceil(WARPS));
+        launch!(
+            self,
+            dense_kernel,
+            grid,
+            BLOCK,
+            (&formula, &rows.list, &columns.list, &down, &across, &width, &mut out.values)
+        );
+        Ok(out)
+    }
+
+    /// K(`x`, `y`) `coefficients`, the kernel formed to 22 bits and never stored.
+    pub(crate) fn kernel_product(
+        &self,
+        x: &Matrix,
+        y: &Matrix,
+        gamma: f64,
+        coefficients: &Matrix,
+    ) -> Result<Matrix> {
+        let (rows, columns) =
+            (self.tiles(tiles_of(0..x.rows, 0))?, self.tiles(tiles_of(0..y.rows, 0))?);
+        let (packed_x, packed_y) = (self.pack(x, &rows)?, self.pack(y, &columns)?);
+        let vectors = self.vectors(coefficients, &columns)?;
+        let wanted = BLOCKS_EACH * self.facts().multiprocessors;
+        let most = columns.count.div_ceil(CHUNK * LEAST_CHUNKS).max(1);
+        let parts = wanted.div_ceil(rows.count.div_ceil(WARPS).max(1)).clamp(1, most);
+        let length = x.rows * coefficients.columns;
+        let mut sums = self.matrix(parts * x.rows, coefficients.columns)?;
+        let mut batch = Batch { products: Vec::new(), work: Vec::new() };
+        let each = columns.count.div_ceil(CHUNK).div_ceil(parts) * CHUNK;
+        for part in 0..parts {
+            let range = (part * each).min(columns.count)..((part + 1) * each).min(columns.count);
+            let out =
+                self.address_mut(&mut sums.values) + (part * length * size_of::<f32>()) as u64;
+            batch.add(self, (&rows, &columns), range, &vectors, out);
+        }
+        let formula = self.formula((&packed_x, &packed_y), gamma);
+        let (products, work) = (self.send(&batch.products)?, self.send(&batch.work)?);
+        launch!(self, multiply_exact, (batch.work.len(), 1), BLOCK, (&formula, &products, &work));
+        if parts == 1 {
+            return Ok(sums);
+        }
+        let mut out = self.matrix(x.rows, coefficients.columns)?;
+        let count = parts as u32;
+        launch!(
+            self,
+            sum_parts,
+            blocks(length),
+            BLOCK,
+            (&sums.values, &count, &length, &mut out.values)
+        );
+        Ok(out)
+    }
+
+    /// The kernel among `tiles` of the packed rows times a matrix, for each of `products`: tiles and vectors, whose rows are
+    /// those of the tiles.
+    pub(crate) fn products(
+        &self,
+        (x, gamma, entries): (&Packed, f64, &Entries),
+        products: &[(&Tiles, &Matrix)],
+    ) -> Result<Vec<Matrix>> {
+        let mut batch = Batch { products: Vec::new(), work: Vec::new() };
+        let (mut outs, mut packed) = (Vec::new(), Vec::new());
+        for (tiles, matrix) in products {
+            let vectors = self.vectors(matrix, tiles)?;
+            let mut out = self.matrix(matrix.rows, matrix.columns)?;
+            let to = self.address_mut(&mut out.values);
+            batch.add(self, (tiles, tiles), 0..tiles.count, &vectors, to);
+            outs.push(out);
+            packed.push(vectors);
+        }
+        let (products, work, grid) =
+            (self.send(&batch.products)?, self.send(&batch.work)?, (batch.work.len(), 1));
+        match entries {
+            Entries::Kept(tiles, across) => {
+                let across = *across as u32;
+                launch!(self, multiply_kept, grid, BLOCK, (tiles, &across, &products, &work));
+            }
+            Entries::Formed => {
+                let formula = self.formula((x, x), gamma);
+                launch!(self, multiply_formed, grid, BLOCK, (&formula, &products, &work));
+            }
+        }
+        Ok(outs)
+    }
+
+    fn vectors(&self, matrix: &Matrix, tiles: &Tiles) -> Result<Vectors> {
+        let searchers = matrix.rows.div_ceil(TILE * TILE).clamp(1, SEARCHERS);
+        let mut maxima = self.allocate::<f32>(searchers * matrix.columns)?;
+        let (rows, width) = matrix.shape();
+        launch!(
+            self,
+            column_maxima,
+            (searchers, 1),
+            (32, 8),
+            (&matrix.values, &rows, &width, &mut maxima)
+        );
+        let mut scales = self.allocate::<f32>(matrix.columns)?;
+        let mut packed = self.allocate(tiles.count * matrix.columns.div_ceil(8) * LANES)?;
+        let (grid, count) =
+            ((tiles.count, matrix.columns.div_ceil(SLAB_COLUMNS)), searchers as u32);
+        launch!(
+            self,
+            pack_columns,
+            grid,
+            BLOCK,
+            (&matrix.values, &width, &tiles.list, &maxima, &count, &mut scales, &mut packed)
+        );
+        Ok(Vectors { packed, scales, tiles: tiles.count, width: matrix.columns })
+    }
+
+    fn formula(&self, (x, y): (&Packed, &Packed), gamma: f64) -> Formula {
+        Formula {
+            x_hi: self.address(&x.hi),
+            x_lo: self.address(&x.lo),
+            x_norms: self.address(&x.norms),
+            y_hi: self.address(&y.hi),
+            y_lo: self.address(&y.lo),
+            y_norms: self.address(&y.norms),
+            steps: x.steps as u32,
+            exponent: (-gamma * std::f64::consts::LOG2_E) as f32,
+        }
+    }
+
+    /// Where something lies. It must outlive the kernels that are given the address, which it does when it is freed in the
+    /// stream's order.
+    fn address<T>(&self, slice: &CudaSlice<T>) -> u64 {
+        slice.device_ptr(&self.stream).0
+    }
+
+    fn address_mut<T>(&self, slice: &mut CudaSlice<T>) -> u64 {
+        slice.device_ptr_mut(&self.stream).0
+    }
+}
+
+impl Batch {
+    /// The product of `rows` with `range` of the tiles of `columns`, whose vectors are given, to be written at `out`.
+    fn add(
+        &mut self,
+        device: &Device,
+        (rows, columns): (&Tiles, &Tiles),
+        range: Range<usize>,
+        vectors: &Vectors,
+        out: u64,
+    ) {
+        for first in (0..vectors.width).step_by(SLAB_COLUMNS) {
+            let groups = (vectors.width - first).div_ceil(8).min(SLAB);
+            let before = first / 8 * vectors.tiles + range.start * groups;
+            let index = self.products.len() as u32;
+            self.products.push(Product {
+                rows: device.address(&rows.list),
+                columns: device.address(&columns.list) + (range.start * size_of::<Tile>()) as u64,
+                vectors: device.address(&vectors.packed)
+                    + (before * LANES * size_of::<Quad>()) as u64,
+                scales: device.address(&vectors.scales),
+                out,
+                row_tiles: rows.count as u32,
+                column_tiles: range.len() as u32,
+                width: vectors.width as u32,
+                first_column: first as u32,
+            });
+            let firsts = (0..rows.count).step_by(WARPS);
+            self.work.extend(firsts.map(|first| Work { product: index, first_tile: first as u32 }));
+        }
+    }
+}
+
+impl Tiles {
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_their_rows() {
+        let tiles: Vec<Tile> = tiles_of(5..40, 7).collect();
+        let found: Vec<(u32, u32, u32)> =
+            tiles.iter().map(|tile| (tile.tile, tile.row, tile.count)).collect();
+        assert_eq!(found, [(7, 5, 16), (8, 21, 16), (9, 37, 3)]);
+        assert_eq!(tiles_of(3..3, 0).count(), 0);
+    }
+}

@@ -1,0 +1,265 @@
+//! The recipe's arithmetic on a GPU.
+
+use modality_data::Csr;
+use modality_harness::{methods::KernelEntries, runner::size};
+use modality_recipe::{Groups, Stages, Step, Stepped, Tsvd};
+use ndarray::{Array2, ArrayView2};
+
+use crate::{
+    columns::Scalars,
+    device::Device,
+    error::{Error, Result},
+    matrix::Matrix,
+    nystrom::Nystrom,
+    shared::{self, SharedKernel},
+    svd::Gex,
+    upload,
+};
+
+/// [`Stages`] on a device, in float32; inverses of small matrices and sums down long columns in float64.
+///
+/// Work is queued on one stream. The host waits where a result comes back ([`Stages::read`], [`Stages::download`]) and where
+/// a factorisation must be known to have succeeded, and nowhere else.
+#[derive(Debug)]
+pub struct CudaStages {
+    device: Device,
+    entries: KernelEntries,
+    /// Bytes of the device that may be taken from now on; what is free, unless less is allowed.
+    room: u64,
+    notes: Vec<String>,
+    flops: f64,
+}
+
+impl CudaStages {
+    /// Stages on `device`, which may take `room` bytes of its memory; entries of a shared kernel are kept if they are to be
+    /// and fit.
+    pub fn new(device: Device, room: u64, entries: KernelEntries) -> Self {
+        Self { device, entries, room, notes: Vec::new(), flops: 0.0 }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// What a reader of the report should know, since the last call.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Whether the kernel of so many tiles is to be kept.
+    fn keeps(&mut self, tiles: usize) -> Result<bool> {
+        if self.entries == KernelEntries::Formed {
+            return Ok(false);
+        }
+        let needed = crate::rbf::kept_bytes(tiles);
+        let left = self.device.free_memory()?.min(self.room);
+        if needed <= left / 10 * 9 {
+            return Ok(true);
+        }
+        let (needed, left) = (size(needed), size(left));
+        self.notes.push(format!(
+            "the kernel matrix takes {needed} of GPU memory and {left} are left, so its entries are formed again in each product"
+        ));
+        Ok(false)
+    }
+}
+
+impl Stages for CudaStages {
+    type Matrix = Matrix;
+    type Kernel = Matrix;
+    type Shared = SharedKernel;
+    type Preconditioner = Nystrom;
+    type Gex<'a> = Gex;
+    type Scalars = Scalars;
+    type Error = Error;
+
+    fn upload_gex(&mut self, train: &Csr, test: &Csr) -> Result<Gex> {
+        upload::gex(&self.device, train, test)
+    }
+
+    fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Result<Matrix> {
+        self.device.upload(matrix)
+    }
+
+    fn download(&mut self, matrix: &Matrix) -> Result<Array2<f32>> {
+        self.device.download(matrix)
+    }
+
+    fn densify(&mut self, gex: &Gex) -> Result<(Matrix, Matrix)> {
+        self.device.densify(gex)
+    }
+
+    fn tsvd_gex(&mut self, gex: &Gex, n_components: usize, seed: u64) -> Result<(Matrix, Matrix)> {
+        let (scores, flops) = self.device.tsvd_gex(gex, n_components, seed)?;
+        self.flops += flops;
+        Ok(scores)
+    }
+
+    fn tsvd_adt(&mut self, adt: &Matrix, n_components: usize, seed: u64) -> Result<Tsvd<Matrix>> {
+        let (tsvd, flops) = self.device.tsvd_dense(adt, n_components, seed)?;
+        self.flops += flops;
+        Ok(tsvd)
+    }
+
+    fn standardize_rows(&mut self, matrix: &mut Matrix) -> Result<()> {
+        self.device.standardize_rows(matrix)
+    }
+
+    fn gather_rows(&mut self, matrix: &Matrix, rows: &[u32]) -> Result<Matrix> {
+        self.device.gather_rows(matrix, rows)
+    }
+
+    fn scatter_add_rows(
+        &mut self,
+        target: &mut Matrix,
+        rows: &[u32],
+        source: &Matrix,
+    ) -> Result<()> {
+        self.device.scatter_add_rows(target, rows, source)
+    }
+
+    fn zeros(&mut self, rows: usize, columns: usize) -> Result<Matrix> {
+        self.device.zeros(rows, columns)
+    }
+
+    fn kernel(&mut self, x: &Matrix, gamma: f64) -> Result<Matrix> {
+        self.flops += 2.0 * (x.rows * x.rows) as f64 * x.columns as f64;
+        self.device.kernel(x, x, gamma)
+    }
+
+    fn solve(&mut self, mut kernel: Matrix, alpha: f64, targets: &Matrix) -> Result<Matrix> {
+        let (n, columns) = (targets.rows as f64, targets.columns as f64);
+        self.flops += n.powi(3) / 3.0 + 2.0 * n * n * columns;
+        self.device.solve(&mut kernel, alpha, targets)
+    }
+
+    fn kernel_product(
+        &mut self,
+        x: &Matrix,
+        y: &Matrix,
+        gamma: f64,
+        coefficients: &Matrix,
+    ) -> Result<Matrix> {
+        self.flops += 2.0 * (x.rows * y.rows) as f64 * (x.columns + coefficients.columns) as f64;
+        self.device.kernel_product(x, y, gamma, coefficients)
+    }
+
+    fn matmul(&mut self, a: &Matrix, b: &Matrix) -> Result<Matrix> {
+        self.flops += 2.0 * a.len() as f64 * b.columns as f64;
+        self.device.matmul(a, b)
+    }
+
+    fn shared_kernel(&mut self, x: &Matrix, gamma: f64, groups: &Groups) -> Result<SharedKernel> {
+        let tiles = shared::layout(groups).0.len();
+        let is_kept = self.keeps(tiles)?;
+        if is_kept {
+            self.flops += 2.0 * (x.rows * x.rows) as f64 * x.columns as f64;
+        }
+        SharedKernel::new(&self.device, x, gamma, groups, is_kept)
+    }
+
+    fn shared_products(
+        &mut self,
+        kernel: &SharedKernel,
+        groups: &Groups,
+        vectors: &[(usize, &Matrix)],
+    ) -> Result<Vec<Matrix>> {
+        let forming = if kernel.is_kept() { 0 } else { kernel.components() };
+        self.flops += vectors
+            .iter()
+            .map(|(fit, v)| {
+                2.0 * (groups.len_of(*fit) as f64).powi(2) * (v.columns + forming) as f64
+            })
+            .sum::<f64>();
+        kernel.products(&self.device, vectors)
+    }
+
+    fn preconditioner(
+        &mut self,
+        x: &Matrix,
+        kernel: (f64, f64),
+        landmarks: &[u32],
+        groups: &Groups,
+    ) -> Result<Nystrom> {
+        let (n, d, m) = (x.rows as f64, x.columns as f64, landmarks.len() as f64);
+        // The kernels, the triangular solve, the Gram matrices; and for each fit a factorisation and an inverse.
+        self.flops +=
+            2.0 * (n + m) * m * d + 2.0 * n * m * m + groups.fits().len() as f64 * m.powi(3);
+        Nystrom::new(&self.device, x, kernel, landmarks, groups)
+    }
+
+    fn precondition(
+        &mut self,
+        preconditioner: &Nystrom,
+        groups: &Groups,
+        residuals: &[(usize, &Matrix)],
+    ) -> Result<Vec<Matrix>> {
+        let m = preconditioner.landmarks() as f64;
+        let apply = |&(fit, residual): &(usize, &Matrix)| {
+            self.flops += (4.0 * residual.rows as f64 * m + 2.0 * m * m) * residual.columns as f64;
+            preconditioner.apply(&self.device, groups, fit, residual)
+        };
+        residuals.iter().map(apply).collect()
+    }
+
+    fn copy(&mut self, matrix: &Matrix) -> Result<Matrix> {
+        self.device.copy(matrix)
+    }
+
+    fn column_dots(&mut self, a: &Matrix, b: &Matrix) -> Result<Scalars> {
+        self.device.column_dots(a, b)
+    }
+
+    fn scalars(&mut self, values: &[f64]) -> Result<Scalars> {
+        self.device.scalars(values)
+    }
+
+    fn read(&mut self, scalars: &[&Scalars]) -> Result<Vec<Vec<f64>>> {
+        self.device.read(scalars)
+    }
+
+    fn combine_columns(
+        &mut self,
+        y_keep: (&mut Matrix, &Scalars),
+        x_take: (&Matrix, &Scalars),
+    ) -> Result<()> {
+        self.device.combine_columns(y_keep, x_take)
+    }
+
+    fn turn(
+        &mut self,
+        direction: &mut Matrix,
+        next: &Matrix,
+        new: &Scalars,
+        old: Option<&Scalars>,
+    ) -> Result<()> {
+        match old {
+            Some(old) => self.device.turn(direction, next, new, old),
+            None => {
+                *direction = self.device.copy(next)?;
+                Ok(())
+            }
+        }
+    }
+
+    fn step(&mut self, step: Step<'_, Matrix, Scalars>) -> Result<Stepped<Scalars>> {
+        self.device.step(step)
+    }
+
+    fn select_columns(&mut self, matrix: &Matrix, columns: &[u32]) -> Result<Matrix> {
+        self.device.select_columns(matrix, columns)
+    }
+
+    fn put_columns(&mut self, target: &mut Matrix, columns: &[u32], source: &Matrix) -> Result<()> {
+        self.device.put_columns(target, columns, source)
+    }
+
+    fn take_flops(&mut self) -> f64 {
+        std::mem::take(&mut self.flops)
+    }
+
+    fn synchronize(&mut self) -> Result<()> {
+        self.device.synchronize()
+    }
+}

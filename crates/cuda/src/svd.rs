@@ -1,0 +1,423 @@
+//! Truncated SVD: a basis close to the leading right singular vectors, and the vectors out of the basis.
+//!
+//! The basis is A^T A times the best approximations in the span of G, A^T A G, (A^T A)^2 G, ... for a Gaussian G (block
+//! Krylov; Musco and Musco 2015); of a matrix with few columns, all eigenvectors of A^T A. A sparse A is made dense a few
+//! rows at a time, for a product with A and one with A^T: at the density of gene expression, a dense product on matrix
+//! units is faster than a sparse one.
+
+use std::ops::Range;
+
+use cudarc::driver::{CudaSlice, CudaView};
+use modality_recipe::{
+    Tsvd,
+    eigen::{near_identity, normalising},
+};
+use ndarray::{Array2, s};
+
+use crate::{
+    algebra::Factor,
+    device::Device,
+    error::{Error, Result},
+    kernels::{THREADS, blocks, launch},
+    matrix::Matrix,
+};
+
+/// Columns up to which all of A^T A is formed.
+const EXACT_COLUMNS: usize = 1024;
+/// Columns of a block.
+const WIDTH: usize = 64;
+/// Vectors in the basis for each component, and blocks at least.
+const EXPANSION: usize = 2;
+const LEAST_BLOCKS: usize = 3;
+/// Times that a block is made orthogonal to the blocks before it, at most.
+const PASSES: usize = 5;
+/// Bytes of the rows of a sparse matrix that are dense at a time.
+const DENSE_BYTES: usize = 1 << 30;
+/// Rows that are multiplied in float64 at a time.
+const WIDE_ROWS: usize = 1 << 16;
+
+/// Rows of gene expression in CSR, training cells first.
+pub struct Gex {
+    pub(crate) starts: CudaSlice<u64>,
+    pub(crate) indices: CudaSlice<u32>,
+    pub(crate) values: CudaSlice<f32>,
+    pub(crate) train: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) nonzeros: usize,
+}
+
+/// What is decomposed.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    Sparse(&'a Gex),
+    Dense(&'a Matrix),
+}
+
+/// A truncated SVD under way, and what it costs.
+struct Work<'a> {
+    device: &'a Device,
+    input: Input<'a>,
+    /// Rows of a sparse input, dense.
+    dense: Matrix,
+    flops: f64,
+}
+
+impl Device {
+    /// Scores A V of training and test cells, and the operations that they took.
+    pub(crate) fn tsvd_gex(
+        &self,
+        gex: &Gex,
+        n_components: usize,
+        seed: u64,
+    ) -> Result<((Matrix, Matrix), f64)> {
+        let mut work = Work::new(self, Input::Sparse(gex))?;
+        let (scores, _) = work.decompose(n_components, seed)?;
+        Ok((self.split_rows(&scores, gex.train)?, work.flops))
+    }
+
+    /// Scores and components of a dense matrix, and the operations that they took.
+    pub(crate) fn tsvd_dense(
+        &self,
+        matrix: &Matrix,
+        n_components: usize,
+        seed: u64,
+    ) -> Result<(Tsvd<Matrix>, f64)> {
+        let mut work = Work::new(self, Input::Dense(matrix))?;
+        let (scores, vectors) = work.decompose(n_components, seed)?;
+        Ok((Tsvd { scores, components: self.transpose(&vectors)? }, work.flops))
+    }
+
+    /// Both halves as dense matrices.
+    pub(crate) fn densify(&self, gex: &Gex) -> Result<(Matrix, Matrix)> {
+        let mut all = self.matrix(gex.rows, gex.columns)?;
+        self.densify_rows(gex, 0..gex.rows, &mut all)?;
+        self.split_rows(&all, gex.train)
+    }
+
+    fn densify_rows(&self, gex: &Gex, rows: Range<usize>, out: &mut Matrix) -> Result<()> {
+        let (first, columns) = (rows.start as u32, gex.columns as u32);
+        launch!(
+            self,
+            densify_rows,
+            (rows.len(), 1),
+            (THREADS as u32, 1),
+            (&gex.starts, &gex.indices, &gex.values, &first, &columns, &mut out.values,)
+        );
+        Ok(())
+    }
+
+    fn split_rows(&self, matrix: &Matrix, first: usize) -> Result<(Matrix, Matrix)> {
+        let part = |rows: Range<usize>| -> Result<Matrix> {
+            let mut part = self.matrix(rows.len(), matrix.columns)?;
+            if part.len() > 0 {
+                let mut to = part.values.slice_mut(..rows.len() * matrix.columns);
+                self.stream.memcpy_dtod(&matrix.rows(rows), &mut to)?;
+            }
+            Ok(part)
+        };
+        Ok((part(0..first)?, part(first..matrix.rows)?))
+    }
+
+    fn normal(&self, rows: usize, columns: usize, seed: u64, scale: f32) -> Result<Matrix> {
+        let mut matrix = self.matrix(rows, columns)?;
+        let length = matrix.len();
+        launch!(
+            self,
+            normal,
+            blocks(length),
+            (THREADS as u32, 1),
+            (&seed, &length, &scale, &mut matrix.values)
+        );
+        Ok(matrix)
+    }
+
+    fn leading_signs(&self, vectors: &Matrix) -> Result<CudaSlice<f64>> {
+        let ((rows, width), mut signs) = (vectors.shape(), self.allocate(vectors.columns)?);
+        launch!(
+            self,
+            leading_signs,
+            (vectors.columns, 1),
+            (THREADS as u32, 1),
+            (&vectors.values, &rows, &width, &mut signs)
+        );
+        Ok(signs)
+    }
+
+    fn of_host(&self, matrix: &Array2<f64>) -> Result<Matrix> {
+        let narrow = matrix.mapv(|value| value as f32);
+        let standard = narrow.as_standard_layout();
+        let values = self.send(standard.as_slice().unwrap_or_default())?;
+        Ok(Matrix { values, rows: matrix.nrows(), columns: matrix.ncols() })
+    }
+}
+
+impl<'a> Work<'a> {
+    fn new(device: &'a Device, input: Input<'a>) -> Result<Self> {
+        let dense = match input {
+            Input::Sparse(gex) => device.matrix(dense_rows(gex.rows, gex.columns), gex.columns)?,
+            Input::Dense(_) => device.matrix(0, 0)?,
+        };
+        Ok(Self { device, input, dense, flops: 0.0 })
+    }
+
+    /// Scores, rows x components, and right singular vectors, columns x components, with their signs.
+    fn decompose(&mut self, n_components: usize, seed: u64) -> Result<(Matrix, Matrix)> {
+        let (rows, columns) = self.input.shape();
+        let basis = match needs_all_directions(rows, columns, n_components) {
+            true => self.all_directions(n_components)?,
+            false => self.krylov(n_components, seed)?,
+        };
+        let projected = self.product(&basis)?;
+        let (_, rotation) = self.device.eigen(&self.cross(&projected, &projected)?)?;
+        let rotation = self.device.of_host(&rotation)?;
+        let mut scores = self.device.matmul(&projected, &rotation)?;
+        let mut vectors = self.device.matmul(&basis, &rotation)?;
+        self.count(projected.rows + basis.rows, rotation.rows, rotation.columns);
+        self.fix_signs(&mut scores, &mut vectors)?;
+        Ok((scores, vectors))
+    }
+
+    /// Leading eigenvectors of A^T A.
+    fn all_directions(&mut self, n_components: usize) -> Result<Matrix> {
+        let columns = self.input.shape().1;
+        let mut gram = self.device.zeros(columns, columns)?;
+        self.by_rows(|device, range, a| {
+            let a = Factor::new(a, range.len(), columns);
+            device.multiply(1.0, (a.t(), a), 1.0, &mut gram.rows_mut(0..columns))
+        })?;
+        self.count_input(columns);
+        let gram = self.device.download(&gram)?.mapv(f64::from);
+        let (_, vectors) = self.device.eigen(&((&gram + &gram.t()) / 2.0))?;
+        self.device.of_host(&vectors.slice(s![.., ..n_components]).to_owned())
+    }
+
+    fn krylov(&mut self, n_components: usize, seed: u64) -> Result<Matrix> {
+        let (rows, columns) = self.input.shape();
+        let width = basis_width(rows, columns, n_components);
+        // Columns that are still zero change no product.
+        let (mut basis, mut images) =
+            (self.device.zeros(columns, width)?, self.device.zeros(columns, width)?);
+        let mut block = self.device.normal(columns, WIDTH, seed, 1.0)?;
+        let mut draws = seed;
+        for start in (0..width).step_by(WIDTH) {
+            let places: Vec<u32> = (start as u32..(start + WIDTH) as u32).collect();
+            let orthonormal = self.orthonormalise(block, Some(&basis), &mut draws)?;
+            block = self.gram_product(&orthonormal)?;
+            self.device.put_columns(&mut images, &places, &block)?;
+            self.device.put_columns(&mut basis, &places, &orthonormal)?;
+        }
+        let projected = self.cross(&basis, &images)?;
+        let (_, rotation) = self.device.eigen(&((&projected + &projected.t()) / 2.0))?;
+        let rotation = self.device.of_host(&rotation.slice(s![.., ..n_components]).to_owned())?;
+        let leading = self.device.matmul(&images, &rotation)?;
+        self.count(columns, width, n_components);
+        self.orthonormalise(leading, None, &mut draws)
+    }
+
+    /// An orthonormal basis of what the columns of `block` have outside the orthonormal `earlier`, filled up with random
+    /// vectors where they have less than their number: block Gram-Schmidt, repeated.
+    fn orthonormalise(
+        &mut self,
+        mut block: Matrix,
+        earlier: Option<&Matrix>,
+        draws: &mut u64,
+    ) -> Result<Matrix> {
+        let (rows, width) = (block.rows, block.columns);
+        for pass in 1..=PASSES {
+            if let Some(earlier) = earlier {
+                self.subtract_inside(&mut block, earlier)?;
+            }
+            let gram = self.cross(&block, &block)?;
+            let (rotation, rank) = normalising(&gram).ok_or(Error::Eigen(width))?;
+            self.count(rows, width, width);
+            block = self.device.matmul(&block, &self.device.of_host(&rotation)?)?;
+            if pass > 1 && near_identity(&gram) {
+                break;
+            }
+            if rank < width {
+                *draws = draws.wrapping_add(1);
+                let random =
+                    self.device.normal(rows, width - rank, *draws, (rows as f32).sqrt().recip())?;
+                let places: Vec<u32> = (rank as u32..width as u32).collect();
+                self.device.put_columns(&mut block, &places, &random)?;
+            }
+        }
+        Ok(block)
+    }
+
+    /// `block` -= Q Q^T `block` for an orthonormal Q.
+    fn subtract_inside(&mut self, block: &mut Matrix, q: &Matrix) -> Result<()> {
+        let inside = self.inner(q, block)?;
+        let (left, right) = (q.rows(0..q.rows), inside.rows(0..inside.rows));
+        let factors = (
+            Factor::new(&left, q.rows, q.columns),
+            Factor::new(&right, inside.rows, inside.columns),
+        );
+        let rows = block.rows;
+        self.count(q.rows, q.columns, block.columns);
+        self.device.multiply(-1.0, factors, 1.0, &mut block.rows_mut(0..rows))
+    }
+
+    /// X^T Y in float32.
+    fn inner(&mut self, x: &Matrix, y: &Matrix) -> Result<Matrix> {
+        let mut out = self.device.matrix(x.columns, y.columns)?;
+        let (left, right) = (x.rows(0..x.rows), y.rows(0..y.rows));
+        let factors =
+            (Factor::new(&left, x.rows, x.columns).t(), Factor::new(&right, y.rows, y.columns));
+        self.device.multiply(1.0, factors, 0.0, &mut out.rows_mut(0..x.columns))?;
+        self.count(x.columns, x.rows, y.columns);
+        Ok(out)
+    }
+
+    /// X^T Y in float64, on the host.
+    fn cross(&mut self, x: &Matrix, y: &Matrix) -> Result<Array2<f64>> {
+        let (rows, m, n) = (x.rows, x.columns, y.columns);
+        let mut sum = self.device.allocate::<f64>(m * n)?;
+        let mut keep = 0.0;
+        for start in (0..rows).step_by(WIDE_ROWS) {
+            let range = start..rows.min(start + WIDE_ROWS);
+            let (wide_x, wide_y) = (
+                self.device.widen(&x.rows(range.clone()))?,
+                self.device.widen(&y.rows(range.clone()))?,
+            );
+            let (left, right) = (wide_x.slice(..range.len() * m), wide_y.slice(..range.len() * n));
+            let factors =
+                (Factor::new(&left, range.len(), m).t(), Factor::new(&right, range.len(), n));
+            self.device.multiply(1.0, factors, keep, &mut sum.slice_mut(..m * n))?;
+            keep = 1.0;
+        }
+        self.count(m, rows, n);
+        let values = self.device.fetch(&sum.slice(..m * n))?;
+        Ok(Array2::from_shape_vec((m, n), values).unwrap_or_default())
+    }
+
+    /// A X.
+    fn product(&mut self, x: &Matrix) -> Result<Matrix> {
+        let (rows, columns) = self.input.shape();
+        let mut out = self.device.matrix(rows, x.columns)?;
+        let right = x.rows(0..columns);
+        self.by_rows(|device, range, a| {
+            let factors =
+                (Factor::new(a, range.len(), columns), Factor::new(&right, columns, x.columns));
+            device.multiply(1.0, factors, 0.0, &mut out.rows_mut(range))
+        })?;
+        self.count_input(x.columns);
+        Ok(out)
+    }
+
+    /// A^T A X.
+    fn gram_product(&mut self, x: &Matrix) -> Result<Matrix> {
+        let columns = self.input.shape().1;
+        let mut out = self.device.zeros(columns, x.columns)?;
+        let right = x.rows(0..columns);
+        self.by_rows(|device, range, a| {
+            let a = Factor::new(a, range.len(), columns);
+            let mut image = device.matrix(range.len(), x.columns)?;
+            device.multiply(
+                1.0,
+                (a, Factor::new(&right, columns, x.columns)),
+                0.0,
+                &mut image.rows_mut(0..range.len()),
+            )?;
+            let image = image.rows(0..range.len());
+            device.multiply(
+                1.0,
+                (a.t(), Factor::new(&image, range.len(), x.columns)),
+                1.0,
+                &mut out.rows_mut(0..columns),
+            )
+        })?;
+        (0..2).for_each(|_| self.count_input(x.columns));
+        Ok(out)
+    }
+
+    /// Runs `work` on some rows of the input at a time, dense.
+    fn by_rows(
+        &mut self,
+        mut work: impl FnMut(&Device, Range<usize>, &CudaView<'_, f32>) -> Result<()>,
+    ) -> Result<()> {
+        match self.input {
+            Input::Dense(matrix) => work(self.device, 0..matrix.rows, &matrix.rows(0..matrix.rows)),
+            Input::Sparse(gex) => {
+                let most = self.dense.rows.max(1);
+                for start in (0..gex.rows).step_by(most) {
+                    let range = start..gex.rows.min(start + most);
+                    self.device.densify_rows(gex, range.clone(), &mut self.dense)?;
+                    work(self.device, range.clone(), &self.dense.rows(0..range.len()))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the entry of largest magnitude of each vector positive.
+    fn fix_signs(&mut self, scores: &mut Matrix, vectors: &mut Matrix) -> Result<()> {
+        let signs = crate::Scalars {
+            values: self.device.leading_signs(vectors)?,
+            columns: vectors.columns,
+        };
+        let none = self.device.scalars(&vec![0.0; vectors.columns])?;
+        for matrix in [scores, vectors] {
+            let copy = self.device.copy(matrix)?;
+            self.device.combine_columns((matrix, &none), (&copy, &signs))?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, rows: usize, inner: usize, columns: usize) {
+        self.flops += 2.0 * rows as f64 * inner as f64 * columns as f64;
+    }
+
+    /// A product of the input with so many columns; zeros of a sparse input are not counted.
+    fn count_input(&mut self, columns: usize) {
+        let entries = match self.input {
+            Input::Sparse(gex) => gex.nonzeros,
+            Input::Dense(matrix) => matrix.len(),
+        };
+        self.flops += 2.0 * entries as f64 * columns as f64;
+    }
+}
+
+impl Input<'_> {
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Sparse(gex) => (gex.rows, gex.columns),
+            Self::Dense(matrix) => (matrix.rows, matrix.columns),
+        }
+    }
+}
+
+/// Where there are too few columns for a smaller basis to be worth it.
+fn needs_all_directions(rows: usize, columns: usize, n_components: usize) -> bool {
+    columns <= EXACT_COLUMNS || basis_width(rows, columns, n_components) > columns
+}
+
+/// Vectors in the basis, a whole number of blocks.
+fn basis_width(rows: usize, columns: usize, n_components: usize) -> usize {
+    // One block more than the rank spans all that A^T A maps to.
+    let most = (rows + WIDTH).min(columns) / WIDTH * WIDTH;
+    let wanted = (EXPANSION * n_components).next_multiple_of(WIDTH).max(LEAST_BLOCKS * WIDTH);
+    wanted.min(most).max(n_components.next_multiple_of(WIDTH))
+}
+
+/// Rows of a sparse matrix that are dense at a time.
+fn dense_rows(rows: usize, columns: usize) -> usize {
+    (DENSE_BYTES / (columns.max(1) * size_of::<f32>())).clamp(1, rows.max(1))
+}
+
+/// Bytes that a truncated SVD takes beside its input and result.
+pub(crate) fn workspace(rows: usize, columns: usize, n_components: usize) -> u64 {
+    let dense = dense_rows(rows, columns) * columns;
+    let numbers = match needs_all_directions(rows, columns, n_components) {
+        true => 8 * columns * columns,
+        false => {
+            let width = basis_width(rows, columns, n_components);
+            // Basis and images, in float32 and in float64.
+            6 * columns * width + 4 * columns * n_components + 4 * width * width
+        }
+    };
+    // Projections, rotated and widened in part.
+    let scores = rows * n_components + 2 * rows.min(WIDE_ROWS) * n_components;
+    ((dense + numbers + scores) * size_of::<f32>()) as u64
+}

@@ -1,0 +1,103 @@
+//! Gene expression on its way to the device, through memory that the device reads by itself.
+
+use cudarc::driver::{
+    CudaSlice, CudaStream, DeviceRepr, HostSlice, PinnedHostSlice, SyncOnDrop, ValidAsZeroBits,
+};
+use modality_data::Csr;
+
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    svd::Gex,
+};
+
+/// Numbers of four bytes in each of two buffers: one is filled while the device reads the other.
+const LENGTH: usize = 4 << 20;
+
+/// Rows of `train`, then of `test`.
+pub(crate) fn gex(device: &Device, train: &Csr, test: &Csr) -> Result<Gex> {
+    let halves = [train, test];
+    if !halves.iter().all(|half| half.data().iter().all(|value| value.is_finite())) {
+        return Err(Error::NotFinite("the values of GEX"));
+    }
+    let mut starts = vec![0_u64];
+    for half in halves {
+        let before = starts.last().copied().unwrap_or(0);
+        let ends = half.indptr();
+        starts.extend(ends.raw_storage().iter().skip(1).map(|&end| before + end as u64));
+    }
+    let nonzeros = train.nnz() + test.nnz();
+    Ok(Gex {
+        starts: device.send(&starts)?,
+        indices: joined(device, [train.indices(), test.indices()])?,
+        values: joined(device, [train.data(), test.data()])?,
+        train: train.rows(),
+        rows: train.rows() + test.rows(),
+        columns: train.cols(),
+        nonzeros,
+    })
+}
+
+/// Both parts, one behind the other.
+fn joined<T: DeviceRepr + ValidAsZeroBits + Copy>(
+    device: &Device,
+    parts: [&[T]; 2],
+) -> Result<CudaSlice<T>> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut whole = device.allocate(length)?;
+    if length <= LENGTH {
+        let mut start = 0;
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            device.stream.memcpy_htod(part, &mut whole.slice_mut(start..start + part.len()))?;
+            start += part.len();
+        }
+        return Ok(whole);
+    }
+    // SAFETY: each buffer is written before the device reads it.
+    let buffer = || unsafe { device.stream.context().alloc_pinned::<T>(LENGTH) };
+    let mut buffers: [PinnedHostSlice<T>; 2] = [buffer()?, buffer()?];
+    let (mut start, mut turn) = (0, 0);
+    for part in parts {
+        for piece in part.chunks(LENGTH) {
+            let buffer = &mut buffers[turn];
+            // Waits until the device has read what was in it.
+            buffer.as_mut_slice()?[..piece.len()].copy_from_slice(piece);
+            let filled = Filled { buffer, length: piece.len() };
+            device.stream.memcpy_htod(&filled, &mut whole.slice_mut(start..start + piece.len()))?;
+            start += piece.len();
+            turn = 1 - turn;
+        }
+    }
+    device.synchronize()?;
+    Ok(whole)
+}
+
+/// The first numbers of a buffer.
+struct Filled<'b, T> {
+    buffer: &'b mut PinnedHostSlice<T>,
+    length: usize,
+}
+
+impl<T> HostSlice<T> for Filled<'_, T> {
+    fn len(&self) -> usize {
+        self.length
+    }
+
+    unsafe fn stream_synced_slice<'a>(
+        &'a self,
+        stream: &'a CudaStream,
+    ) -> (&'a [T], SyncOnDrop<'a>) {
+        // SAFETY: the caller's, as it stands.
+        let (all, record) = unsafe { self.buffer.stream_synced_slice(stream) };
+        (&all[..self.length], record)
+    }
+
+    unsafe fn stream_synced_mut_slice<'a>(
+        &'a mut self,
+        stream: &'a CudaStream,
+    ) -> (&'a mut [T], SyncOnDrop<'a>) {
+        // SAFETY: the caller's, as it stands.
+        let (all, record) = unsafe { self.buffer.stream_synced_mut_slice(stream) };
+        (&mut all[..self.length], record)
+    }
+}

@@ -1,0 +1,142 @@
+//! The recipe's suite on the emulated device, in any order of threads.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{emulator, low_rank, stages};
+use modality_data::Csr;
+use modality_harness::{
+    clock::StageClock,
+    methods::{KernelEntries, TsvdKrrParams},
+};
+use modality_recipe::{Problem, conformance, tsvd_krr};
+use ndarray::Array2;
+
+const TOLERANCE: f64 = 1e-4;
+
+#[test]
+fn kept_entries_conform() {
+    let (_emulator, _guard) = emulator();
+    conformance::check(&mut stages(KernelEntries::Kept), TOLERANCE);
+}
+
+#[test]
+fn formed_entries_conform() {
+    let (emulator, _guard) = emulator();
+    emulator.seed(1);
+    let mut stages = stages(KernelEntries::Formed);
+    for (name, part) in conformance::parts() {
+        if ["shared kernels", "recipe"].iter().any(|named| name.contains(named)) {
+            part(&mut stages, TOLERANCE);
+        }
+    }
+}
+
+/// A problem that takes the way of the large ones: more genes than are decomposed whole.
+struct Cells {
+    train: Csr,
+    test: Csr,
+    adt: Array2<f32>,
+    fits: Vec<Vec<u32>>,
+}
+
+fn cells() -> Cells {
+    let sparse = |rows, seed| {
+        let dense = low_rank(rows, 1100, seed).mapv(|value| if value > 0.3 { value } else { 0.0 });
+        Csr::csr_from_dense(dense.view(), 0.0)
+    };
+    let fits = (0..4_u32).map(|fit| (0..250).filter(|cell| cell % 5 != fit).collect()).collect();
+    Cells {
+        train: sparse(250, 1),
+        test: sparse(37, 2),
+        adt: low_rank(250, 24, 3).mapv_into(f32::abs),
+        fits,
+    }
+}
+
+fn predict(cells: &Cells, entries: KernelEntries) -> (Array2<f32>, Vec<String>) {
+    let problem = Problem {
+        train_gex: &cells.train,
+        train_adt: cells.adt.view(),
+        test_gex: &cells.test,
+        fits: &cells.fits,
+        seed: 5,
+    };
+    let params = TsvdKrrParams { gex_components: 6, adt_components: 9, ..TsvdKrrParams::default() };
+    let mut notes = Vec::new();
+    let mut clock = StageClock::noting(&mut notes);
+    let predicted = tsvd_krr(&mut stages(entries), &problem, &params, &mut clock).unwrap();
+    drop(clock);
+    (predicted, notes)
+}
+
+#[test]
+fn neither_the_order_of_threads_nor_the_form_of_the_kernel_changes_a_bit() {
+    let (emulator, _guard) = emulator();
+    let cells = cells();
+    let (first, notes) = predict(&cells, KernelEntries::Kept);
+    assert!(notes.is_empty(), "{notes:?}");
+    for (seed, entries) in [(7, KernelEntries::Kept), (8, KernelEntries::Formed)] {
+        emulator.seed(seed);
+        assert!(predict(&cells, entries).0 == first, "other bits with seed {seed}, {entries:?}");
+    }
+}
+
+#[test]
+fn a_decomposition_of_many_genes_is_that_of_the_reference() {
+    let (_emulator, _guard) = emulator();
+    let cells = cells();
+    let problem = Problem {
+        train_gex: &cells.train,
+        train_adt: cells.adt.view(),
+        test_gex: &cells.test,
+        fits: &cells.fits,
+        seed: 5,
+    };
+    let params = TsvdKrrParams { gex_components: 6, adt_components: 9, ..TsvdKrrParams::default() };
+    let (found, _) = predict(&cells, KernelEntries::Kept);
+    let wanted =
+        tsvd_krr(&mut modality_recipe::Exact, &problem, &params, &mut StageClock::silent())
+            .unwrap();
+    let worst = (&found - &wanted).iter().fold(0.0_f32, |worst, d| worst.max(d.abs()));
+    // The tolerance of the solver is 1e-3.
+    assert!(worst < 2e-3, "off by {worst}");
+}
+
+#[test]
+fn the_host_waits_once_an_iteration() {
+    use modality_harness::methods::Solver;
+    let (emulator, _guard) = emulator();
+    let cells = cells();
+    let waits_with = |tolerance| {
+        let problem = Problem {
+            train_gex: &cells.train,
+            train_adt: cells.adt.view(),
+            test_gex: &cells.test,
+            fits: &cells.fits,
+            seed: 5,
+        };
+        let params = TsvdKrrParams {
+            gex_components: 6,
+            adt_components: 9,
+            solver: Solver::Pcg,
+            landmarks: Some(3),
+            tolerance,
+            ..TsvdKrrParams::default()
+        };
+        let mut stages = stages(KernelEntries::Kept);
+        emulator.reset_counts();
+        let mut notes = Vec::new();
+        tsvd_krr(&mut stages, &problem, &params, &mut StageClock::noting(&mut notes)).unwrap();
+        assert!(notes.is_empty(), "{notes:?}");
+        let products =
+            emulator.launches().iter().find(|(name, _)| name == "multiply_kept").unwrap().1;
+        (emulator.synchronizations(), products)
+    };
+    let (few_waits, few) = waits_with(1e-1);
+    let (many_waits, many) = waits_with(1e-4);
+    assert!(many > few + 1, "{few} and {many} products");
+    // What a wait consists of: the copy, and the stream before its errors are looked at.
+    assert_eq!(many_waits - few_waits, 2 * (many - few));
+}

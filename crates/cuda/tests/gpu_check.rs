@@ -1,0 +1,60 @@
+//! `gpu-check` on the emulated device, and where there is none.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::process::{Command, Output};
+
+use backend_cuda::check::{self, FORMAT, Options, Record};
+use common::emulator;
+
+fn gpu_check(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_gpu-check")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn everything_is_as_it_should_be_and_nothing_is_timed() {
+    let (_emulator, _guard) = emulator();
+    let options = Options { device: "cuda:0".to_owned(), quick: false };
+    let record = check::run(&options, &|_| ()).unwrap();
+    println!("{record}");
+    assert!(record.passed(), "{record}");
+    assert!(record.device.name.starts_with("emulated") && record.format == FORMAT);
+    assert!(record.ceilings.is_none() && record.kernels.iter().all(|line| line.timing.is_none()));
+    assert_eq!(
+        record.conformance.iter().filter(|part| part.entries == "formed").count() * 2,
+        record.conformance.len()
+    );
+    let text = record.to_string();
+    assert!(text.ends_with("All is as it should be.") && !text.contains("GB/s"), "{text}");
+    let json = serde_json::to_string(&record).unwrap();
+    let again: Record = serde_json::from_str(&json).unwrap();
+    // Numbers may differ in their last bit.
+    assert_eq!(again.to_string(), text);
+}
+
+#[test]
+fn a_device_that_is_not_there_is_a_sentence_and_a_code_of_its_own() {
+    for arguments in [&["--device", "cuda:99"][..], &["--device", "cuda:99", "--facts"]] {
+        let output = gpu_check(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.lines().count()), (Some(3), 1), "{said}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn mistakes_are_told_before_any_work() {
+    for (arguments, wanted) in [
+        (["--device", "gpu"], "write `cuda` or `cuda:N`"),
+        (["--out", "/no/such/folder/x.json"], "name a file in a folder that exists"),
+        (["--out", "/"], "name a file in a folder that exists"),
+        (["--speed", "fast"], "unexpected argument"),
+    ] {
+        let output = gpu_check(&arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(wanted), "{said}");
+    }
+}

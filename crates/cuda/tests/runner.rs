@@ -1,0 +1,176 @@
+//! The runner's own way, on the emulated device: the CPU's predictions from the same plan.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::path::Path;
+
+use backend_linfa::CpuStages;
+use common::emulator;
+use modality_data::{
+    prepared::{self, Inputs},
+    synthetic::{self, Size},
+};
+use modality_emulator::Failure;
+use modality_harness::{
+    clock::StageClock,
+    methods::TsvdKrrParams,
+    protocol::{Event, PROTOCOL, Phase, RunSpec},
+    runner::Stop,
+};
+use modality_recipe::{Problem, tsvd_krr};
+use ndarray::Array2;
+use ndarray_npy::read_npy;
+
+fn spec(folder: &Path) -> RunSpec {
+    let dataset = synthetic::generate(Size::Tiny, 3);
+    prepared::write(&dataset, folder).unwrap();
+    let cells = prepared::read_manifest(folder).unwrap().train_cells as u32;
+    let halves = [0, 1].map(|half| (0..cells).filter(|cell| cell / 50 % 2 == half).collect());
+    RunSpec {
+        protocol: PROTOCOL,
+        method: "tsvd-krr".to_owned(),
+        params: serde_json::Map::new(),
+        dataset: prepared::inputs(folder),
+        predictions: folder.join("predictions.npy"),
+        device: "cuda:0".to_owned(),
+        threads: 2,
+        memory: 4 << 30,
+        rehearsal: false,
+        seed: 0,
+        cells: None,
+        fits: halves.to_vec(),
+        folds: Vec::new(),
+    }
+}
+
+fn on_the_cpu(inputs: &Inputs, spec: &RunSpec) -> Array2<f32> {
+    let problem = Problem {
+        train_gex: &inputs.train_gex,
+        train_adt: inputs.train_adt.view(),
+        test_gex: &inputs.test_gex,
+        fits: &spec.fits,
+        seed: spec.seed,
+    };
+    let mut stages = CpuStages::default();
+    tsvd_krr(&mut stages, &problem, &TsvdKrrParams::default(), &mut StageClock::silent()).unwrap()
+}
+
+fn rmse(predicted: &Array2<f32>, wanted: &Array2<f32>) -> f64 {
+    let squares = (predicted - wanted).mapv(|difference| f64::from(difference).powi(2));
+    squares.mean().unwrap().sqrt()
+}
+
+#[test]
+fn predictions_are_those_of_the_cpu() {
+    let (_emulator, _guard) = emulator();
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec(folder.path());
+    let mut events = Vec::new();
+    let mut clock = StageClock::new(|event| events.push(event));
+    backend_cuda::run(&spec, &mut clock).unwrap();
+    drop(clock);
+
+    let found: Array2<f32> = read_npy(&spec.predictions).unwrap();
+    let wanted = on_the_cpu(&prepared::read_inputs(&spec.dataset, None).unwrap(), &spec);
+    let answers = prepared::read_answers(folder.path()).unwrap();
+    let difference = rmse(&found, &answers) - rmse(&wanted, &answers);
+    assert!(difference.abs() < 1e-4, "the RMSE differs by {difference}");
+    assert!(rmse(&found, &wanted) < 2e-3, "predictions differ by {} RMS", rmse(&found, &wanted));
+
+    let stages: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::End { stage, flops, .. } => Some((*stage, *flops)),
+            _ => None,
+        })
+        .collect();
+    let train = stages.iter().filter(|(stage, _)| stage.phase() == Phase::Train);
+    assert!(train.clone().count() >= 5, "{stages:?}");
+    let counted = stages.iter().filter(|(_, flops)| flops.is_some_and(|flops| flops > 0.0));
+    assert!(counted.count() >= 4, "{stages:?}");
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::ProductRate { gflops, .. } if *gflops > 0.0))
+    );
+}
+
+#[test]
+fn what_it_will_take_is_foretold() {
+    let (emulator, _guard) = emulator();
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec(folder.path());
+    match backend_cuda::hello(&spec).unwrap() {
+        Event::Hello { device, versions } => {
+            assert_eq!(device, "emulated device");
+            assert_eq!(versions["cuda-driver"], "13.0");
+            assert!(versions.contains_key("cudarc"));
+        }
+        other => panic!("{other:?}"),
+    }
+    let expected = backend_cuda::expect(&spec).unwrap().unwrap();
+    emulator.reset_counts();
+    backend_cuda::run(&spec, &mut StageClock::silent()).unwrap();
+    let (peak, program) = (emulator.peak_memory(), 512 << 20);
+    assert!(peak <= expected.peak, "{peak} bytes where {} were foretold", expected.peak);
+    // Not far more than is taken, beside a context's own.
+    assert!(
+        expected.peak - program < 2 * peak,
+        "{peak} bytes where {} were foretold",
+        expected.peak
+    );
+
+    emulator.memory_limit(64 << 20);
+    for result in
+        [backend_cuda::expect(&spec).map(drop), backend_cuda::run(&spec, &mut StageClock::silent())]
+    {
+        match result {
+            Err(Stop::Unavailable(reason)) => {
+                assert!(
+                    reason.starts_with("it needs at least ") && reason.ends_with("64 MiB are free"),
+                    "{reason}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_machine_without_a_driver_is_a_row() {
+    let (emulator, _guard) = emulator();
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec(folder.path());
+    emulator.fail(Failure::NoDevice);
+    let stops = [
+        backend_cuda::hello(&spec).map(drop),
+        backend_cuda::expect(&spec).map(drop),
+        backend_cuda::run(&spec, &mut StageClock::silent()),
+    ];
+    for stop in stops {
+        match stop {
+            Err(Stop::Unavailable(reason)) => {
+                assert!(reason.contains("finds no device"), "{reason}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn other_methods_and_devices_are_refused() {
+    let (_emulator, _guard) = emulator();
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec(folder.path());
+    for (spec, wanted) in [
+        (RunSpec { method: "mlp".to_owned(), ..spec.clone() }, "this runner has no method `mlp`"),
+        (RunSpec { device: "gpu".to_owned(), ..spec }, "device `gpu`: write `cuda` or `cuda:N`"),
+    ] {
+        match backend_cuda::run(&spec, &mut StageClock::silent()) {
+            Err(Stop::Failed(reason)) => assert_eq!(reason, wanted),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+// Matrix products on all cores.
+#pragma once
+
+#include "view.h"
+
+namespace algebra {
+
+// C = alpha A B + beta C, for A of m x k and B of k x n. As in BLAS, what is multiplied by zero is not read.
+template <class T>
+void multiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, T alpha, View<const T> a, View<const T> b, T beta, View<T> c);
+
+extern template void multiply(ptrdiff_t, ptrdiff_t, ptrdiff_t, float, View<const float>, View<const float>, float,
+                              View<float>);
+extern template void multiply(ptrdiff_t, ptrdiff_t, ptrdiff_t, double, View<const double>, View<const double>, double,
+                              View<double>);
+
+}  // namespace algebra

@@ -1,0 +1,172 @@
+//! A stand-in for an NVIDIA GPU, for tests.
+//!
+//! The kernels in `kernels/*.cu` are compiled as host C++, and a driver, cuBLAS, cuSOLVER and NVRTC that compute on the
+//! host let unchanged host code run them. What is wrong about kernels, or about how they are called, shows:
+//!
+//! - Blocks run in an order drawn from a [seed](Emulator::seed); within a block, so do warps and the lanes of each, and
+//!   the order is drawn anew at every barrier, shuffle, vote and matrix instruction. The results of a kernel
+//!   that lacks a barrier hang on the seed, or are always wrong.
+//! - Every allocation lies between two pages that nothing may touch and ends less than 16 bytes before one of them. An access
+//!   outside of it, or after it was freed, ends the process with [`EXIT_CODE`] and a sentence: which kernel, block and
+//!   thread, and how far from which allocation. The few bytes between an allocation and its pages are looked at after each
+//!   launch. So it is with dynamic shared memory.
+//! - Device memory, pinned host memory and shared memory hold NaN until they are written.
+//! - Threads that wait for what cannot come fail the launch, with a [sentence](Emulator::report) that says how many wait where.
+//! - Launches are refused as by a real driver: blocks too large or larger than `__launch_bounds__`, too much dynamic shared
+//!   memory, unknown kernels. So are copies that leave an allocation, handles that were destroyed, and leading dimensions
+//!   that are too small.
+//! - [`Emulator::fail`] makes the device fail, [`Emulator::memory_limit`] makes it small.
+//!
+//! What does not show:
+//!
+//! - Time: nothing here says how fast a kernel is on a device.
+//! - Inline PTX: what kernels need of it is in `device.cuh`, of which there is one file for the device and one for the host.
+//! - A missing wait between streams, or before pinned memory is read: every call has done its work when it returns.
+//! - Effects of weakly ordered memory: a thread runs alone until it waits, and sees what was written before it.
+//! - Accesses within an allocation but beyond the part that was meant, overruns from one static `__shared__` array into
+//!   another, and reads (not writes) of the fewer than 16 bytes behind an allocation, or of the fewer than 4096 before it.
+//! - Host code that reads device memory by its address, and kernels that read the host's.
+//! - Loops without end in a kernel.
+//! - What a compiler for the device decides: registers, static shared memory, and the occupancy that follows from them. Here
+//!   it follows from threads and dynamic shared memory alone.
+//!
+//! `build/mutants.rs` lists kernels with one mistake each; every entry is built as a [variant](Emulator::variants). Kernels are
+//! found by themselves: every `extern "C" __global__` function of every file in `kernels`.
+//!
+//! On a machine that is not x86-64, switching threads is slower, and reports do not tell reads from writes.
+
+mod control;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use control::Libraries;
+
+/// The exit code of a process whose kernels touched memory that was not theirs.
+pub const EXIT_CODE: i32 = 86;
+
+const FOLDER: &str = env!("EMULATOR_LIBRARIES");
+
+static LIBRARIES: OnceLock<Result<(Option<String>, Libraries), Error>> = OnceLock::new();
+
+/// Why there is no emulated device.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// A library that was built with this crate does not load.
+    #[error("{path}: {reason}")]
+    Library {
+        /// The library.
+        path: String,
+        /// The loader's words.
+        reason: String,
+    },
+    /// The libraries of a process cannot be exchanged.
+    #[error("this process has the {loaded} kernels; {asked} needs a process of its own")]
+    OtherVariant {
+        /// The variant that was asked for.
+        asked: String,
+        /// The variant that is there.
+        loaded: String,
+    },
+    /// No mutant has this name.
+    #[error("there is no variant {0}; there are {all}", all = Emulator::variants().join(", "))]
+    NoVariant(String),
+}
+
+/// How the device fails, until it is told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Failure {
+    /// It does not; also takes back an earlier failure, a deadlock among them.
+    None,
+    /// The driver finds no device.
+    NoDevice,
+    /// The driver is of CUDA 12.4, and refuses images made for 13.
+    OldDriver,
+    /// No allocation succeeds.
+    OutOfMemory,
+    /// No image has code for the device.
+    ModuleLoad,
+    /// Launches fail.
+    Launch,
+    /// NVRTC does not compile.
+    Nvrtc,
+}
+
+/// The emulated device of this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Emulator {
+    libraries: &'static Libraries,
+}
+
+impl Emulator {
+    /// Loads the emulated libraries, with the kernels as they are or, for a `variant`, with one mistake. Must come before
+    /// anything else looks for a driver; afterwards whoever looks for `libcuda.so` and the rest finds these.
+    ///
+    /// # Errors
+    /// When there is no such variant, when the process has another one already, or when a library does not load.
+    pub fn start(variant: Option<&str>) -> Result<Emulator, Error> {
+        let asked = variant.map(str::to_owned);
+        if let Some(name) = variant.filter(|name| !Self::variants().contains(name)) {
+            return Err(Error::NoVariant(name.to_owned()));
+        }
+        let first = || {
+            let libraries = Libraries::load(Path::new(FOLDER), variant)?;
+            Ok((asked.clone(), libraries))
+        };
+        let (loaded, libraries) = LIBRARIES.get_or_init(first).as_ref().map_err(Clone::clone)?;
+        if *loaded != asked {
+            let name = |variant: &Option<String>| {
+                variant.clone().unwrap_or_else(|| "unaltered".to_owned())
+            };
+            return Err(Error::OtherVariant { asked: name(&asked), loaded: name(loaded) });
+        }
+        Ok(Emulator { libraries })
+    }
+
+    /// The mutants that were built.
+    pub fn variants() -> Vec<&'static str> {
+        env!("EMULATOR_MUTANTS").split(',').collect()
+    }
+
+    /// Sets what the order of blocks, warps and lanes is drawn from.
+    pub fn seed(&self, seed: u64) {
+        self.libraries.seed(seed);
+    }
+
+    /// Sets the memory of the device; 16 GiB at first.
+    pub fn memory_limit(&self, bytes: u64) {
+        self.libraries.memory_limit(bytes);
+    }
+
+    /// Makes the device fail from now on.
+    pub fn fail(&self, failure: Failure) {
+        self.libraries.fail(failure as i32);
+    }
+
+    /// How often the host has waited for the device: for a stream, an event or the context, or in a copy to host memory
+    /// that is not pinned.
+    pub fn synchronizations(&self) -> u64 {
+        self.libraries.synchronizations()
+    }
+
+    /// Launches by kernel, in the order of their names.
+    pub fn launches(&self) -> Vec<(String, u64)> {
+        self.libraries.launches()
+    }
+
+    /// Bytes of device memory that were allocated at one time, at most.
+    pub fn peak_memory(&self) -> u64 {
+        self.libraries.peak_memory()
+    }
+
+    /// Begins to count anew: waits, launches (which the order of threads hangs on as well), peak memory.
+    pub fn reset_counts(&self) {
+        self.libraries.reset_counts();
+    }
+
+    /// What the last launch that failed did wrong, if one did since [`Emulator::fail`] was called last.
+    pub fn report(&self) -> Option<String> {
+        Some(self.libraries.report()).filter(|report| !report.is_empty())
+    }
+}
