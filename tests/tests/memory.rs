@@ -97,15 +97,7 @@ fn predictions_do_not_depend_on_what_becomes_of_the_kernel() {
 }
 
 fn needs(plan: &Plan, dataset: &Path) -> Needs {
-    let (manifest, inputs) = (prepared::read_manifest(dataset).unwrap(), prepared::inputs(dataset));
-    let (train, test) = prepared::nonzeros(&inputs).unwrap();
-    let shape = Shape {
-        train_cells: manifest.train_cells,
-        test_cells: manifest.test_cells,
-        genes: manifest.genes.len(),
-        proteins: manifest.proteins.len(),
-        nonzeros: train + test,
-    };
+    let shape = Shape::of(&prepared::inputs(dataset), None).unwrap();
     let params: TsvdKrrParams = methods::parse("tsvd-krr", &plan.rows[0].params).unwrap();
     let fits: Vec<Vec<u32>> = plan.repeats[0].fits.iter().map(|fit| fit.cells.clone()).collect();
     Needs::of_tsvd_krr(&shape, &params, &fits, plan.threads)

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `downloads/NAME/` | files as they were published, and their sums |
 //! | `prepared/NAME-KEY/` | data sets as runners read them; the key changes with whatever went in |
-//! | `libtorch/VERSION/` | a copy of libtorch, and the sums of its files |
+//! | `libtorch/VERSION/`, `nvcc/VERSION/` | copies of what backends are built with, and the sums of their files |
 //! | `locks/` | one file a folder to be made, so that two processes do not make the same one |
 
 use std::{
@@ -78,9 +78,9 @@ impl Cache {
         self.root.join("prepared").join(format!("{name}-{key}"))
     }
 
-    /// Where a copy of this libtorch is, or will be.
-    pub(crate) fn libtorch(&self, version: &str) -> PathBuf {
-        self.root.join("libtorch").join(version)
+    /// Where a copy of what backends are built with is, or will be.
+    pub(crate) fn copy(&self, name: &str, version: &str) -> PathBuf {
+        self.root.join(name).join(version)
     }
 
     /// Waits until no other process makes `name` ready.

@@ -43,6 +43,10 @@ pub(crate) enum Command {
     },
     /// Show how close generated data comes to the competition's
     Calibrate(Calibrate),
+    /// Compile every CUDA kernel and show the registers and memory it takes on each kind of device
+    Kernels,
+    /// Check and measure what can only be known on a machine with an NVIDIA GPU
+    GpuCheck(GpuCheck),
     /// Name the studies, data sets and backends
     List,
     /// Run every check that this machine can: format, lints, unit, doc and end-to-end tests
@@ -54,6 +58,8 @@ pub(crate) enum Command {
 pub(crate) enum Item {
     /// PyTorch's C++ library: found ($LIBTORCH, Python), or fetched into the cache (about 550 MB)
     Libtorch,
+    /// NVIDIA's compiler of CUDA 13: found ($NVCC, $CUDA_HOME, PATH), or fetched into the cache (about 190 MB)
+    Nvcc,
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +82,9 @@ pub(crate) struct Reproduce {
     /// Memory that each run may take, in GiB [default: what is free, less a tenth]
     #[arg(long, value_name = "GiB", value_parser = memory)]
     pub(crate) memory: Option<f64>,
+    /// GPU that rows on CUDA devices use, counted from 0 [default: the backend's]
+    #[arg(long, value_name = "N")]
+    pub(crate) gpu: Option<u16>,
     /// Where results go [default: a new folder out/STUDY/N]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -102,6 +111,49 @@ pub(crate) struct Fetch {
     /// Folder with the data set's files
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GpuCheck {
+    /// Write a folder that does this on a machine without cargo, network or checkout; does nothing here
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with_all = ["out", "only", "studies", "rows", "repeats", "minutes", "quick"]
+    )]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Where results go [default: a new folder out/gpu-check/N]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Only these steps
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) only: Vec<Step>,
+    /// Studies to run, without a GPU too [default: default, gpu, paper-scale and gpu-paper, where there is one]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) studies: Vec<String>,
+    /// Only these rows of the studies: methods, backends, or method/backend
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) rows: Vec<String>,
+    /// Runs of each row [default: the study's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) repeats: Option<u16>,
+    /// Begin nothing new after so many minutes
+    #[arg(long, value_name = "N")]
+    pub(crate) minutes: Option<u32>,
+    /// Correctness only: time nothing, run no study
+    #[arg(long)]
+    pub(crate) quick: bool,
+}
+
+/// A step of `gpu-check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// The conformance suite, and every kernel beside float64 arithmetic and the device's best
+    Checks,
+    /// The same under compute-sanitizer, where it is installed: memcheck and racecheck
+    Sanitizer,
+    /// Studies that compare the GPU with the CPU and with the work of cuML's algorithms
+    Studies,
 }
 
 #[derive(Debug, Args)]

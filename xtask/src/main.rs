@@ -7,8 +7,12 @@ mod cli;
 mod datasets;
 mod error;
 mod fetch;
+mod gpu_check;
+mod kept;
+mod kernels;
 mod libtorch;
 mod list;
+mod nvcc;
 mod output;
 mod progress;
 mod report;
@@ -43,8 +47,11 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Reproduce(arguments) => return reproduce::run(world, arguments),
         Command::Fetch(arguments) => datasets::fetch(world, arguments)?,
         Command::Setup { item: Item::Libtorch } => libtorch::setup(world)?,
+        Command::Setup { item: Item::Nvcc } => nvcc::setup(world)?,
+        Command::Kernels => kernels::run(world)?,
         Command::Report { folder } => report::run(folder)?,
         Command::Calibrate(arguments) => return calibrate::run(world, arguments),
+        Command::GpuCheck(arguments) => return gpu_check::run(world, arguments),
         Command::List => list::run(world)?,
         Command::Test => test::run(world)?,
     }

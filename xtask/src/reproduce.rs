@@ -49,7 +49,8 @@ pub(crate) fn run(world: &World, arguments: &Reproduce) -> anyhow::Result<ExitCo
     let data = data(world, &request)?;
     speak_for(&mut study, &data.manifest);
     let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;
-    let plan = Plan { command: command(arguments), ..plan };
+    let rows = plan.rows.into_iter().map(|row| on_gpu(row, arguments.gpu)).collect();
+    let plan = Plan { command: command(arguments), rows, ..plan };
     let output = place.claim()?;
     // What a run may take decides how some backends work.
     let plan = match (arguments.resume, arguments.memory) {
@@ -73,6 +74,16 @@ fn speak_for(study: &mut Study, data: &Manifest) {
     }
 }
 
+/// The row on this GPU, if it is one on a GPU.
+fn on_gpu(row: PlannedRow, gpu: Option<u16>) -> PlannedRow {
+    match gpu {
+        Some(index) if row.device.starts_with("cuda") => {
+            PlannedRow { device: format!("cuda:{index}"), ..row }
+        }
+        _ => row,
+    }
+}
+
 /// What to type to have the study run again.
 fn command(arguments: &Reproduce) -> String {
     let data = arguments.data.as_ref().map(|folder| quoted(&folder.display().to_string()));
@@ -82,6 +93,7 @@ fn command(arguments: &Reproduce) -> String {
         ("repeats", arguments.repeats.map(|repeats| repeats.to_string())),
         ("threads", arguments.threads.map(|threads| threads.to_string())),
         ("memory", arguments.memory.map(|gib| gib.to_string())),
+        ("gpu", arguments.gpu.map(|index| index.to_string())),
     ];
     let mut command = format!("cargo xtask reproduce --study {}", arguments.study);
     for (option, value) in options {
@@ -219,13 +231,17 @@ fn rehearse(
         other => return Ok(other),
     };
     let outcome = bench.rehearse(row, &runner)?;
-    if let Some(mib) = outcome.usage.expected_rss_mb.filter(|&mib| mib > WORTH_TELLING_MB) {
+    let worth_telling = |mib: Option<f64>| mib.filter(|&mib| mib > WORTH_TELLING_MB);
+    if let Some(mib) = worth_telling(outcome.usage.expected_rss_mb) {
         let allowed = bench.plan().memory as f64 / (MIB * 1024.0);
-        world.progress.say(&format!(
-            "{}: will take about {:.1} GiB of memory; it may take {allowed:.1}",
-            row.name(),
-            mib / 1024.0
-        ));
+        let (name, gib) = (row.name(), mib / 1024.0);
+        let told =
+            format!("{name}: will take about {gib:.1} GiB of memory; it may take {allowed:.1}");
+        world.progress.say(&told);
+    }
+    if let Some(mib) = worth_telling(outcome.usage.expected_gpu_mb) {
+        let (name, gib) = (row.name(), mib / 1024.0);
+        world.progress.say(&format!("{name}: will take about {gib:.1} GiB of GPU memory"));
     }
     Ok(match outcome.status {
         Status::Ok => Ok(runner),
@@ -328,6 +344,7 @@ mod tests {
             repeats: Some(2),
             threads: None,
             memory: Some(1.5),
+            gpu: Some(1),
             out: None,
             resume: false,
         };
@@ -335,7 +352,7 @@ mod tests {
         assert_eq!(
             shown,
             "cargo xtask reproduce --study smoke --data '/my data' --only mean,knn --repeats 2 \
-             --memory 1.5"
+             --memory 1.5 --gpu 1"
         );
     }
 }

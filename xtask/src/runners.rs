@@ -1,6 +1,11 @@
 //! From a backend's name to the command line of its runner, building it if need be.
 
-use std::{cell::OnceCell, collections::BTreeMap, path::PathBuf, process::Stdio};
+use std::{
+    cell::OnceCell,
+    collections::BTreeMap,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::Context as _;
 use modality_harness::{
@@ -8,17 +13,18 @@ use modality_harness::{
     record::Status,
     study::{Backend, Backends},
 };
+use modality_nvcc::Nvcc;
 use serde::Deserialize;
 
-use crate::{
-    child,
-    error::UserError,
-    libtorch::{self, Kit},
-    world::World,
-};
+use crate::{child, error::UserError, libtorch, nvcc, world::World};
 
-/// What a backend may say that it needs.
+/// What a backend may say that it needs: libtorch, without which it is not built; nvcc, which compiles its kernels if
+/// it is here, as otherwise they are compiled when they are run.
 const LIBTORCH: &str = "libtorch";
+const NVCC: &str = "nvcc";
+
+/// Runners that are there already, in the root of a folder without sources.
+pub(crate) const PREBUILT: &str = "runners";
 
 /// A runner, or why there is none.
 pub(crate) type Ready = Result<Runner, Missing>;
@@ -35,7 +41,8 @@ pub(crate) struct Missing {
 /// Makes runners; what several of them need is made ready once.
 struct Workbench<'a> {
     world: &'a World,
-    kit: OnceCell<Result<Kit, Missing>>,
+    libtorch: OnceCell<Result<libtorch::Kit, Missing>>,
+    nvcc: OnceCell<Option<Nvcc>>,
 }
 
 /// Makes the runners of `names` ready.
@@ -47,7 +54,7 @@ pub(crate) fn ready<'a>(
     backends: &Backends,
     names: impl IntoIterator<Item = &'a str>,
 ) -> anyhow::Result<BTreeMap<String, Ready>> {
-    let workbench = Workbench { world, kit: OnceCell::new() };
+    let workbench = Workbench { world, libtorch: OnceCell::new(), nvcc: OnceCell::new() };
     let mut runners = BTreeMap::new();
     for name in names {
         if !runners.contains_key(name) {
@@ -71,12 +78,17 @@ impl Missing {
 
 impl Workbench<'_> {
     fn runner(&self, name: &str, backend: &Backend) -> anyhow::Result<Ready> {
-        let kit = match self.kit(name, backend.needs.as_deref())? {
-            Ok(kit) => kit,
-            Err(missing) => return Ok(Err(missing)),
-        };
+        if let Some(prebuilt) =
+            backend.package.as_deref().and_then(|package| self.prebuilt(package))
+        {
+            return Ok(prebuilt);
+        }
+        let mut cargo = child::cargo(self.world);
+        if let Err(missing) = self.equip(&mut cargo, name, backend.needs.as_deref())? {
+            return Ok(Err(missing));
+        }
         let command = match (&backend.package, &backend.command) {
-            (Some(package), _) => match build(self.world, package, kit)? {
+            (Some(package), _) => match build(cargo, self.world.progress.is_quiet(), package)? {
                 Ok(binary) => vec![binary.display().to_string()],
                 Err(missing) => return Ok(Err(missing)),
             },
@@ -90,41 +102,65 @@ impl Workbench<'_> {
         Ok(Ok(Runner { command, folder: self.world.root.clone() }))
     }
 
-    /// What the backend is built with, if it needs anything.
-    fn kit(
+    /// The runner of a package where nothing is built, if this is such a place.
+    fn prebuilt(&self, package: &str) -> Option<Ready> {
+        let folder = self.world.root.join(PREBUILT);
+        let runner = folder.join(package);
+        folder.is_dir().then(|| match runner.is_file() {
+            true => {
+                let command = vec![runner.display().to_string()];
+                Ok(Runner { command, folder: self.world.root.clone() })
+            }
+            false => Err(Missing::unavailable(format!(
+                "its runner is not among those in {}, and nothing is built there",
+                folder.display()
+            ))),
+        })
+    }
+
+    /// Has cargo build with what the backend needs, if it needs anything.
+    fn equip(
         &self,
+        cargo: &mut Command,
         name: &str,
         needs: Option<&str>,
-    ) -> anyhow::Result<Result<Option<&Kit>, Missing>> {
+    ) -> anyhow::Result<Result<(), Missing>> {
         match needs {
-            None => Ok(Ok(None)),
+            None => {}
             Some(LIBTORCH) => {
                 let make = || libtorch::kit(self.world).map_err(Missing::unavailable);
-                Ok(self.kit.get_or_init(make).as_ref().map(Some).map_err(Missing::clone))
+                match self.libtorch.get_or_init(make) {
+                    Ok(kit) => kit.offer_to(cargo),
+                    Err(missing) => return Ok(Err(missing.clone())),
+                }
             }
-            Some(other) => Err(UserError(format!(
-                "bench-configs/backends.toml: backend `{name}` needs `{other}`, which is not known; `{LIBTORCH}` is"
-            ))
-            .into()),
+            Some(NVCC) => {
+                let nvcc = self.nvcc.get_or_init(|| nvcc::at_hand(self.world));
+                nvcc::offer(nvcc.as_ref(), cargo);
+            }
+            Some(other) => {
+                return Err(UserError(format!(
+                    "bench-configs/backends.toml: backend `{name}` needs `{other}`, which is not known; `{LIBTORCH}` and \
+                     `{NVCC}` are"
+                ))
+                .into());
+            }
         }
+        Ok(Ok(()))
     }
 }
 
 /// Builds the package, and finds its binary. Cargo's own progress goes to standard error.
 fn build(
-    world: &World,
+    mut cargo: Command,
+    is_quiet: bool,
     package: &str,
-    kit: Option<&Kit>,
 ) -> anyhow::Result<Result<PathBuf, Missing>> {
     let arguments = ["build", "--release", "--package", package];
-    let mut cargo = child::cargo(world);
-    if let Some(kit) = kit {
-        kit.offer_to(&mut cargo);
-    }
     let output = cargo
         .args(arguments)
         .args(["--message-format", "json-render-diagnostics"])
-        .args(world.progress.is_quiet().then_some("--quiet"))
+        .args(is_quiet.then_some("--quiet"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
@@ -170,35 +206,67 @@ mod tests {
         }
     }
 
-    fn runner(backend: &Backend, kit: Result<Kit, Missing>) -> anyhow::Result<Ready> {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
-        Workbench { world: &world, kit: OnceCell::from(kit) }.runner("b", backend)
+    fn with_workbench<T>(act: impl FnOnce(&Workbench<'_>) -> T) -> T {
+        in_root(env!("CARGO_MANIFEST_DIR"), act)
     }
 
-    fn lacking() -> Result<Kit, Missing> {
-        Err(Missing::unavailable("no libtorch"))
+    fn in_root<T>(root: impl Into<PathBuf>, act: impl FnOnce(&Workbench<'_>) -> T) -> T {
+        let root = root.into();
+        let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
+        let libtorch = OnceCell::from(Err(Missing::unavailable("no libtorch")));
+        act(&Workbench { world: &world, libtorch, nvcc: OnceCell::from(None) })
+    }
+
+    fn runner(backend: &Backend) -> anyhow::Result<Ready> {
+        with_workbench(|workbench| workbench.runner("b", backend))
     }
 
     #[test]
     fn what_is_lacking_concerns_only_those_who_need_it() {
-        let ready = runner(&backend(None, None), lacking()).unwrap().unwrap();
+        let ready = runner(&backend(None, None)).unwrap().unwrap();
         assert_eq!(ready.command, ["program"]);
         for package in [None, Some("backend-torch")] {
-            let missing = runner(&backend(package, Some(LIBTORCH)), lacking()).unwrap();
+            let missing = runner(&backend(package, Some(LIBTORCH))).unwrap();
             assert_eq!(missing.unwrap_err(), Missing::unavailable("no libtorch"));
         }
     }
 
     #[test]
+    fn a_backend_is_built_without_nvcc_and_then_by_none_that_a_variable_names() {
+        assert!(runner(&backend(None, Some(NVCC))).unwrap().is_ok());
+        let mut cargo = Command::new("cargo");
+        with_workbench(|workbench| workbench.equip(&mut cargo, "b", Some(NVCC))).unwrap().unwrap();
+        let told: Vec<_> = cargo.get_envs().collect();
+        assert_eq!(told, [("MODALITY_NVCC".as_ref(), None)]);
+    }
+
+    #[test]
+    fn where_there_are_runners_nothing_is_built() {
+        let root = tempfile::tempdir().unwrap();
+        let runners = root.path().join(PREBUILT);
+        std::fs::create_dir(&runners).unwrap();
+        std::fs::write(runners.join("backend-x"), "").unwrap();
+        let runner = |package, needs| {
+            let backend = backend(package, needs);
+            in_root(root.path(), |workbench| workbench.runner("b", &backend)).unwrap()
+        };
+        let ready = runner(Some("backend-x"), Some(LIBTORCH)).unwrap();
+        assert_eq!(ready.command, [runners.join("backend-x").display().to_string()]);
+        let missing = runner(Some("backend-y"), None).unwrap_err();
+        assert_eq!(missing.status, Status::Unavailable);
+        assert!(missing.reason.contains("nothing is built there"), "{}", missing.reason);
+        assert_eq!(runner(None, None).unwrap().command, ["program"]);
+    }
+
+    #[test]
     fn an_unknown_need_is_a_mistake() {
-        let error = runner(&backend(None, Some("libtorhc")), lacking()).unwrap_err();
+        let error = runner(&backend(None, Some("libtorhc"))).unwrap_err();
         assert!(error.is::<UserError>() && error.to_string().contains("`libtorhc`"), "{error}");
     }
 
     #[test]
     fn a_build_that_fails_is_a_failure() {
-        let missing = runner(&backend(Some("no-such-package"), None), lacking()).unwrap();
+        let missing = runner(&backend(Some("no-such-package"), None)).unwrap();
         let Missing { status, reason } = missing.unwrap_err();
         assert_eq!(status, Status::Failed);
         assert!(reason.contains("cargo build --release --package no-such-package"), "{reason}");

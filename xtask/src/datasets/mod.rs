@@ -26,6 +26,7 @@ use prepare::Material;
 use crate::{
     cache::Cache,
     cli,
+    error::UserError,
     fetch::Network,
     progress::{Progress, megabytes},
     world::World,
@@ -69,6 +70,26 @@ pub(crate) fn ready(
     cache: &Cache,
 ) -> Result<Ready> {
     Workshop::new(world, catalogue, cache).ready(request)
+}
+
+/// The folder or file that a data set is read from, with everything in it, fetched if need be.
+///
+/// # Errors
+/// As [`ready`]; [`UserError`](crate::error::UserError) for generated data.
+pub(crate) fn published(
+    world: &World,
+    catalogue: &Catalogue,
+    request: &Request<'_>,
+    cache: &Cache,
+) -> Result<PathBuf> {
+    let workshop = Workshop::new(world, catalogue, cache);
+    let choice = workshop.choose(request)?;
+    let material = Material::new(&choice, cache);
+    let _lock = cache.lock(&choice.name, &world.progress)?;
+    material.obtain(&world.network, &world.progress)?;
+    let place = material.place();
+    place
+        .ok_or_else(|| UserError(format!("`{}` is generated; it has no files", choice.name)).into())
 }
 
 /// `cargo xtask fetch`: makes a data set ready, checks the published files even where nothing had to be made,

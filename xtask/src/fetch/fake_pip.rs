@@ -52,11 +52,12 @@ impl Programs {
     }
 }
 
-/// Writes a zip archive.
+/// Writes a zip archive; members in a folder `bin` are programs.
 pub(crate) fn zip(path: &Path, members: &[(&str, &[u8])]) {
     let mut zip = ZipWriter::new(File::create(path).unwrap());
     for (name, content) in members {
-        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        let mode = if name.contains("/bin/") { 0o744 } else { 0o644 };
+        zip.start_file(*name, SimpleFileOptions::default().unix_permissions(mode)).unwrap();
         zip.write_all(content).unwrap();
     }
     zip.finish().unwrap();

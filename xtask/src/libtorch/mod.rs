@@ -1,12 +1,10 @@
 //! libtorch, for the backends that link it: found, or fetched into the cache; nothing is installed.
 
+mod archive;
 mod compiler;
 mod inspect;
-mod kept;
-mod make;
 mod published;
 mod python;
-mod unpack;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,14 +15,12 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use inspect::Facts;
-use kept::{Check, Kept, State};
-use published::Published;
+use published::{FOLDER, Published};
 
 use crate::{
     cache::Cache,
-    error::{NotReachable, UserError},
-    fetch::{Network, Tools},
-    progress::{Progress, megabytes},
+    error::UserError,
+    kept::{self, Check, Keeper},
     world::World,
 };
 
@@ -71,10 +67,8 @@ struct Search<'a> {
     variable: Option<OsString>,
     /// Instead of the process's own `PATH`.
     path: Option<&'a OsStr>,
-    cache: &'a Cache,
     published: Published,
-    network: &'a Network,
-    progress: &'a Progress,
+    keeper: Keeper<'a>,
 }
 
 /// `cargo xtask setup libtorch`: makes libtorch ready, checks the whole copy in the cache, and prints the folder.
@@ -121,10 +115,8 @@ impl<'a> Search<'a> {
         Self {
             variable: std::env::var_os(VARIABLE),
             path: None,
-            cache,
             published: Published::here(),
-            network: &world.network,
-            progress: &world.progress,
+            keeper: Keeper::new(world, cache),
         }
     }
 
@@ -134,46 +126,15 @@ impl<'a> Search<'a> {
         }
         match python::find(self.path) {
             Some(libtorch) => Ok(libtorch),
-            None => self.in_cache(check),
+            None => Ok(self.keeper.ready(&self.published, check)?.into()),
         }
     }
+}
 
-    /// The copy in the cache, made if need be.
-    fn in_cache(&self, check: Check) -> Result<Libtorch> {
-        let kept = Kept::new(self.cache.libtorch(VERSION));
-        if check == Check::Lengths
-            && let State::Sound(libtorch) = kept.state(check)
-        {
-            return Ok(libtorch);
-        }
-        let lock = self.cache.lock("libtorch", self.progress)?;
-        let trouble = match kept.state(check) {
-            State::Sound(libtorch) => return Ok(libtorch),
-            State::Absent => format!("libtorch {VERSION} is not here"),
-            State::Damaged(what) => format!("the copy of libtorch in the cache is damaged: {what}"),
-        };
-        let tools = self.may_fetch(&trouble)?;
-        self.progress.say(&format!(
-            "{trouble}; fetching it ({} as Python packages) into {}",
-            megabytes(self.published.bytes()),
-            kept.folder().display()
-        ));
-        if lock.excludes_others() {
-            kept.sweep();
-        }
-        make::make(&kept, &self.published, tools, self.progress)
-    }
-
-    fn may_fetch(&self, trouble: &str) -> Result<&Tools, NotReachable> {
-        if !self.published.is_for_here {
-            return Err(NotReachable(format!(
-                "{trouble}, and it can be fetched for Linux on x86-64 alone; set ${VARIABLE} to the folder of one"
-            )));
-        }
-        self.network.tools(
-            trouble,
-            &format!("run `cargo xtask setup libtorch` with a network, or set ${VARIABLE} to the folder of one"),
-        )
+impl From<kept::Copy<Facts>> for Libtorch {
+    fn from(copy: kept::Copy<Facts>) -> Self {
+        let kept::Copy { folder, facts, source } = copy;
+        Self { folder: folder.join(FOLDER), facts, origin: Origin::Cache(source) }
     }
 }
 

@@ -1,6 +1,23 @@
 //! Where libtorch is published, and what of it is kept.
 
-use crate::fetch::pip::Package;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::{
+    VERSION, archive,
+    inspect::{self, Facts},
+};
+use crate::{
+    fetch::Tools,
+    kept::{self, Files, Manifest, Place, Product, Wheel},
+    progress::Progress,
+};
+
+/// Folder of a copy that has `include` and `lib`; others beside it hold what it loads, and licences.
+pub(super) const FOLDER: &str = "torch";
+/// The wheel's own libtorch.so would pull in CUDA, which is not kept; to a linker this text is a library too.
+const LINKER_SCRIPT: &str = "INPUT(-ltorch_cpu)\n";
 
 /// What a copy is made from.
 pub(super) struct Published {
@@ -10,15 +27,6 @@ pub(super) struct Published {
     pub(super) archive: String,
     /// Whether these files are for this machine.
     pub(super) is_for_here: bool,
-}
-
-/// One wheel.
-pub(super) struct Wheel {
-    pub(super) package: Package,
-    /// Sum of the wheel, lower-case hexadecimal.
-    pub(super) sha256: String,
-    /// What is taken out: files, and folders, which end in a slash.
-    pub(super) keep: &'static [&'static str],
 }
 
 const CUDA_RUNTIME: &[&str] =
@@ -36,12 +44,7 @@ const TORCH: &[&str] = &[
 impl Published {
     /// The published files; the small wheels come first, so that trouble shows early.
     pub(super) fn here() -> Self {
-        let runtime = Wheel::new(
-            ("nvidia-cuda-runtime", "13.0.96", "manylinux2014_x86_64"),
-            2_243_632,
-            "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
-            CUDA_RUNTIME,
-        );
+        let runtime = Wheel::cuda_runtime(CUDA_RUNTIME);
         let cupti = Wheel::new(
             ("nvidia-cuda-cupti", "13.0.85", "manylinux_2_25_x86_64"),
             10_715_597,
@@ -49,7 +52,7 @@ impl Published {
             CUPTI,
         );
         let torch = Wheel::new(
-            ("torch", super::VERSION, "manylinux_2_28_x86_64"),
+            ("torch", VERSION, "manylinux_2_28_x86_64"),
             530_712_279,
             "0f68f4ac6d95d12e896c3b7a912b5871619542ec54d3649cf48cc1edd4dd2756",
             TORCH,
@@ -57,32 +60,42 @@ impl Published {
         Self {
             wheels: vec![runtime, cupti, torch],
             archive: "https://download.pytorch.org/libtorch/cpu/libtorch-shared-with-deps-2.11.0%2Bcpu.zip".to_owned(),
-            is_for_here: cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")),
+            is_for_here: kept::is_linux_on_x86_64(),
         }
-    }
-
-    /// Size of all wheels.
-    pub(super) fn bytes(&self) -> u64 {
-        self.wheels.iter().filter_map(|wheel| wheel.package.bytes).sum()
     }
 }
 
-impl Wheel {
-    pub(super) fn new(
-        (name, version, platform): (&str, &str, &'static str),
-        bytes: u64,
-        sha256: &str,
-        keep: &'static [&'static str],
-    ) -> Self {
-        let (name, version) = (name.to_owned(), version.to_owned());
-        let package = Package { name, version, platform: Some(platform), bytes: Some(bytes) };
-        Self { package, sha256: sha256.to_owned(), keep }
+impl Product for Published {
+    type Facts = Facts;
+
+    const NAME: &'static str = "libtorch";
+    const VERSION: &'static str = VERSION;
+    const ADVICE: &'static str = "set $LIBTORCH to the folder of one";
+
+    fn wheels(&self) -> &[Wheel] {
+        &self.wheels
     }
 
-    /// Whether this member of the wheel is taken out.
-    pub(super) fn keeps(&self, member: &str) -> bool {
-        self.keep
-            .iter()
-            .any(|kept| member == *kept || kept.ends_with('/') && member.starts_with(kept))
+    fn is_for_here(&self) -> bool {
+        self.is_for_here
+    }
+
+    fn inspect(&self, folder: &Path) -> Result<Facts, String> {
+        inspect::inspect(&folder.join(FOLDER))
+    }
+
+    fn complete(&self, made: &Path, files: &mut Files) -> Result<()> {
+        kept::add(made, "torch/lib/libtorch.so", LINKER_SCRIPT, files)?;
+        kept::add(made, "torch/build-version", VERSION, files)
+    }
+
+    fn without_pip(
+        &self,
+        place: &Place,
+        made: &Path,
+        tools: &Tools,
+        progress: &Progress,
+    ) -> Result<Manifest> {
+        archive::from_archive(&self.archive, place, tools, made, progress)
     }
 }

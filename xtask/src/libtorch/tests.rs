@@ -3,10 +3,16 @@ use std::{fs, time::Duration};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::fetch::{
-    download::{Client, Patience},
-    fake_pip::{Programs, zip},
-    test_server::{Reply, Server},
+use crate::{
+    error::NotReachable,
+    fetch::{
+        Network, Tools,
+        download::{Client, Patience},
+        fake_pip::{Programs, zip},
+        test_server::{Reply, Server},
+    },
+    kept::Wheel,
+    progress::Progress,
 };
 
 const CUDA: &[(&str, &[u8])] = &[
@@ -74,7 +80,7 @@ impl Scene {
     fn published(&self) -> Published {
         let wheel = |name, keep| {
             let bytes = fs::read(self.wheel(name)).unwrap_or_default();
-            published::Wheel::new((name, "1", "any"), bytes.len() as u64, &sum(&bytes), keep)
+            Wheel::new((name, "1", "any"), bytes.len() as u64, &sum(&bytes), keep)
         };
         let wheels = vec![
             wheel("cuda", &["nvidia/cu13/lib/libcudart.so.13", "cuda-1.dist-info/licenses/"]),
@@ -83,14 +89,16 @@ impl Scene {
         Published { wheels, archive: self.archive.clone(), is_for_here: true }
     }
 
+    fn keeper(&self) -> Keeper<'_> {
+        Keeper { cache: &self.cache, network: &self.network, progress: &self.progress }
+    }
+
     fn search(&self) -> Search<'_> {
         Search {
             variable: None,
             path: Some(self.programs.path().as_os_str()),
-            cache: &self.cache,
             published: self.published(),
-            network: &self.network,
-            progress: &self.progress,
+            keeper: self.keeper(),
         }
     }
 
@@ -116,7 +124,7 @@ impl Scene {
 
     /// The copy's folder.
     fn kept(&self) -> PathBuf {
-        self.cache.libtorch(VERSION)
+        self.cache.copy("libtorch", VERSION)
     }
 
     /// What lies beside the copy's place.
@@ -321,7 +329,8 @@ fn two_at_a_time_make_one_copy() {
     let scene = Scene::with_pip();
     let find = || {
         let progress = Progress::stderr(true);
-        let search = Search { progress: &progress, ..scene.search() };
+        let keeper = Keeper { progress: &progress, ..scene.keeper() };
+        let search = Search { keeper, ..scene.search() };
         search.find(Check::Lengths).unwrap()
     };
     let (one, two) = std::thread::scope(|scope| {
@@ -369,7 +378,10 @@ fn without_pip_the_archive_takes_the_place_of_the_wheels() {
 #[test]
 fn offline_the_copy_is_used_and_nothing_is_fetched() {
     let scene = Scene::with_pip();
-    let offline = || Search { network: &Network::Closed, ..scene.search() };
+    let offline = || Search {
+        keeper: Keeper { network: &Network::Closed, ..scene.keeper() },
+        ..scene.search()
+    };
     let message = unreachable(offline().find(Check::Lengths));
     assert_eq!(
         message,

@@ -11,7 +11,7 @@ use modality_data::hex;
 use sha2::{Digest as _, Sha256};
 use zip::ZipArchive;
 
-use super::kept::{File, Files};
+use super::place::{File, Files};
 use crate::progress::Task;
 
 /// So large a file may be on its way to the disk when the copy gets its name; thousands of headers are not waited
@@ -24,10 +24,11 @@ struct Wanted {
     /// Path below the folder.
     name: String,
     bytes: u64,
+    is_program: bool,
 }
 
 /// Takes out of `archive` whatever `place` has a path for below `folder`.
-pub(super) fn unpack(
+pub(crate) fn unpack(
     archive: &Path,
     folder: &Path,
     place: impl Fn(&str) -> Option<String>,
@@ -40,9 +41,10 @@ pub(super) fn unpack(
     let total = wanted.iter().map(|wanted| wanted.bytes).sum();
     let mut files = Files::new();
     let mut done = 0;
-    for Wanted { index, name, bytes } in wanted {
+    for Wanted { index, name, bytes, is_program } in wanted {
         let mut member = zip.by_index(index).with_context(|| name.clone())?;
-        let measured = write(&mut member, &folder.join(&name), |bytes| {
+        let path = folder.join(&name);
+        let measured = write(&mut member, &path, |bytes| {
             done += bytes;
             task.set(done, Some(total));
         })
@@ -52,13 +54,16 @@ pub(super) fn unpack(
             "{name} has {} bytes where {bytes} are announced",
             measured.bytes
         );
+        if is_program {
+            allow_to_run(&path).with_context(|| name.clone())?;
+        }
         files.insert(name, measured);
     }
     Ok(files)
 }
 
 /// Writes a file of our own, beside the unpacked ones.
-pub(super) fn add(folder: &Path, name: &str, text: &str, files: &mut Files) -> Result<()> {
+pub(crate) fn add(folder: &Path, name: &str, text: &str, files: &mut Files) -> Result<()> {
     let measured =
         write(&mut text.as_bytes(), &folder.join(name), |_| ()).with_context(|| name.to_owned())?;
     files.insert(name.to_owned(), measured);
@@ -76,7 +81,8 @@ fn wanted<R: Read + io::Seek>(
         if let Some(name) = safe
             && !member.is_dir()
         {
-            wanted.push(Wanted { index, name, bytes: member.size() });
+            let is_program = member.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
+            wanted.push(Wanted { index, name, bytes: member.size(), is_program });
         }
     }
     Ok(wanted)
@@ -105,4 +111,15 @@ fn write(content: &mut impl Read, path: &Path, mut wrote: impl FnMut(u64)) -> io
         file.sync_all()?;
     }
     Ok(File { bytes, sha256: hex(&sum.finalize()) })
+}
+
+#[cfg(unix)]
+fn allow_to_run(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn allow_to_run(_path: &Path) -> io::Result<()> {
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The copy of libtorch in the cache.
+//! Where a copy is kept, and what it was like when it was made.
 
 use std::{
     collections::BTreeMap,
@@ -12,57 +12,52 @@ use modality_harness::files;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use super::{
-    Libtorch, Origin,
-    inspect::{self, Facts},
-};
+use super::{Copy, Product};
 use crate::cache;
 
 const MANIFEST: &str = "manifest.json";
-/// Folder of a copy that has `include` and `lib`; others beside it hold what it loads, and licences.
-pub(super) const TORCH: &str = "torch";
 const STAGING: &str = ".staging-";
 
 /// The files of a copy, by path in its folder.
-pub(super) type Files = BTreeMap<String, File>;
+pub(crate) type Files = BTreeMap<String, File>;
 
 /// What a file was like when it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct File {
-    pub(super) bytes: u64,
-    pub(super) sha256: String,
+pub(crate) struct File {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
 }
 
 /// What a copy consists of.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(crate) struct Manifest {
     /// What it was made from, in words.
-    pub(super) source: String,
-    pub(super) files: Files,
+    pub(crate) source: String,
+    pub(crate) files: Files,
 }
 
-/// A copy; it need not exist yet.
-pub(super) struct Kept {
+/// The folder of a copy; it need not exist yet.
+pub(crate) struct Place {
     folder: PathBuf,
 }
 
 /// How closely a copy is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Check {
+pub(crate) enum Check {
     /// Every file is there and as long as it was.
     Lengths,
     /// And has the sum that it had.
     Sums,
 }
 
-pub(super) enum State {
-    Sound(Libtorch),
+pub(super) enum State<F> {
+    Sound(Copy<F>),
     Absent,
     /// What is wrong.
     Damaged(String),
 }
 
-impl Kept {
+impl Place {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
@@ -71,44 +66,33 @@ impl Kept {
         &self.folder
     }
 
-    pub(super) fn state(&self, check: Check) -> State {
+    pub(super) fn state<P: Product>(&self, product: &P, check: Check) -> State<P::Facts> {
         if !self.folder.exists() {
             return State::Absent;
         }
-        self.look(check).map_or_else(State::Damaged, State::Sound)
+        self.look(product, check).map_or_else(State::Damaged, State::Sound)
     }
 
-    fn look(&self, check: Check) -> Result<Libtorch, String> {
+    /// The copy, or what is wrong with it.
+    pub(super) fn look<P: Product>(
+        &self,
+        product: &P,
+        check: Check,
+    ) -> Result<Copy<P::Facts>, String> {
         let manifest: Manifest =
             files::read_json(&self.folder.join(MANIFEST)).map_err(|error| error.to_string())?;
         for (name, file) in &manifest.files {
-            let path = self.folder.join(name);
-            let changed = || format!("{} has changed", path.display());
-            let meta =
-                fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-            if !meta.is_file() || meta.len() != file.bytes {
-                return Err(changed());
-            }
-            if check == Check::Sums
-                && sha256_file(&path).map_err(|error| error.to_string())? != file.sha256
-            {
-                return Err(changed());
-            }
+            file.compare(&self.folder.join(name), check)?;
         }
-        let folder = self.folder.join(TORCH);
-        let facts = inspect::inspect(&folder)
+        let folder = self.folder.clone();
+        let facts = product
+            .inspect(&folder)
             .map_err(|what| format!("it is in {}, which {what}", folder.display()))?;
-        Ok(self.libtorch(facts, manifest))
-    }
-
-    /// The copy that `manifest` is of.
-    pub(super) fn libtorch(&self, facts: Facts, manifest: Manifest) -> Libtorch {
-        let (folder, origin) = (self.folder.join(TORCH), Origin::Cache(manifest.source));
-        Libtorch { folder, facts, origin }
+        Ok(Copy { folder, facts, source: manifest.source })
     }
 
     /// The folder around the copy, for what is not yet part of it.
-    pub(super) fn parent(&self) -> Result<&Path> {
+    pub(crate) fn parent(&self) -> Result<&Path> {
         let parent = self.folder.parent().unwrap_or(Path::new("."));
         cache::make(parent)?;
         Ok(parent)
@@ -142,5 +126,17 @@ impl Kept {
             fs::rename(&self.folder, staging.join("replaced")).with_context(context)?;
         }
         fs::rename(made, &self.folder).with_context(context)
+    }
+}
+
+impl File {
+    /// Holds the file at `path` against this one.
+    fn compare(&self, path: &Path, check: Check) -> Result<(), String> {
+        let meta = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let mut same = meta.is_file() && meta.len() == self.bytes;
+        if same && check == Check::Sums {
+            same = sha256_file(path).map_err(|error| error.to_string())? == self.sha256;
+        }
+        if same { Ok(()) } else { Err(format!("{} has changed", path.display())) }
     }
 }

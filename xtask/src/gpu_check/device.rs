@@ -1,0 +1,142 @@
+//! The device by itself: `gpu-check`, and the same under compute-sanitizer.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{BACKEND, Session, summary::Line};
+use crate::{
+    child::{self, Ended},
+    runners,
+};
+
+const PROGRAM: &str = "gpu-check";
+/// The program's exit code where there is no such device.
+const NO_DEVICE: i32 = 3;
+
+const SANITIZER: &str = "compute-sanitizer";
+const TOOLS: [&str; 2] = ["memcheck", "racecheck"];
+/// The sanitizer's exit code for what it finds.
+const FOUND: i32 = 9;
+
+/// What checks a device, or why there is nothing to be checked.
+pub(super) struct Device {
+    program: Result<PathBuf, Line>,
+}
+
+impl Device {
+    /// Looks for a device.
+    pub(super) fn find(session: &Session<'_>) -> Self {
+        let found = program(session).map_err(|reason| Line::wrong(PROGRAM, reason));
+        let program = found.and_then(|program| {
+            match run(session, Command::new(&program).arg("--facts")) {
+                Ok(Ended { status, said }) if status.code() == Some(NO_DEVICE) => {
+                    let reason = said.lines().last().unwrap_or_default().trim();
+                    Err(Line::not_run(PROGRAM, reason))
+                }
+                // Whatever else is wrong, the check will tell.
+                Ok(_) => Ok(program),
+                Err(reason) => Err(Line::wrong(PROGRAM, reason)),
+            }
+        });
+        Self { program }
+    }
+
+    /// Checks the device, and times its kernels.
+    pub(super) fn check(&self, session: &Session<'_>) -> Line {
+        let program = match &self.program {
+            Ok(program) => program,
+            Err(line) => return line.clone(),
+        };
+        let mut command = Command::new(program);
+        command.arg("--out").arg(session.out.join("gpu-check.json"));
+        command.args(session.arguments.quick.then_some("--quick"));
+        session.world.progress.say("checking the device");
+        let Ended { status, said } = match run(session, &mut command) {
+            Ok(ended) => ended,
+            Err(reason) => return Line::wrong(PROGRAM, reason),
+        };
+        println!("{said}");
+        if let Err(error) = fs::write(session.out.join("gpu-check.txt"), &said) {
+            return Line::wrong(PROGRAM, format!("gpu-check.txt cannot be written: {error}"));
+        }
+        match status.success() {
+            true => Line::good(PROGRAM, ""),
+            false => Line::wrong(PROGRAM, format!("{status}; see gpu-check.txt")),
+        }
+    }
+
+    /// Why there is no device, if there is none.
+    pub(super) fn missing(&self) -> Option<&str> {
+        self.program.as_ref().err().map(|line| line.note.as_str())
+    }
+
+    /// The check again under each tool of compute-sanitizer.
+    pub(super) fn sanitize(&self, session: &Session<'_>) -> Vec<Line> {
+        let program = match (&self.program, session.left().is_zero()) {
+            (Err(line), _) => return vec![Line::not_run(SANITIZER, &line.note)],
+            (Ok(_), true) => return vec![Line::not_run(SANITIZER, "the time was over")],
+            (Ok(program), false) => program,
+        };
+        let Some(sanitizer) = places().into_iter().find(|place| answers(place)) else {
+            return vec![Line::not_run(SANITIZER, "it is not installed here")];
+        };
+        TOOLS.iter().map(|tool| under(session, &sanitizer, tool, program)).collect()
+    }
+}
+
+/// Beside the backend's runner.
+fn program(session: &Session<'_>) -> Result<PathBuf, String> {
+    let mut ready = runners::ready(session.world, &session.backends, [BACKEND])
+        .map_err(|error| format!("{error:#}"))?;
+    let runner = match ready.remove(BACKEND) {
+        Some(runner) => runner.map_err(|missing| missing.reason)?,
+        None => return Err(format!("there is no backend `{BACKEND}`")),
+    };
+    let runner = runner.command.first().map(PathBuf::from).unwrap_or_default();
+    Ok(runner.with_file_name(PROGRAM))
+}
+
+/// Ends it where the time is over.
+fn run(session: &Session<'_>, command: &mut Command) -> Result<Ended, String> {
+    child::run(command, session.left(), || 0).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => "it was stopped when the time was over".to_owned(),
+        _ => format!("{} cannot be started: {error}", command.get_program().display()),
+    })
+}
+
+fn under(session: &Session<'_>, sanitizer: &Path, tool: &str, program: &Path) -> Line {
+    let what = format!("{SANITIZER} {tool}");
+    let log = format!("sanitizer-{tool}.log");
+    let mut command = Command::new(sanitizer);
+    command.args(["--tool", tool, "--error-exitcode", &FOUND.to_string(), "--log-file"]);
+    command.arg(session.out.join(&log)).arg(program).arg("--quick");
+    command.arg("--out").arg(session.out.join(format!("sanitizer-{tool}.json")));
+    session.world.progress.say(&what);
+    match run(session, &mut command) {
+        Ok(Ended { status, .. }) if status.success() => Line::good(what, ""),
+        Ok(Ended { status, .. }) if status.code() == Some(FOUND) => {
+            Line::wrong(what, format!("it found errors; see {log}"))
+        }
+        Ok(Ended { status, said }) => {
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+            Line::wrong(what, format!("{status}: {last}; see {log}"))
+        }
+        Err(reason) => Line::wrong(what, reason),
+    }
+}
+
+/// Where toolkits have it, and where the shell would find it.
+fn places() -> Vec<PathBuf> {
+    let set =
+        ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let toolkits = set.chain([PathBuf::from("/usr/local/cuda")]);
+    let there = toolkits.map(|toolkit| toolkit.join("bin").join(SANITIZER));
+    there.chain([PathBuf::from(SANITIZER)]).collect()
+}
+
+fn answers(program: &Path) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}

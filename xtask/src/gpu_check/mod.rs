@@ -1,0 +1,120 @@
+//! `cargo xtask gpu-check`: what can only be known on a machine with a GPU, in one folder.
+
+mod bundle;
+mod device;
+mod studies;
+mod summary;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use modality_harness::study::{self, Backends};
+
+use crate::{
+    cli::{GpuCheck, Step},
+    error::UserError,
+    output,
+    world::World,
+};
+use device::Device;
+use summary::{Line, Summary};
+
+const BACKEND: &str = "cuda";
+const SUMMARY: &str = "summary.txt";
+/// Beside the program, where it was copied from a checkout: what it is made from.
+const MADE_FROM: &str = "made-from.txt";
+/// Without a limit of the user's.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// What the steps work with.
+struct Session<'a> {
+    world: &'a World,
+    arguments: &'a GpuCheck,
+    backends: Backends,
+    out: PathBuf,
+    /// When nothing new is to be begun.
+    end: Instant,
+}
+
+pub(crate) fn run(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
+    match &arguments.bundle {
+        Some(folder) => bundle::write(world, folder).map(|()| ExitCode::SUCCESS),
+        None => here(world, arguments),
+    }
+}
+
+/// Whatever fails is a line of the summary, and the rest goes on.
+fn here(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
+    let session = Session::new(world, arguments)?;
+    let mut summary = Summary::default();
+    let device = Device::find(&session);
+    if arguments.wants(Step::Checks) {
+        summary.lines.push(device.check(&session));
+    }
+    if arguments.wants(Step::Sanitizer) {
+        summary.lines.extend(device.sanitize(&session));
+    }
+    if arguments.wants(Step::Studies) {
+        let missing = device.missing().filter(|_| arguments.studies.is_empty());
+        match missing {
+            Some(reason) => summary.lines.push(Line::not_run("studies", reason)),
+            None => summary.lines.extend(session.studies()),
+        }
+    }
+    summary.missing = device.missing().map(str::to_owned);
+    summary.made_from = fs::read_to_string(world.root.join(MADE_FROM)).ok();
+    let path = session.out.join(SUMMARY);
+    fs::write(&path, format!("{summary}\n")).with_context(|| path.display().to_string())?;
+    println!("\n{summary}\nresults: {}", output::shown(&session.out).display());
+    Ok(if summary.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl GpuCheck {
+    fn wants(&self, step: Step) -> bool {
+        let among = self.only.is_empty() || self.only.contains(&step);
+        among && (step != Step::Studies || !self.quick)
+    }
+}
+
+impl<'a> Session<'a> {
+    fn new(world: &'a World, arguments: &'a GpuCheck) -> Result<Self> {
+        let configs = world.configs();
+        let known = study::names(&configs)?;
+        if let Some(name) = arguments.studies.iter().find(|name| !known.contains(name)) {
+            let known = known.join(", ");
+            return Err(UserError(format!("--studies {name}: there are {known}")).into());
+        }
+        let minutes = arguments.minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        Ok(Self {
+            world,
+            arguments,
+            backends: study::load_backends(&configs)?,
+            out: place(&world.root, arguments.out.as_deref())?,
+            end: Instant::now() + minutes.unwrap_or(LONGEST),
+        })
+    }
+
+    /// What is left of the time.
+    fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+}
+
+/// The folder that results go to.
+fn place(root: &Path, given: Option<&Path>) -> Result<PathBuf> {
+    let output = output::choose(root, "gpu-check", given, false)?.claim()?;
+    let folder = std::path::absolute(output.root()).context("there is no current folder")?;
+    if folder.join(SUMMARY).exists() {
+        let shown = folder.display();
+        return Err(UserError(format!("{shown} already holds results; name another --out")).into());
+    }
+    fs::create_dir_all(&folder).map_err(|error| {
+        UserError(format!("--out {}: the folder cannot be made: {error}", folder.display()))
+    })?;
+    Ok(folder)
+}

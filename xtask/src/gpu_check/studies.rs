@@ -1,0 +1,156 @@
+//! Studies, run as `cargo xtask reproduce` runs them, and what their records say about the GPU.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use modality_harness::{
+    bench::Output,
+    record::{RunRecord, Status},
+    study::Study,
+};
+
+use super::{BACKEND, Session, summary::Line};
+use crate::{cli::Reproduce, reproduce};
+
+/// What is run where nothing else is asked for.
+const STUDIES: [&str; 4] = ["default", "gpu", "paper-scale", "gpu-paper"];
+/// What the GPU's row stands beside: the same method on the CPU, and by the work of cuML's algorithms.
+const METHOD: &str = "tsvd-krr";
+const CPU: &str = "linfa";
+const PEER: &str = "cuml-peer";
+/// Largest difference of RMSE from the CPU's on the same plan.
+const SAME_RMSE: f64 = 5e-4;
+
+impl Session<'_> {
+    /// Runs each study, and tells what came of its rows.
+    pub(super) fn studies(&self) -> Vec<Line> {
+        let names: Vec<&str> = match self.arguments.studies.as_slice() {
+            [] => STUDIES.to_vec(),
+            named => named.iter().map(String::as_str).collect(),
+        };
+        names.into_iter().flat_map(|name| self.study(name)).collect()
+    }
+
+    fn study(&self, name: &str) -> Vec<Line> {
+        let what = format!("study {name}");
+        if self.left().is_zero() {
+            return vec![Line::not_run(what, "the time was over")];
+        }
+        match self.records(name) {
+            Ok(None) => vec![Line::not_run(what, "it has none of these rows")],
+            Ok(Some(records)) => lines(&what, &records),
+            Err(error) => vec![Line::wrong(what, format!("{error:#}"))],
+        }
+    }
+
+    /// Of all rows that are wanted; none where the study has none of them.
+    fn records(&self, name: &str) -> Result<Option<Vec<RunRecord>>> {
+        let study = Study::load(&self.world.configs(), name, &self.backends)?;
+        let is_there = |row: &&String| study.rows.iter().any(|known| known.matches(row));
+        let only: Vec<String> = self.arguments.rows.iter().filter(is_there).cloned().collect();
+        if only.is_empty() && !self.arguments.rows.is_empty() {
+            return Ok(None);
+        }
+        let out = self.out.join(name);
+        let arguments = Reproduce {
+            study: name.to_owned(),
+            data: None,
+            only,
+            repeats: self.arguments.repeats,
+            threads: None,
+            gpu: None,
+            memory: None,
+            out: Some(out.clone()),
+            resume: false,
+        };
+        reproduce::run(self.world, &arguments)?;
+        Ok(Some(RunRecord::load_all(&Output::new(out).records())?))
+    }
+}
+
+fn lines(what: &str, records: &[RunRecord]) -> Vec<Line> {
+    let mut rows = BTreeMap::<String, Vec<&RunRecord>>::new();
+    for record in records {
+        let row = format!("{}/{}", record.run.method, record.run.backend);
+        rows.entry(row).or_default().push(record);
+    }
+    let mut lines: Vec<Line> =
+        rows.iter().map(|(row, records)| line(format!("{what}, {row}"), records)).collect();
+    lines.extend(beside_the_cpu(what, records));
+    lines.extend(beside_the_peer(what, records));
+    lines
+}
+
+/// A row by its runs; the first that did not end well speaks for it.
+fn line(what: String, records: &[&RunRecord]) -> Line {
+    let bad = |status| records.iter().find(|record| record.status == status);
+    if let Some(record) = bad(Status::Failed) {
+        return Line::wrong(what, &record.note);
+    }
+    if let Some(record) = bad(Status::Unavailable) {
+        return Line::not_run(what, &record.note);
+    }
+    let rmse = median(records.iter().filter_map(|record| Some(record.metrics?.rmse)));
+    let seconds = median(records.iter().map(|record| computing(record)));
+    let device = records.first().map(|record| record.device.as_str()).unwrap_or_default();
+    Line::good(
+        what,
+        format!(
+            "RMSE {:.5}, training and prediction {:.3} s, median of {} on {device}",
+            rmse.unwrap_or(f64::NAN),
+            seconds.unwrap_or(f64::NAN),
+            records.len()
+        ),
+    )
+}
+
+fn computing(record: &RunRecord) -> f64 {
+    record.train_s() + record.predict_s()
+}
+
+/// Whether the GPU errs as the CPU does.
+fn beside_the_cpu(what: &str, records: &[RunRecord]) -> Option<Line> {
+    let differences = pairs(records, CPU)
+        .filter_map(|(gpu, cpu)| Some((gpu.metrics?.rmse - cpu.metrics?.rmse).abs()));
+    let worst =
+        differences.fold(None, |worst: Option<f64>, next| Some(worst.unwrap_or(0.0).max(next)))?;
+    let what = format!("{what}, {METHOD}: RMSE of {BACKEND} beside {CPU}");
+    let note = format!("{worst:.1e} apart, {SAME_RMSE:.0e} allowed");
+    Some(if worst <= SAME_RMSE { Line::good(what, note) } else { Line::wrong(what, note) })
+}
+
+/// How many times as fast as the peer it is.
+fn beside_the_peer(what: &str, records: &[RunRecord]) -> Option<Line> {
+    let ratio = median(pairs(records, PEER).map(|(gpu, peer)| computing(peer) / computing(gpu)))?;
+    let what = format!("{what}, {METHOD}: {BACKEND} beside {PEER}");
+    Some(Line::good(what, format!("{ratio:.1} times as fast")))
+}
+
+/// Runs of the GPU's row, and of another backend's on the same plan, that ended well.
+fn pairs<'r>(
+    records: &'r [RunRecord],
+    backend: &'r str,
+) -> impl Iterator<Item = (&'r RunRecord, &'r RunRecord)> {
+    let ok = |record: &&RunRecord| record.status == Status::Ok && record.run.method == METHOD;
+    let gpu = records.iter().filter(ok).filter(|record| record.run.backend == BACKEND);
+    gpu.filter_map(move |gpu| {
+        let is_other = |other: &&RunRecord| {
+            other.run.backend == backend
+                && other.run.repeat == gpu.run.repeat
+                && other.run.variant == gpu.run.variant
+                && other.cells == gpu.cells
+        };
+        Some((gpu, records.iter().filter(ok).find(is_other)?))
+    })
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        count if count % 2 == 1 => Some(values[middle]),
+        _ => Some((values[middle - 1] + values[middle]) / 2.0),
+    }
+}
