@@ -4,6 +4,7 @@ mod cache;
 mod calibrate;
 mod child;
 mod cli;
+mod compiler;
 mod datasets;
 mod error;
 mod fetch;

@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 use anyhow::{Context as _, bail};
 use modality_nvcc::Nvcc;
 
-use crate::{child, kernels, libtorch, nvcc, world::World};
+use crate::{child, compiler, kernels, libtorch, nvcc, world::World};
 
 /// Something that a step stands on and a machine may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ enum Needs {
     Tool(&'static str),
     Libtorch,
     Nvcc,
+    /// A C++ compiler, for the emulated GPU.
+    Compiler,
 }
 
 /// What a step does.
@@ -28,27 +30,44 @@ enum Work {
 /// A name, the work, and what it needs. The cheap checks come first; the end-to-end tests show
 /// what they print, because they say what they had to skip. What links libtorch is checked as it is run, so
 /// that the bindings are compiled once.
-const STEPS: [(&str, Work, Needs); 8] = [
+const STEPS: [(&str, Work, Needs); 10] = [
     ("format", Work::Cargo("fmt --all --check"), Needs::Tool("fmt")),
     ("kernels", Work::Kernels, Needs::Nvcc),
     (
         "lints",
         Work::Cargo(
-            "clippy --workspace --exclude backend-torch --all-targets --quiet -- --deny warnings",
+            "clippy --workspace --exclude backend-torch --exclude backend-cuda --exclude modality-emulator \
+             --all-targets --quiet -- --deny warnings",
         ),
         Needs::Tool("clippy"),
     ),
     (
         "unit and integration tests",
         Work::Cargo(
-            "test --workspace --exclude backend-torch --exclude end-to-end --lib --bins --tests",
+            "test --workspace --exclude backend-torch --exclude backend-cuda --exclude modality-emulator \
+             --exclude end-to-end --lib --bins --tests",
         ),
         Needs::Nothing,
     ),
     (
         "doc tests",
-        Work::Cargo("test --workspace --exclude backend-torch --doc --quiet"),
+        Work::Cargo(
+            "test --workspace --exclude backend-torch --exclude backend-cuda --exclude modality-emulator \
+             --doc --quiet",
+        ),
         Needs::Nothing,
+    ),
+    (
+        "emulated GPU lints",
+        Work::Cargo(
+            "clippy --package backend-cuda --package modality-emulator --all-targets --quiet -- --deny warnings",
+        ),
+        Needs::Compiler,
+    ),
+    (
+        "emulated GPU tests",
+        Work::Cargo("test --package modality-emulator --package backend-cuda"),
+        Needs::Compiler,
     ),
     (
         "libtorch lints",
@@ -72,11 +91,14 @@ struct Bench<'a> {
     world: &'a World,
     libtorch: Result<libtorch::Kit, String>,
     nvcc: Result<Nvcc, String>,
+    /// Its name, where cargo must be told.
+    compiler: Result<Option<&'static str>, String>,
 }
 
 pub(crate) fn run(world: &World) -> anyhow::Result<()> {
     let nvcc = nvcc::ready(world).map_err(|error| format!("{error:#}"));
-    let bench = Bench { world, libtorch: libtorch::kit(world), nvcc };
+    let compiler = compiler::find(std::env::var("CXX").ok().as_deref(), None);
+    let bench = Bench { world, libtorch: libtorch::kit(world), nvcc, compiler };
     let mut lines = Vec::new();
     let mut failed = Vec::new();
     for (name, work, needs) in STEPS {
@@ -122,6 +144,9 @@ impl Bench<'_> {
             Needs::Nvcc => {
                 Some(format!("{name}: not compiled for a device, {}", self.nvcc.as_ref().err()?))
             }
+            Needs::Compiler => {
+                Some(format!("emulated GPU: not tested, {}", self.compiler.as_ref().err()?))
+            }
         }
     }
 
@@ -154,6 +179,9 @@ impl Bench<'_> {
             Ok(kit) => kit.offer_to(&mut cargo),
             Err(_) => libtorch::hide_from(&mut cargo),
         }
+        if let Ok(Some(name)) = self.compiler {
+            cargo.env("CXX", name);
+        }
         nvcc::offer(self.nvcc.as_ref().ok(), &mut cargo);
         if let (Ok(nvcc), None) = (&self.nvcc, std::env::var_os(TOOLKIT)) {
             // The tests find NVRTC there.
@@ -170,15 +198,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_steps_that_need_libtorch_build_what_links_it() {
+    fn only_the_steps_that_need_something_build_what_stands_on_it() {
         for (name, work, needs) in STEPS {
             let Work::Cargo(arguments) = work else { continue };
             let whole = arguments.contains("--workspace");
-            let without = arguments.contains("--exclude backend-torch");
-            assert!(!whole || without, "{name}");
-            let with = arguments.contains("--package backend-torch");
-            assert_eq!(with, needs == Needs::Libtorch, "{name}");
-            assert!(!with || arguments.contains("--release"), "{name}: compiled twice");
+            for (package, needed) in [
+                ("backend-torch", Needs::Libtorch),
+                ("backend-cuda", Needs::Compiler),
+                ("modality-emulator", Needs::Compiler),
+            ] {
+                assert!(!whole || arguments.contains(&format!("--exclude {package}")), "{name}");
+                let with = arguments.contains(&format!("--package {package}"));
+                assert_eq!(with, needs == needed, "{name}");
+            }
+            let is_release = arguments.contains("--release");
+            assert!(needs != Needs::Libtorch || is_release, "{name}: compiled twice");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! libtorch, for the backends that link it: found, or fetched into the cache; nothing is installed.
 
 mod archive;
-mod compiler;
 mod inspect;
 mod published;
 mod python;
@@ -19,6 +18,7 @@ use published::{FOLDER, Published};
 
 use crate::{
     cache::Cache,
+    compiler,
     error::UserError,
     kept::{self, Check, Keeper},
     world::World,

@@ -1,4 +1,4 @@
-//! The C++ compiler, without which there are no bindings to libtorch.
+//! The C++ compiler, without which there are no bindings to libtorch and no emulated GPU.
 
 use std::{ffi::OsStr, process::Command, time::Duration};
 
@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// A sentence, where there is no compiler.
-pub(super) fn find(
+pub(crate) fn find(
     variable: Option<&str>,
     path: Option<&OsStr>,
 ) -> Result<Option<&'static str>, String> {
