@@ -113,7 +113,7 @@ pub(crate) struct Fetch {
     pub(crate) data: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct GpuCheck {
     /// Write a folder that does this on a machine without cargo, network or checkout; does nothing here
     #[arg(

@@ -23,9 +23,15 @@ use modality_recipe::{Problem, tsvd_krr};
 use ndarray::Array2;
 use ndarray_npy::read_npy;
 
+/// Two halves of a small generated data set.
 fn spec(folder: &Path) -> RunSpec {
     let dataset = synthetic::generate(Size::Tiny, 3);
     prepared::write(&dataset, folder).unwrap();
+    halves_of(folder, folder)
+}
+
+/// Two halves of the data set in `folder`.
+fn halves_of(folder: &Path, out: &Path) -> RunSpec {
     let cells = prepared::read_manifest(folder).unwrap().train_cells as u32;
     let halves = [0, 1].map(|half| (0..cells).filter(|cell| cell / 50 % 2 == half).collect());
     RunSpec {
@@ -33,7 +39,7 @@ fn spec(folder: &Path) -> RunSpec {
         method: "tsvd-krr".to_owned(),
         params: serde_json::Map::new(),
         dataset: prepared::inputs(folder),
-        predictions: folder.join("predictions.npy"),
+        predictions: out.join("predictions.npy"),
         device: "cuda:0".to_owned(),
         threads: 2,
         memory: 4 << 30,
@@ -95,6 +101,28 @@ fn predictions_are_those_of_the_cpu() {
             .iter()
             .any(|event| matches!(event, Event::ProductRate { gflops, .. } if *gflops > 0.0))
     );
+}
+
+/// Names the folder of a prepared data set.
+const PREPARED: &str = "MODALITY_BENCH_PREPARED";
+
+#[test]
+#[ignore = "takes minutes; for a prepared data set of one's own, in $MODALITY_BENCH_PREPARED"]
+fn predictions_of_real_cells_are_those_of_the_cpu() {
+    let (_emulator, _guard) = emulator();
+    let folder = std::path::PathBuf::from(std::env::var_os(PREPARED).unwrap());
+    let out = tempfile::tempdir().unwrap();
+    let spec = halves_of(&folder, out.path());
+    backend_cuda::run(&spec, &mut StageClock::silent()).unwrap();
+    let found: Array2<f32> = read_npy(&spec.predictions).unwrap();
+    let wanted = on_the_cpu(&prepared::read_inputs(&spec.dataset, None).unwrap(), &spec);
+    let answers = prepared::read_answers(&folder).unwrap();
+    let (own, cpu) = (rmse(&found, &answers), rmse(&wanted, &answers));
+    eprintln!(
+        "RMSE {own:.6}, on the CPU {cpu:.6}; predictions differ by {:.1e} RMS",
+        rmse(&found, &wanted)
+    );
+    assert!((own - cpu).abs() < 5e-4);
 }
 
 #[test]

@@ -17,18 +17,23 @@ const PROGRAM: &str = "gpu-check";
 const NO_DEVICE: i32 = 3;
 
 const SANITIZER: &str = "compute-sanitizer";
-const TOOLS: [&str; 2] = ["memcheck", "racecheck"];
+/// With options of their own; the result of every call of the driver is looked at by the program itself.
+const TOOLS: [(&str, &[&str]); 2] =
+    [("memcheck", &["--report-api-errors", "no"]), ("racecheck", &[])];
 /// The sanitizer's exit code for what it finds.
 const FOUND: i32 = 9;
 
 /// What checks a device, or why there is nothing to be checked.
 pub(super) struct Device {
     program: Result<PathBuf, Line>,
+    /// What it is.
+    facts: String,
 }
 
 impl Device {
     /// Looks for a device.
     pub(super) fn find(session: &Session<'_>) -> Self {
+        let mut facts = String::new();
         let found = program(session).map_err(|reason| Line::wrong(PROGRAM, reason));
         let program = found.and_then(|program| {
             match run(session, Command::new(&program).arg("--facts")) {
@@ -37,11 +42,14 @@ impl Device {
                     Err(Line::not_run(PROGRAM, reason))
                 }
                 // Whatever else is wrong, the check will tell.
-                Ok(_) => Ok(program),
+                Ok(Ended { said, .. }) => {
+                    facts = said.trim().to_owned();
+                    Ok(program)
+                }
                 Err(reason) => Err(Line::wrong(PROGRAM, reason)),
             }
         });
-        Self { program }
+        Self { program, facts }
     }
 
     /// Checks the device, and times its kernels.
@@ -63,7 +71,7 @@ impl Device {
             return Line::wrong(PROGRAM, format!("gpu-check.txt cannot be written: {error}"));
         }
         match status.success() {
-            true => Line::good(PROGRAM, ""),
+            true => Line::good(PROGRAM, &self.facts),
             false => Line::wrong(PROGRAM, format!("{status}; see gpu-check.txt")),
         }
     }
@@ -83,7 +91,7 @@ impl Device {
         let Some(sanitizer) = places().into_iter().find(|place| answers(place)) else {
             return vec![Line::not_run(SANITIZER, "it is not installed here")];
         };
-        TOOLS.iter().map(|tool| under(session, &sanitizer, tool, program)).collect()
+        TOOLS.into_iter().map(|tool| under(session, &sanitizer, tool, program)).collect()
     }
 }
 
@@ -99,19 +107,26 @@ fn program(session: &Session<'_>) -> Result<PathBuf, String> {
     Ok(runner.with_file_name(PROGRAM))
 }
 
-/// Ends it where the time is over.
+/// In the root, whose commit it notes; ends it where the time is over.
 fn run(session: &Session<'_>, command: &mut Command) -> Result<Ended, String> {
+    command.current_dir(&session.world.root);
     child::run(command, session.left(), || 0).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => "it was stopped when the time was over".to_owned(),
         _ => format!("{} cannot be started: {error}", command.get_program().display()),
     })
 }
 
-fn under(session: &Session<'_>, sanitizer: &Path, tool: &str, program: &Path) -> Line {
+fn under(
+    session: &Session<'_>,
+    sanitizer: &Path,
+    (tool, options): (&str, &[&str]),
+    program: &Path,
+) -> Line {
     let what = format!("{SANITIZER} {tool}");
     let log = format!("sanitizer-{tool}.log");
     let mut command = Command::new(sanitizer);
-    command.args(["--tool", tool, "--error-exitcode", &FOUND.to_string(), "--log-file"]);
+    command.args(["--tool", tool]).args(options);
+    command.args(["--error-exitcode", &FOUND.to_string(), "--log-file"]);
     command.arg(session.out.join(&log)).arg(program).arg("--quick");
     command.arg("--out").arg(session.out.join(format!("sanitizer-{tool}.json")));
     session.world.progress.say(&what);
@@ -139,4 +154,56 @@ fn places() -> Vec<PathBuf> {
 
 fn answers(program: &Path) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::{
+        cli::GpuCheck, fetch::Network, fetch::fake_pip::Programs, gpu_check::summary::Verdict,
+        progress::Progress, world::World,
+    };
+
+    /// What came of a sanitizer that is this script.
+    fn line(script: &str, patience: Duration) -> (Line, String) {
+        let programs = Programs::none().with(SANITIZER, script);
+        let (root, out) = (programs.path().to_owned(), programs.path().to_owned());
+        let session = Session {
+            world: &World { root, progress: Progress::stderr(true), network: Network::new(true) },
+            arguments: &GpuCheck::default(),
+            backends: Default::default(),
+            out,
+            end: Instant::now() + patience,
+        };
+        let sanitizer = programs.path().join(SANITIZER);
+        assert!(!answers(Path::new("/no/such/program")));
+        let line = under(&session, &sanitizer, TOOLS[0], Path::new("gpu-check"));
+        (line, fs::read_to_string(programs.path().join("called")).unwrap_or_default())
+    }
+
+    #[test]
+    fn what_a_sanitizer_finds_is_wrong() {
+        let patience = Duration::from_secs(60);
+        let (good, called) = line("echo \"$@\" > called", patience);
+        assert_eq!(good, Line::good("compute-sanitizer memcheck", ""));
+        let wanted = "--tool memcheck --report-api-errors no --error-exitcode 9 --log-file /";
+        assert!(
+            called.starts_with(wanted) && called.contains("gpu-check --quick --out /"),
+            "{called}"
+        );
+        let note = |script: &str, patience| {
+            let (line, _) = line(script, patience);
+            assert_eq!(line.verdict, Verdict::Wrong);
+            line.note
+        };
+        let log = "see sanitizer-memcheck.log";
+        assert_eq!(note("exit 9", patience), format!("it found errors; {log}"));
+        let broke = note("echo no device; echo; exit 3", patience);
+        assert_eq!(broke, format!("exit status: 3: no device; {log}"));
+        let late = note("exec sleep 600", Duration::from_millis(50));
+        assert_eq!(late, "it was stopped when the time was over");
+    }
 }

@@ -4,9 +4,9 @@
 #     ./gpu-check.sh OUT
 #
 # Results go to the folder OUT; the last lines, also in OUT/summary.txt, say what came of each step. Nothing is fetched and
-# nothing is written outside OUT and this folder; the data of all studies takes about 1.5 GB there.
+# nothing is written outside OUT and this folder; the data of all studies takes about 1 GB there.
 #
-# Needs x86-64 Linux with glibc 2.34 or newer, a driver for CUDA 13 (580 or newer), and cuBLAS and cuSOLVER of CUDA 13: a
+# Needs x86-64 Linux with glibc 2.35 or newer, a driver for CUDA 13 (580 or newer), and cuBLAS and cuSOLVER of CUDA 13: a
 # toolkit in $CUDA_HOME or /usr/local/cuda, or what Python's torch brings. The rows of the peer `cuml-peer` need python3 with
 # SciPy and CuPy or PyTorch; compute-sanitizer is used where it is installed. What is not there is said, and the rest goes on.
 #

@@ -154,3 +154,76 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
         _ => Some((values[middle - 1] + values[middle]) / 2.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu_check::summary::Verdict;
+
+    /// The committed records of TSVD + KRR on the CPU.
+    fn on_the_cpu() -> Vec<RunRecord> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../results/default/records");
+        let mut records = RunRecord::load_all(folder.as_ref()).unwrap();
+        records.retain(|record| record.run.method == METHOD && record.run.backend == CPU);
+        assert!(!records.is_empty());
+        records
+    }
+
+    /// The same on another backend, with this difference of RMSE, and so many times as fast.
+    fn on(backend: &str, difference: f64, faster: f64) -> Vec<RunRecord> {
+        let mut records = on_the_cpu();
+        for record in &mut records {
+            record.run.backend = backend.to_owned();
+            record.stages.iter_mut().for_each(|stage| stage.seconds /= faster);
+            record.metrics.iter_mut().for_each(|metrics| metrics.rmse += difference);
+        }
+        records
+    }
+
+    fn verdicts(records: &[Vec<RunRecord>]) -> Vec<(String, Verdict, String)> {
+        let lines = lines("study s", &records.concat());
+        lines.into_iter().map(|line| (line.what, line.verdict, line.note)).collect()
+    }
+
+    #[test]
+    fn a_gpu_that_errs_otherwise_than_the_cpu_is_wrong() {
+        for (difference, verdict) in [(4e-4, Verdict::Good), (-6e-4, Verdict::Wrong)] {
+            let found = verdicts(&[on_the_cpu(), on(BACKEND, difference, 10.0)]);
+            let what: Vec<&str> = found.iter().map(|(what, ..)| what.as_str()).collect();
+            let rows = ["study s, tsvd-krr/cuda", "study s, tsvd-krr/linfa"];
+            assert_eq!(what, [rows[0], rows[1], "study s, tsvd-krr: RMSE of cuda beside linfa"]);
+            assert_eq!((found[0].1, found[2].1), (Verdict::Good, verdict));
+            assert!(found[2].2.ends_with("apart, 5e-4 allowed"), "{}", found[2].2);
+        }
+    }
+
+    #[test]
+    fn the_peer_is_compared_run_by_run() {
+        let found = verdicts(&[on(BACKEND, 0.0, 40.0), on(PEER, 0.0, 2.0)]);
+        assert_eq!(found.last().unwrap().2, "20.0 times as fast");
+        let mut alone = on(PEER, 0.0, 2.0);
+        alone.iter_mut().for_each(|record| record.run.repeat += 100);
+        assert_eq!(verdicts(&[on(BACKEND, 0.0, 40.0), alone]).len(), 2);
+    }
+
+    #[test]
+    fn a_run_that_did_not_end_well_speaks_for_its_row() {
+        for (status, verdict) in
+            [(Status::Unavailable, Verdict::NotRun), (Status::Failed, Verdict::Wrong)]
+        {
+            let mut records = on(BACKEND, 0.0, 1.0);
+            let last = records.last_mut().unwrap();
+            (last.status, last.note, last.metrics) = (status, "a reason".to_owned(), None);
+            let found = verdicts(&[records]);
+            let row = "study s, tsvd-krr/cuda".to_owned();
+            assert_eq!(found, [(row, verdict, "a reason".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn the_median_of_none_is_none() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
+        assert_eq!(median([4.0, 1.0].into_iter()), Some(2.5));
+        assert_eq!(median(std::iter::empty()), None);
+    }
+}

@@ -20,14 +20,14 @@ const ROWS: usize = 8192;
 
 pub(super) fn measure(device: &Device) -> Result<Ceilings> {
     Ok(Ceilings {
-        copy_gb_s: copy_rate(device)?,
+        copy_gb_s: copy_rate(device, COPIED_BYTES)?,
         float32_gflop_s: device.product_rate()?,
         matrix_units_gflop_s: matrix_unit_rate(device)?,
     })
 }
 
-fn copy_rate(device: &Device) -> Result<f64> {
-    let bytes = COPIED_BYTES.min(device.free_memory()? / 8) as usize;
+fn copy_rate(device: &Device, most: u64) -> Result<f64> {
+    let bytes = most.min(device.free_memory()? / 8) as usize;
     let from = device.stream.alloc_zeros::<u8>(bytes)?;
     let mut to = device.allocate::<u8>(bytes)?;
     let taken = trial::time(device, || Ok(device.stream.memcpy_dtod(&from, &mut to)?))?;
@@ -74,4 +74,16 @@ fn matrix_unit_rate(device: &Device) -> Result<f64> {
         Ok(())
     })?;
     Ok(2.0 * (ROWS as f64).powi(3) / (taken.milliseconds * 1e6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_can_be_timed() {
+        modality_emulator::Emulator::start(None).unwrap();
+        let device = Device::open("cuda").unwrap();
+        assert!(copy_rate(&device, 1 << 16).unwrap() > 0.0);
+    }
 }

@@ -112,7 +112,8 @@ pub enum Unit {
 pub struct Timing {
     /// Sizes, as `33000 x 70`.
     pub sizes: String,
-    /// Median over batches of launches that are queued together, by the device's clock.
+    /// Median over batches of launches that are queued together, by the device's clock; what launching takes is
+    /// in it, which small kernels consist of.
     pub milliseconds: f64,
     /// Number of launches that were timed.
     pub launches: usize,
@@ -127,7 +128,7 @@ pub struct Timing {
     /// 10^9 operations a second.
     pub gflop_s: f64,
     /// The time that the bytes at the rate of a copy, or the operations at their ceiling, would take, whichever is longer,
-    /// as a share of the time taken.
+    /// as a share of the time taken. More than one is possible where the device's cache holds the data.
     pub share: f64,
 }
 

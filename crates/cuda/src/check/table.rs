@@ -20,6 +20,9 @@ impl fmt::Display for Record {
         }
         writeln!(f, "\nConformance\n{}", parts(&self.conformance))?;
         writeln!(f, "\nKernels, beside float64 arithmetic\n{}", kernels(&self.kernels))?;
+        if self.ceilings.is_some() {
+            writeln!(f, "Shares of more than 100 % are of data that the device's cache holds.")?;
+        }
         for failure in self.told() {
             writeln!(f, "{failure}")?;
         }

@@ -49,7 +49,7 @@ pub(super) const CASES: &[Case] = &[
         kernels: "sum_parts",
         allowed: 1e-6,
         small: &[[1, 1, 1], [37, 7, 5], [129, 73, 3]],
-        large: [1000, 70, 16],
+        large: [1000, 70, 66],
         cost: |[rows, columns, parts]| Cost::each([rows, columns, 0], 4 * parts + 4, parts),
         trial: sum_parts,
     },
