@@ -1,8 +1,14 @@
-//! cuBLAS and cuSOLVER on matrices whose rows lie one behind the other.
+//! cuBLAS on matrices whose rows lie one behind the other.
 //!
-//! The libraries take columns to lie one behind the other. To them, such a matrix is its transpose, and its lower
-//! triangle the upper one; so C = A B is asked for as C^T = B^T A^T, and L L^T as U^T U.
+//! The library takes columns to lie one behind the other. To it, such a matrix is its transpose, and its lower
+//! triangle the upper one; so C = A B is asked for as C^T = B^T A^T.
 
+use crate::{
+    device::Device,
+    error::{Error, Result},
+    kernels::{THREADS, blocks, launch},
+    matrix::Matrix,
+};
 use cudarc::{
     cublas::{
         Gemm, GemmConfig,
@@ -11,21 +17,11 @@ use cudarc::{
             cublasSideMode_t, cublasSsyrk_v2, cublasStrsm_v2,
         },
     },
-    cusolver::sys as solver,
     driver::{CudaSlice, CudaView, CudaViewMut, DevicePtr as _, DevicePtrMut as _},
-};
-use ndarray::{Array1, Array2, s};
-
-use crate::{
-    device::Device,
-    error::{Error, Result},
-    kernels::{THREADS, blocks, launch},
-    matrix::Matrix,
 };
 
 /// The lower triangle, rows one behind the other.
 const LOWER: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_UPPER;
-const SOLVER_LOWER: solver::cublasFillMode_t = solver::cublasFillMode_t::CUBLAS_FILL_MODE_UPPER;
 
 /// A factor of a product: rows x columns as they lie, and whether its transpose is meant.
 #[derive(Clone, Copy)]
@@ -197,156 +193,6 @@ impl Device {
         Ok(())
     }
 
-    /// Overwrites the lower triangle of `a` by its Cholesky factor; whether there is one.
-    fn factorise_f32(&self, a: &mut Matrix) -> Result<bool> {
-        let (n, handle, mut length) = (int(a.rows)?, self.solver.cu(), 0);
-        let mut info = self.allocate::<i32>(1)?;
-        let (at, _at) = a.values.device_ptr_mut(&self.stream);
-        // SAFETY: `a` is n x n; the workspace is as long as the library says.
-        unsafe {
-            solver::cusolverDnSpotrf_bufferSize(handle, SOLVER_LOWER, n, at as _, n, &mut length)
-                .result()?;
-            let mut work = self.allocate::<f32>(length.max(0) as usize)?;
-            let (work_at, _work) = work.device_ptr_mut(&self.stream);
-            let (info_at, _info) = info.device_ptr_mut(&self.stream);
-            solver::cusolverDnSpotrf(
-                handle,
-                SOLVER_LOWER,
-                n,
-                at as _,
-                n,
-                work_at as _,
-                length,
-                info_at as _,
-            )
-            .result()?;
-        }
-        self.succeeded(&info)
-    }
-
-    /// Overwrites the lower triangle of the n x n `a` by its Cholesky factor; whether there is one.
-    pub(crate) fn factorise(&self, a: &mut CudaSlice<f64>, n: usize) -> Result<bool> {
-        let (n, handle, mut length) = (int(n)?, self.solver.cu(), 0);
-        let mut info = self.allocate::<i32>(1)?;
-        let (at, _at) = a.device_ptr_mut(&self.stream);
-        // SAFETY: as in `factorise_f32`.
-        unsafe {
-            solver::cusolverDnDpotrf_bufferSize(handle, SOLVER_LOWER, n, at as _, n, &mut length)
-                .result()?;
-            let mut work = self.allocate::<f64>(length.max(0) as usize)?;
-            let (work_at, _work) = work.device_ptr_mut(&self.stream);
-            let (info_at, _info) = info.device_ptr_mut(&self.stream);
-            solver::cusolverDnDpotrf(
-                handle,
-                SOLVER_LOWER,
-                n,
-                at as _,
-                n,
-                work_at as _,
-                length,
-                info_at as _,
-            )
-            .result()?;
-        }
-        self.succeeded(&info)
-    }
-
-    /// From the Cholesky factor of an n x n matrix, its inverse, whole; whether there is one.
-    pub(crate) fn invert_factorised(&self, a: &mut CudaSlice<f64>, n: usize) -> Result<bool> {
-        let (size, handle, mut length) = (int(n)?, self.solver.cu(), 0);
-        let mut info = self.allocate::<i32>(1)?;
-        {
-            let (at, _at) = a.device_ptr_mut(&self.stream);
-            // SAFETY: as in `factorise_f32`.
-            unsafe {
-                solver::cusolverDnDpotri_bufferSize(
-                    handle,
-                    SOLVER_LOWER,
-                    size,
-                    at as _,
-                    size,
-                    &mut length,
-                )
-                .result()?;
-                let mut work = self.allocate::<f64>(length.max(0) as usize)?;
-                let (work_at, _work) = work.device_ptr_mut(&self.stream);
-                let (info_at, _info) = info.device_ptr_mut(&self.stream);
-                solver::cusolverDnDpotri(
-                    handle,
-                    SOLVER_LOWER,
-                    size,
-                    at as _,
-                    size,
-                    work_at as _,
-                    length,
-                    info_at as _,
-                )
-                .result()?;
-            }
-        }
-        launch!(self, mirror, blocks(n * n), (THREADS as u32, 1), (a, &n));
-        self.succeeded(&info)
-    }
-
-    /// Eigenvalues, descending, and eigenvectors in the columns of the other.
-    pub(crate) fn eigen(&self, matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-        let rows = matrix.nrows();
-        if !matrix.iter().all(|value| value.is_finite()) {
-            return Err(Error::Eigen(rows));
-        }
-        let (n, handle, mut length) = (int(rows)?, self.solver.cu(), 0);
-        let standard = matrix.as_standard_layout();
-        let mut a = self.send(standard.as_slice().unwrap_or_default())?;
-        let (mut values, mut info) = (self.allocate::<f64>(rows)?, self.allocate::<i32>(1)?);
-        {
-            let (at, _at) = a.device_ptr_mut(&self.stream);
-            let (values_at, _values) = values.device_ptr_mut(&self.stream);
-            let vectors = solver::cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR;
-            // SAFETY: as in `factorise_f32`; `values` has n numbers.
-            unsafe {
-                let sized = solver::cusolverDnDsyevd_bufferSize(
-                    handle,
-                    vectors,
-                    SOLVER_LOWER,
-                    n,
-                    at as _,
-                    n,
-                    values_at as _,
-                    &mut length,
-                );
-                sized.result()?;
-                let mut work = self.allocate::<f64>(length.max(0) as usize)?;
-                let (work_at, _work) = work.device_ptr_mut(&self.stream);
-                let (info_at, _info) = info.device_ptr_mut(&self.stream);
-                let found = solver::cusolverDnDsyevd(
-                    handle,
-                    vectors,
-                    SOLVER_LOWER,
-                    n,
-                    at as _,
-                    n,
-                    values_at as _,
-                    work_at as _,
-                    length,
-                    info_at as _,
-                );
-                found.result()?;
-            }
-        }
-        if !self.succeeded(&info)? {
-            return Err(Error::Eigen(rows));
-        }
-        let values = Array1::from(self.fetch(&values.slice(..rows))?);
-        // A row each, ascending, as columns lie one behind the other.
-        let vectors = self.fetch(&a.slice(..rows * rows))?;
-        let vectors = Array2::from_shape_vec((rows, rows), vectors).unwrap_or_default();
-        if !values.iter().chain(&vectors).all(|value| value.is_finite()) {
-            return Err(Error::Eigen(rows));
-        }
-        let vectors = vectors.slice(s![..;-1, ..]).t().as_standard_layout().into_owned();
-        Ok((values.slice(s![..;-1]).to_owned(), vectors))
-    }
-
     /// The symmetric matrix whose lower triangle is in `x`, plus `value` I, in float64.
     pub(crate) fn widen_symmetric(&self, x: &Matrix, value: f64) -> Result<CudaSlice<f64>> {
         let (n, mut wide) = (x.rows, self.allocate(x.len())?);
@@ -378,12 +224,8 @@ impl Device {
         );
         Ok(narrow)
     }
-
-    fn succeeded(&self, info: &CudaSlice<i32>) -> Result<bool> {
-        Ok(self.fetch(info)?.first() == Some(&0))
-    }
 }
 
-fn int(number: usize) -> Result<i32> {
+pub(crate) fn int(number: usize) -> Result<i32> {
     i32::try_from(number).map_err(|_| Error::TooLarge(number))
 }

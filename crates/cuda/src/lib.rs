@@ -43,6 +43,7 @@ mod nystrom;
 mod rbf;
 mod run;
 mod shared;
+mod solver;
 mod stages;
 mod svd;
 mod upload;

@@ -10,7 +10,7 @@ use modality_harness::{
     clock::StageClock,
     methods::{KernelEntries, TsvdKrrParams},
 };
-use modality_recipe::{Problem, conformance, tsvd_krr};
+use modality_recipe::{Problem, Stages, conformance, tsvd_krr};
 use ndarray::Array2;
 
 const TOLERANCE: f64 = 1e-4;
@@ -55,18 +55,31 @@ fn cells() -> Cells {
     }
 }
 
-fn predict(cells: &Cells, entries: KernelEntries) -> (Array2<f32>, Vec<String>) {
-    let problem = Problem {
-        train_gex: &cells.train,
-        train_adt: cells.adt.view(),
-        test_gex: &cells.test,
-        fits: &cells.fits,
-        seed: 5,
-    };
-    let params = TsvdKrrParams { gex_components: 6, adt_components: 9, ..TsvdKrrParams::default() };
+impl Cells {
+    fn problem(&self) -> Problem<'_> {
+        Problem {
+            train_gex: &self.train,
+            train_adt: self.adt.view(),
+            test_gex: &self.test,
+            fits: &self.fits,
+            seed: 5,
+        }
+    }
+}
+
+fn params() -> TsvdKrrParams {
+    TsvdKrrParams { gex_components: 6, adt_components: 9, ..TsvdKrrParams::default() }
+}
+
+/// Predictions, and what was noted.
+fn predict(
+    stages: &mut impl Stages,
+    cells: &Cells,
+    params: &TsvdKrrParams,
+) -> (Array2<f32>, Vec<String>) {
     let mut notes = Vec::new();
     let mut clock = StageClock::noting(&mut notes);
-    let predicted = tsvd_krr(&mut stages(entries), &problem, &params, &mut clock).unwrap();
+    let predicted = tsvd_krr(stages, &cells.problem(), params, &mut clock).unwrap();
     drop(clock);
     (predicted, notes)
 }
@@ -75,11 +88,12 @@ fn predict(cells: &Cells, entries: KernelEntries) -> (Array2<f32>, Vec<String>) 
 fn neither_the_order_of_threads_nor_the_form_of_the_kernel_changes_a_bit() {
     let (emulator, _guard) = emulator();
     let cells = cells();
-    let (first, notes) = predict(&cells, KernelEntries::Kept);
+    let (first, notes) = predict(&mut stages(KernelEntries::Kept), &cells, &params());
     assert!(notes.is_empty(), "{notes:?}");
     for (seed, entries) in [(7, KernelEntries::Kept), (8, KernelEntries::Formed)] {
         emulator.seed(seed);
-        assert!(predict(&cells, entries).0 == first, "other bits with seed {seed}, {entries:?}");
+        let (again, _) = predict(&mut stages(entries), &cells, &params());
+        assert!(again == first, "other bits with seed {seed}, {entries:?}");
     }
 }
 
@@ -87,18 +101,8 @@ fn neither_the_order_of_threads_nor_the_form_of_the_kernel_changes_a_bit() {
 fn a_decomposition_of_many_genes_is_that_of_the_reference() {
     let (_emulator, _guard) = emulator();
     let cells = cells();
-    let problem = Problem {
-        train_gex: &cells.train,
-        train_adt: cells.adt.view(),
-        test_gex: &cells.test,
-        fits: &cells.fits,
-        seed: 5,
-    };
-    let params = TsvdKrrParams { gex_components: 6, adt_components: 9, ..TsvdKrrParams::default() };
-    let (found, _) = predict(&cells, KernelEntries::Kept);
-    let wanted =
-        tsvd_krr(&mut modality_recipe::Exact, &problem, &params, &mut StageClock::silent())
-            .unwrap();
+    let (found, _) = predict(&mut stages(KernelEntries::Kept), &cells, &params());
+    let (wanted, _) = predict(&mut modality_recipe::Exact, &cells, &params());
     let worst = (&found - &wanted).iter().fold(0.0_f32, |worst, d| worst.max(d.abs()));
     // The tolerance of the solver is 1e-3.
     assert!(worst < 2e-3, "off by {worst}");
@@ -106,32 +110,16 @@ fn a_decomposition_of_many_genes_is_that_of_the_reference() {
 
 #[test]
 fn the_host_waits_once_an_iteration() {
-    use modality_harness::methods::Solver;
     let (emulator, _guard) = emulator();
     let cells = cells();
     let waits_with = |tolerance| {
-        let problem = Problem {
-            train_gex: &cells.train,
-            train_adt: cells.adt.view(),
-            test_gex: &cells.test,
-            fits: &cells.fits,
-            seed: 5,
-        };
-        let params = TsvdKrrParams {
-            gex_components: 6,
-            adt_components: 9,
-            solver: Solver::Pcg,
-            landmarks: Some(3),
-            tolerance,
-            ..TsvdKrrParams::default()
-        };
+        let params = TsvdKrrParams { landmarks: Some(3), tolerance, ..params() };
         let mut stages = stages(KernelEntries::Kept);
         emulator.reset_counts();
-        let mut notes = Vec::new();
-        tsvd_krr(&mut stages, &problem, &params, &mut StageClock::noting(&mut notes)).unwrap();
+        let (_, notes) = predict(&mut stages, &cells, &params);
         assert!(notes.is_empty(), "{notes:?}");
-        let products =
-            emulator.launches().iter().find(|(name, _)| name == "multiply_kept").unwrap().1;
+        let launches = emulator.launches();
+        let products = launches.iter().find(|(name, _)| name == "multiply_kept").unwrap().1;
         (emulator.synchronizations(), products)
     };
     let (few_waits, few) = waits_with(1e-1);

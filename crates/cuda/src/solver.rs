@@ -1,0 +1,121 @@
+//! cuSOLVER on matrices whose rows lie one behind the other.
+//!
+//! As to cuBLAS, such a matrix is its transpose to cuSOLVER: L L^T is asked for as U^T U.
+
+use std::ffi::c_int;
+
+use cudarc::{
+    cusolver::sys::{
+        cublasFillMode_t, cusolverDnDpotrf, cusolverDnDpotrf_bufferSize, cusolverDnDpotri,
+        cusolverDnDpotri_bufferSize, cusolverDnDsyevd, cusolverDnDsyevd_bufferSize,
+        cusolverDnHandle_t, cusolverDnSpotrf, cusolverDnSpotrf_bufferSize, cusolverEigMode_t,
+        cusolverStatus_t,
+    },
+    driver::{CudaSlice, DevicePtrMut as _, DeviceRepr},
+};
+use ndarray::{Array1, Array2, s};
+
+use crate::{
+    algebra::int,
+    device::Device,
+    error::{Error, Result},
+    kernels::{THREADS, blocks, launch},
+    matrix::Matrix,
+};
+
+/// The lower triangle, rows one behind the other.
+const LOWER: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_UPPER;
+const VECTORS: cusolverEigMode_t = cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR;
+
+impl Device {
+    /// Overwrites the lower triangle of `a` by its Cholesky factor; whether there is one.
+    pub(crate) fn factorise_f32(&self, a: &mut Matrix) -> Result<bool> {
+        let (n, at) = (int(a.rows)?, a.values.device_ptr_mut(&self.stream).0 as *mut f32);
+        // SAFETY: `a` is n x n, and `call` gives what is asked for.
+        self.call(
+            |handle, length| unsafe {
+                cusolverDnSpotrf_bufferSize(handle, LOWER, n, at, n, length)
+            },
+            |handle, work, length, info| unsafe {
+                cusolverDnSpotrf(handle, LOWER, n, at, n, work, length, info)
+            },
+        )
+    }
+
+    /// Overwrites the lower triangle of the n x n `a` by its Cholesky factor; whether there is one.
+    pub(crate) fn factorise(&self, a: &mut CudaSlice<f64>, n: usize) -> Result<bool> {
+        let (n, at) = (int(n)?, a.device_ptr_mut(&self.stream).0 as *mut f64);
+        // SAFETY: as in `factorise_f32`.
+        self.call(
+            |handle, length| unsafe {
+                cusolverDnDpotrf_bufferSize(handle, LOWER, n, at, n, length)
+            },
+            |handle, work, length, info| unsafe {
+                cusolverDnDpotrf(handle, LOWER, n, at, n, work, length, info)
+            },
+        )
+    }
+
+    /// From the Cholesky factor of an n x n matrix, its inverse, whole; whether there is one.
+    pub(crate) fn invert_factorised(&self, a: &mut CudaSlice<f64>, n: usize) -> Result<bool> {
+        let (size, at) = (int(n)?, a.device_ptr_mut(&self.stream).0 as *mut f64);
+        // SAFETY: as in `factorise_f32`.
+        let has_inverse = self.call(
+            |handle, length| unsafe {
+                cusolverDnDpotri_bufferSize(handle, LOWER, size, at, size, length)
+            },
+            |handle, work, length, info| unsafe {
+                cusolverDnDpotri(handle, LOWER, size, at, size, work, length, info)
+            },
+        )?;
+        launch!(self, mirror, blocks(n * n), (THREADS as u32, 1), (a, &n));
+        Ok(has_inverse)
+    }
+
+    /// Eigenvalues, descending, and eigenvectors in the columns of the other, of a symmetric matrix.
+    pub(crate) fn eigen(&self, matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
+        let rows = matrix.nrows();
+        if !matrix.iter().all(|value| value.is_finite()) {
+            return Err(Error::Eigen(rows));
+        }
+        let standard = matrix.as_standard_layout();
+        let mut a = self.send(standard.as_slice().unwrap_or_default())?;
+        let mut values = self.allocate::<f64>(rows)?;
+        let (n, at) = (int(rows)?, a.device_ptr_mut(&self.stream).0 as *mut f64);
+        let values_at = values.device_ptr_mut(&self.stream).0 as *mut f64;
+        // SAFETY: as in `factorise_f32`; there is room for n values.
+        let converged = self.call(
+            |handle, length| unsafe {
+                cusolverDnDsyevd_bufferSize(handle, VECTORS, LOWER, n, at, n, values_at, length)
+            },
+            |handle, work, length, info| unsafe {
+                cusolverDnDsyevd(handle, VECTORS, LOWER, n, at, n, values_at, work, length, info)
+            },
+        )?;
+        if !converged {
+            return Err(Error::Eigen(rows));
+        }
+        let values = Array1::from(self.fetch(&values.slice(..rows))?);
+        // A row each, ascending, as columns lie one behind the other.
+        let vectors = self.fetch(&a.slice(..rows * rows))?;
+        let vectors = Array2::from_shape_vec((rows, rows), vectors).unwrap_or_default();
+        let vectors = vectors.slice(s![..;-1, ..]).t().as_standard_layout().into_owned();
+        Ok((values.slice(s![..;-1]).to_owned(), vectors))
+    }
+
+    /// Asks for the length of a routine's workspace and calls the routine with one; whether it says that it succeeded.
+    fn call<W: DeviceRepr>(
+        &self,
+        length: impl FnOnce(cusolverDnHandle_t, *mut c_int) -> cusolverStatus_t,
+        routine: impl FnOnce(cusolverDnHandle_t, *mut W, c_int, *mut c_int) -> cusolverStatus_t,
+    ) -> Result<bool> {
+        let (handle, mut wanted) = (self.solver.cu(), 0);
+        length(handle, &mut wanted).result()?;
+        let mut work = self.allocate::<W>(usize::try_from(wanted).unwrap_or(0))?;
+        let mut info = self.allocate::<c_int>(1)?;
+        let work_at = work.device_ptr_mut(&self.stream).0 as *mut W;
+        let info_at = info.device_ptr_mut(&self.stream).0 as *mut c_int;
+        routine(handle, work_at, wanted, info_at).result()?;
+        Ok(self.fetch(&info)?.first() == Some(&0))
+    }
+}
