@@ -14,6 +14,7 @@ __device__ __forceinline__ double ratio(double a, double b) { return a == 0.0 ? 
 
 // work(row, column) for every entry that is this thread's in a column.
 template <class Work> __device__ __forceinline__ void down(unsigned rows, unsigned column, const Work &work) {
+#pragma unroll 4
     for (size_t row = blockIdx.x * LANES + threadIdx.y; row < rows; row += gridDim.x * LANES) {
         work(row, column);
     }
@@ -25,7 +26,7 @@ template <class Work> __device__ __forceinline__ void everywhere(unsigned rows, 
     }
 }
 
-// Of each column the sum of value(entry), which may change entries too; parts: blocks x width.
+// Of each column the sum of value(column)(entry), which may change entries too; parts: blocks x width.
 template <class Value>
 __device__ __forceinline__ void sum_columns(unsigned rows, unsigned width, double *parts, const Value &value) {
     __shared__ double sums[LANES][WARP];
@@ -33,7 +34,8 @@ __device__ __forceinline__ void sum_columns(unsigned rows, unsigned width, doubl
         const unsigned column = start + threadIdx.x;
         double sum = 0.0;
         if (column < width) {
-            down(rows, column, [&](size_t row, unsigned column) { sum += value(row * width + column, column); });
+            const auto of = value(column);
+            down(rows, column, [&](size_t row, unsigned column) { sum += of(row * width + column); });
         }
         sums[threadIdx.y][threadIdx.x] = sum;
         __syncthreads();
@@ -51,16 +53,23 @@ __device__ __forceinline__ void sum_columns(unsigned rows, unsigned width, doubl
 extern "C" __global__ void __launch_bounds__(256)
     dot_columns(const float *__restrict__ a, const float *__restrict__ b, unsigned rows, unsigned width,
                 double *__restrict__ parts) {
-    sum_columns(rows, width, parts, [&](size_t i, unsigned) { return (double)a[i] * (double)b[i]; });
+    sum_columns(rows, width, parts, [=](unsigned) { return [=](size_t i) { return (double)a[i] * (double)b[i]; }; });
 }
 
-// The sums of the parts. One block of 256 threads; reads 8 bytes a part and column.
+// The sums of the parts: a block for every 32 columns. Reads 8 bytes a part and column.
 extern "C" __global__ void __launch_bounds__(256)
     finish_sums(const double *__restrict__ parts, unsigned count, unsigned width, double *__restrict__ sums) {
-    for (unsigned column = threadIdx.x; column < width; column += 256) {
-        double sum = 0.0;
-        for (unsigned part = 0; part < count; part++) {
-            sum += parts[part * width + column];
+    __shared__ double lanes[LANES][WARP];
+    const unsigned column = blockIdx.x * WARP + threadIdx.x;
+    double sum = 0.0;
+    for (unsigned part = threadIdx.y; part < count && column < width; part += LANES) {
+        sum += parts[part * width + column];
+    }
+    lanes[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    if (threadIdx.y == 0 && column < width) {
+        for (unsigned i = 1; i < LANES; i++) {
+            sum += lanes[i][threadIdx.x];
         }
         sums[column] = sum;
     }
@@ -80,19 +89,26 @@ extern "C" __global__ void __launch_bounds__(256)
 extern "C" __global__ void __launch_bounds__(256)
     turn_directions(float *__restrict__ direction, const float *__restrict__ next, const double *__restrict__ newer,
                     const double *__restrict__ older, unsigned rows, unsigned width) {
-    everywhere(rows, width, [&](size_t row, unsigned column) {
-        const size_t i = row * width + column;
-        direction[i] = (float)(direction[i] * ratio(newer[column], older[column]) + next[i]);
-    });
+    for (unsigned column = threadIdx.x; column < width; column += WARP) {
+        const double share = ratio(newer[column], older[column]);
+        down(rows, column, [&](size_t row, unsigned column) {
+            const size_t i = row * width + column;
+            direction[i] = (float)(direction[i] * share + next[i]);
+        });
+    }
 }
 
 // product += alpha direction, and the inner products of both. Reads 8 bytes an entry, writes 4; 4 flops.
 extern "C" __global__ void __launch_bounds__(256)
     curve_directions(float *__restrict__ product, const float *__restrict__ direction, double alpha, unsigned rows,
                      unsigned width, double *__restrict__ parts) {
-    sum_columns(rows, width, parts, [&](size_t i, unsigned) {
-        product[i] = (float)(product[i] + alpha * direction[i]);
-        return (double)direction[i] * (double)product[i];
+    sum_columns(rows, width, parts, [=](unsigned) {
+        return [=](size_t i) {
+            const double d = direction[i];
+            const float p = (float)(product[i] + alpha * d);
+            product[i] = p;
+            return d * (double)p;
+        };
     });
 }
 
@@ -102,11 +118,15 @@ extern "C" __global__ void __launch_bounds__(256)
     step_along(float *__restrict__ solution, float *__restrict__ residual, const float *__restrict__ direction,
                const float *__restrict__ product, const double *__restrict__ rho, const double *__restrict__ curvature,
                unsigned rows, unsigned width, double *__restrict__ parts) {
-    sum_columns(rows, width, parts, [&](size_t i, unsigned column) {
+    sum_columns(rows, width, parts, [=](unsigned column) {
         const double length = ratio(rho[column], curvature[column]);
-        solution[i] = (float)(solution[i] + length * direction[i]);
-        residual[i] = (float)(residual[i] - length * product[i]);
-        return (double)residual[i] * (double)residual[i];
+        return [=](size_t i) {
+            const float s = solution[i], d = direction[i], r = residual[i], p = product[i];
+            const float next = (float)(r - length * p);
+            solution[i] = (float)(s + length * d);
+            residual[i] = next;
+            return (double)next * (double)next;
+        };
     });
 }
 

@@ -259,26 +259,27 @@ __device__ __forceinline__ void multiply_rows(const Tiles &kernel, const Product
     for (unsigned start = 0; start < product.column_tiles; start += CHUNK) {
         const unsigned count = min(product.column_tiles - start, (unsigned)CHUNK);
         const uint4 *source = product.vectors + (size_t)start * groups * WARP;
+        Halves halves;
+        kernel.get(rows.tile, product.columns + start, count, halves);
         for (unsigned i = threadIdx.x; i < CHUNK * groups * WARP; i += WARPS * WARP) {
             vectors[i] = i < count * groups * WARP ? source[i] : no_entries();
         }
         __syncthreads();
-        Halves halves;
-        kernel.get(rows.tile, product.columns + start, count, halves);
 #pragma unroll
         for (unsigned group = 0; group < SLAB; group++) {
             if (group < groups) {
-                float sums[4] = {};
+                // One for each of the three products: shorter chains of instructions that wait for one another.
+                float sums[3][4] = {};
 #pragma unroll
                 for (unsigned j = 0; j < CHUNK; j++) {
                     const uint4 v = vectors[(j * groups + group) * WARP + lane];
-                    multiply_add(sums, halves.lower[j], make_uint2(v.x, v.y));
-                    multiply_add(sums, halves.upper[j], make_uint2(v.z, v.w));
-                    multiply_add(sums, halves.upper[j], make_uint2(v.x, v.y));
+                    multiply_add(sums[0], halves.lower[j], make_uint2(v.x, v.y));
+                    multiply_add(sums[1], halves.upper[j], make_uint2(v.z, v.w));
+                    multiply_add(sums[2], halves.upper[j], make_uint2(v.x, v.y));
                 }
 #pragma unroll
                 for (unsigned i = 0; i < 4; i++) {
-                    totals[group][i] += sums[i];
+                    totals[group][i] += sums[0][i] + sums[1][i] + sums[2][i];
                 }
             }
         }
@@ -369,39 +370,34 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
     }
 }
 
-// Blocks that look for the maxima of columns, at most.
-#define SEARCHERS 64
-
-// The largest magnitude in each column of V (rows x width), by each of gridDim.x <= SEARCHERS blocks among its own rows.
-// Blocks of 32 x 8 threads. Reads 4 bytes an entry.
+// The largest magnitude in each column of V (rows x width), as the bits of a float32 number; `maxima` is zero before. NaN is
+// larger than all else. Blocks of 32 x 8 threads, any number. Reads 4 bytes an entry.
 extern "C" __global__ void __launch_bounds__(256)
-    column_maxima(const float *__restrict__ v, unsigned rows, unsigned width, float *__restrict__ maxima) {
-    __shared__ float found[8][WARP];
+    column_maxima(const float *__restrict__ v, unsigned rows, unsigned width, unsigned *__restrict__ maxima) {
+    __shared__ unsigned found[8][WARP];
     for (unsigned start = 0; start < width; start += WARP) {
         const unsigned column = start + threadIdx.x;
-        float largest = 0.0f;
+        unsigned largest = 0;
         for (size_t row = blockIdx.x * 8 + threadIdx.y; row < rows && column < width; row += gridDim.x * 8) {
-            const float value = fabsf(v[row * width + column]);
-            largest = value <= largest ? largest : value;
+            largest = max(largest, __float_as_uint(fabsf(v[row * width + column])));
         }
         found[threadIdx.y][threadIdx.x] = largest;
         __syncthreads();
         if (threadIdx.y == 0 && column < width) {
             for (unsigned i = 1; i < 8; i++) {
-                const float value = found[i][threadIdx.x];
-                largest = value <= largest ? largest : value;
+                largest = max(largest, found[i][threadIdx.x]);
             }
-            maxima[blockIdx.x * width + column] = largest;
+            atomicMax(&maxima[column], largest);
         }
         __syncthreads();
     }
 }
 
 // 2^k such that `largest` 2^k is in [128, 256); 1 for zero and what is not finite.
-__device__ __forceinline__ float scale_of(float largest) {
-    const int exponent = (int)(__float_as_uint(largest) >> 23) - 127;
+__device__ __forceinline__ float scale_of(unsigned largest) {
+    const int exponent = (int)(largest >> 23) - 127;
     const int shift = 7 - exponent;
-    const bool usable = largest > 0.0f && exponent < 128;
+    const bool usable = largest > 0 && exponent < 128;
     // 2^127 at most: what is below 2^-120 keeps fewer bits.
     return usable ? __uint_as_float((unsigned)(min(shift, 127) + 127) << 23) : 1.0f;
 }
@@ -410,17 +406,11 @@ __device__ __forceinline__ float scale_of(float largest) {
 // grid (tiles, slabs of 72 columns); slab s begins at 72 s x tiles x 64 bytes of `packed`. Reads 4 bytes an entry, writes 4.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP)
     pack_columns(const float *__restrict__ v, unsigned width, const Tile *__restrict__ tiles,
-                 const float *__restrict__ maxima, unsigned searchers, float *__restrict__ scales,
-                 uint4 *__restrict__ packed) {
+                 const unsigned *__restrict__ maxima, float *__restrict__ scales, uint4 *__restrict__ packed) {
     __shared__ float scale[8 * SLAB];
     const unsigned first = blockIdx.y * 8 * SLAB;
     for (unsigned i = threadIdx.x; i < 8 * SLAB; i += WARPS * WARP) {
-        float largest = 0.0f;
-        for (unsigned s = 0; s < searchers && first + i < width; s++) {
-            const float value = maxima[s * width + first + i];
-            largest = value <= largest ? largest : value;
-        }
-        scale[i] = scale_of(largest);
+        scale[i] = scale_of(first + i < width ? maxima[first + i] : 0);
         if (blockIdx.x == 0 && first + i < width) {
             scales[first + i] = scale[i];
         }

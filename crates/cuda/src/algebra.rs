@@ -13,8 +13,8 @@ use cudarc::{
     cublas::{
         Gemm, GemmConfig,
         sys::{
-            cublasDiagType_t::CUBLAS_DIAG_NON_UNIT, cublasFillMode_t, cublasOperation_t,
-            cublasSideMode_t, cublasSsyrk_v2, cublasStrsm_v2,
+            cublasDiagType_t::CUBLAS_DIAG_NON_UNIT, cublasDtrsm_v2, cublasFillMode_t,
+            cublasOperation_t, cublasSideMode_t, cublasSsyrk_v2, cublasStrsm_v2,
         },
     },
     driver::{CudaSlice, CudaView, CudaViewMut, DevicePtr as _, DevicePtrMut as _},
@@ -139,7 +139,8 @@ impl Device {
     pub(crate) fn solve(&self, a: &mut Matrix, alpha: f64, b: &Matrix) -> Result<Matrix> {
         let (n, value) = (a.rows, alpha as f32);
         launch!(self, add_to_diagonal, blocks(n), (THREADS as u32, 1), (&mut a.values, &n, &value));
-        if !self.factorise_f32(a)? {
+        let info = self.factorise_f32(a)?;
+        if !self.succeeded(&[info])?[0] {
             return Err(Error::NotPositiveDefinite { alpha });
         }
         let mut x = self.copy(b)?;
@@ -171,7 +172,7 @@ impl Device {
         let (m, n, lda, one) = (int(x.columns)?, int(x.rows)?, int(factor.columns)?, 1.0);
         let (factor, _factor) = factor.values.device_ptr(&self.stream);
         let (out, _out) = x.values.device_ptr_mut(&self.stream);
-        let handle = *self.blas.handle();
+        let (handle, diagonal) = (*self.blas.handle(), CUBLAS_DIAG_NON_UNIT);
         // SAFETY: `factor` is square, with as many rows as `x` has on that side.
         unsafe {
             cublasStrsm_v2(
@@ -179,7 +180,7 @@ impl Device {
                 side,
                 LOWER,
                 operation,
-                CUBLAS_DIAG_NON_UNIT,
+                diagonal,
                 m,
                 n,
                 &one,
@@ -191,6 +192,45 @@ impl Device {
         }
         .result()?;
         Ok(())
+    }
+
+    /// The inverse, whole, of the n x n matrix whose Cholesky factor is the lower triangle of `factor`.
+    pub(crate) fn inverse_of_factorised(
+        &self,
+        factor: &CudaSlice<f64>,
+        n: usize,
+    ) -> Result<CudaSlice<f64>> {
+        let (size, one) = (int(n)?, 1.0);
+        let mut inverse = self.allocate::<f64>(n * n)?;
+        launch!(self, identity, blocks(n * n), (THREADS as u32, 1), (&mut inverse, &n));
+        {
+            let (factor, _factor) = factor.device_ptr(&self.stream);
+            let (out, _out) = inverse.device_ptr_mut(&self.stream);
+            let (handle, diagonal) = (*self.blas.handle(), CUBLAS_DIAG_NON_UNIT);
+            let left = cublasSideMode_t::CUBLAS_SIDE_LEFT;
+            // U^-1 U^-T
+            for operation in [cublasOperation_t::CUBLAS_OP_T, cublasOperation_t::CUBLAS_OP_N] {
+                // SAFETY: both are n x n.
+                unsafe {
+                    cublasDtrsm_v2(
+                        handle,
+                        left,
+                        LOWER,
+                        operation,
+                        diagonal,
+                        size,
+                        size,
+                        &one,
+                        factor as _,
+                        size,
+                        out as _,
+                        size,
+                    )
+                }
+                .result()?;
+            }
+        }
+        Ok(inverse)
     }
 
     /// The symmetric matrix whose lower triangle is in `x`, plus `value` I, in float64.

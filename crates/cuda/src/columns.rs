@@ -3,15 +3,10 @@
 use cudarc::driver::CudaSlice;
 use modality_recipe::{Step, Stepped};
 
-use crate::{
-    device::Device,
-    error::Result,
-    kernels::{THREADS, launch},
-    matrix::Matrix,
-};
+use crate::{device::Device, error::Result, kernels::launch, matrix::Matrix};
 
 /// Blocks that sum a column each for its rows, at most.
-const PARTS: usize = 64;
+const PARTS: usize = 512;
 /// Rows that a block has in hand.
 const LANES: usize = 8;
 const BLOCK: (u32, u32) = (32, LANES as u32);
@@ -172,7 +167,13 @@ impl Device {
     fn sums(&self, matrix: &Matrix, parts: &CudaSlice<f64>) -> Result<Scalars> {
         let mut sums = self.allocate(matrix.columns)?;
         let (count, width) = (grid(matrix).0 as u32, matrix.columns as u32);
-        launch!(self, finish_sums, (1, 1), (THREADS as u32, 1), (parts, &count, &width, &mut sums));
+        launch!(
+            self,
+            finish_sums,
+            (matrix.columns.div_ceil(32), 1),
+            BLOCK,
+            (parts, &count, &width, &mut sums)
+        );
         Ok(Scalars { values: sums, columns: matrix.columns })
     }
 }

@@ -1,6 +1,6 @@
 //! A GPU that can be computed on.
 
-use std::sync::Arc;
+use std::{mem::ManuallyDrop, sync::Arc};
 
 use cudarc::{
     cublas::CudaBlas,
@@ -21,8 +21,9 @@ use crate::{
 /// A context with one stream, the libraries' handles and the kernels.
 pub struct Device {
     pub(crate) stream: Arc<CudaStream>,
-    pub(crate) blas: CudaBlas,
-    pub(crate) solver: DnHandle,
+    /// Never destroyed, as that cannot fail quietly after a kernel has; like `solver`.
+    pub(crate) blas: ManuallyDrop<CudaBlas>,
+    pub(crate) solver: ManuallyDrop<DnHandle>,
     pub(crate) kernels: Kernels,
     /// Not zero once a kernel met NaN or infinity where there must be none.
     pub(crate) trouble: CudaSlice<u32>,
@@ -63,7 +64,8 @@ impl Device {
         keep_freed(&context).map_err(|error| facts.unusable(error))?;
         let stream = context.new_stream().map_err(|error| facts.unusable(error))?;
         let kernels = Kernels::load(&context, facts.compute_capability)?;
-        let (blas, solver) = (CudaBlas::new(stream.clone())?, DnHandle::new(stream.clone())?);
+        let blas = ManuallyDrop::new(CudaBlas::new(stream.clone())?);
+        let solver = ManuallyDrop::new(DnHandle::new(stream.clone())?);
         let trouble = stream.alloc_zeros(1)?;
         Ok(Self { stream, blas, solver, kernels, trouble, facts })
     }
@@ -73,25 +75,32 @@ impl Device {
         &self.facts
     }
 
-    /// Bytes that are free now.
+    /// Bytes that are free now, what the driver's pool holds for this program among them.
     ///
     /// # Errors
     /// [`Error::Driver`].
     pub fn free_memory(&self) -> Result<u64> {
-        Ok(self.stream.context().mem_get_info()?.0 as u64)
+        let free = self.stream.context().mem_get_info()?.0 as u64;
+        let of_pool = |what| self.pool_attribute(what).unwrap_or(0);
+        let reserved = of_pool(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT);
+        let used = of_pool(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT);
+        Ok(free + reserved.saturating_sub(used))
     }
 
     /// Bytes that this program had of the device's memory at its peak, as far as the driver's pool knows: without the
     /// context and the libraries' own.
     pub(crate) fn peak_of_pool(&self) -> Option<u64> {
-        let context = self.stream.context();
-        let (mut bytes, what) = (0_u64, CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH);
-        // SAFETY: as in `keep_freed`.
+        self.pool_attribute(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH)
+    }
+
+    fn pool_attribute(&self, what: CUmemPool_attribute) -> Option<u64> {
+        let (context, mut number) = (self.stream.context(), 0_u64);
+        // SAFETY: the device is the context's, and these attributes are 64-bit numbers.
         let result = unsafe {
             let pool = device::get_default_mem_pool(context.cu_device()).ok()?;
-            mem_pool::get_attribute(pool, what, (&raw mut bytes).cast())
+            mem_pool::get_attribute(pool, what, (&raw mut number).cast())
         };
-        result.ok().map(|()| bytes)
+        result.ok().map(|()| number)
     }
 
     /// Waits until all work is done.

@@ -69,8 +69,8 @@ pub enum Error {
         "the eigenvectors of a matrix of {0} rows cannot be found; are there values that are NaN, or too large to be squared?"
     )]
     Eigen(usize),
-    /// More of something than cuBLAS can count.
-    #[error("a matrix of {0} rows or columns is more than cuBLAS can count")]
+    /// More of something than the libraries can count.
+    #[error("a matrix of {0} rows or columns is more than cuBLAS and cuSOLVER can count")]
     TooLarge(usize),
 }
 

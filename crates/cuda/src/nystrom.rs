@@ -37,19 +37,15 @@ impl Nystrom {
     ) -> Result<Self> {
         let z = device.gather_rows(x, landmarks)?;
         let m = landmarks.len();
-        let among = device.kernel(&z, &z, gamma)?;
-        let triangle = device.narrow(&factorised(device, &among, FIRST_JITTER)?, m, m)?;
+        let among = [device.kernel(&z, &z, gamma)?];
+        let triangle = factorised(device, &among, FIRST_JITTER)?.swap_remove(0);
+        let triangle = device.narrow(&triangle, m, m)?;
         let mut factor = device.kernel(x, &z, gamma)?;
         device.divide_by_transposed(&mut factor, &triangle)?;
         let grams = grams(device, &factor, groups)?;
-        let inverse = |gram: Matrix| {
-            let mut inverse = factorised(device, &gram, alpha)?;
-            match device.invert_factorised(&mut inverse, m)? {
-                true => Ok(inverse),
-                false => Err(Error::Preconditioner),
-            }
-        };
-        let inner = grams.into_iter().map(inverse).collect::<Result<_>>()?;
+        let factors = factorised(device, &grams, alpha)?;
+        let inverse = |factor| device.inverse_of_factorised(&factor, m);
+        let inner = factors.into_iter().map(inverse).collect::<Result<_>>()?;
         Ok(Self { factor, inner, alpha })
     }
 
@@ -98,16 +94,26 @@ impl Nystrom {
     }
 }
 
-/// The Cholesky factor of the symmetric matrix whose lower triangle is in `a`, with `first` added to its diagonal, or ten
-/// times as much, and so on until it is positive definite.
-fn factorised(device: &Device, a: &Matrix, first: f64) -> Result<CudaSlice<f64>> {
+/// The Cholesky factors of the symmetric matrices whose lower triangles are given, with `first` added to the diagonal, or
+/// ten times as much, and so on until each is positive definite.
+fn factorised(device: &Device, matrices: &[Matrix], first: f64) -> Result<Vec<CudaSlice<f64>>> {
+    let mut factors: Vec<Option<CudaSlice<f64>>> = matrices.iter().map(|_| None).collect();
     for power in 0..TRIES {
-        let mut wide = device.widen_symmetric(a, first * 10_f64.powi(power))?;
-        if device.factorise(&mut wide, a.rows)? {
-            return Ok(wide);
+        let left: Vec<usize> = (0..matrices.len()).filter(|&i| factors[i].is_none()).collect();
+        let mut infos = Vec::new();
+        for &i in &left {
+            let mut wide = device.widen_symmetric(&matrices[i], first * 10_f64.powi(power))?;
+            infos.push(device.factorise(&mut wide, matrices[i].rows)?);
+            factors[i] = Some(wide);
+        }
+        for (&i, succeeded) in left.iter().zip(device.succeeded(&infos)?) {
+            factors[i] = factors[i].take().filter(|_| succeeded);
+        }
+        if factors.iter().all(Option::is_some) {
+            break;
         }
     }
-    Err(Error::Preconditioner)
+    factors.into_iter().map(|factor| factor.ok_or(Error::Preconditioner)).collect()
 }
 
 /// F_f^T F_f of each fit: sums of those of groups of cells that are in the same fits.

@@ -1,6 +1,6 @@
 //! The kernel matrix in tiles of 16 x 16 and its products; see `kernels/rbf.cu` for the layouts.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use cudarc::driver::{CudaSlice, DevicePtr as _, DevicePtrMut as _, DeviceRepr};
 
@@ -21,7 +21,7 @@ const CHUNK: usize = 4;
 const SLAB: usize = 9;
 const SLAB_COLUMNS: usize = 8 * SLAB;
 /// Blocks that look for the maxima of columns, at most.
-const SEARCHERS: usize = 64;
+const SEARCHERS: usize = 512;
 /// Blocks for each multiprocessor that a product is cut into where it has too few rows.
 const BLOCKS_EACH: usize = 4;
 /// Chunks that a part of a product has at least.
@@ -267,6 +267,7 @@ impl Device {
             outs.push(out);
             packed.push(vectors);
         }
+        batch.longest_first();
         let (products, work, grid) =
             (self.send(&batch.products)?, self.send(&batch.work)?, (batch.work.len(), 1));
         match entries {
@@ -284,7 +285,8 @@ impl Device {
 
     fn vectors(&self, matrix: &Matrix, tiles: &Tiles) -> Result<Vectors> {
         let searchers = matrix.rows.div_ceil(TILE * TILE).clamp(1, SEARCHERS);
-        let mut maxima = self.allocate::<f32>(searchers * matrix.columns)?;
+        let mut maxima = self.allocate::<u32>(matrix.columns)?;
+        self.stream.memset_zeros(&mut maxima)?;
         let (rows, width) = matrix.shape();
         launch!(
             self,
@@ -295,14 +297,13 @@ impl Device {
         );
         let mut scales = self.allocate::<f32>(matrix.columns)?;
         let mut packed = self.allocate(tiles.count * matrix.columns.div_ceil(8) * LANES)?;
-        let (grid, count) =
-            ((tiles.count, matrix.columns.div_ceil(SLAB_COLUMNS)), searchers as u32);
+        let grid = (tiles.count, matrix.columns.div_ceil(SLAB_COLUMNS));
         launch!(
             self,
             pack_columns,
             grid,
             BLOCK,
-            (&matrix.values, &width, &tiles.list, &maxima, &count, &mut scales, &mut packed)
+            (&matrix.values, &width, &tiles.list, &maxima, &mut scales, &mut packed)
         );
         Ok(Vectors { packed, scales, tiles: tiles.count, width: matrix.columns })
     }
@@ -332,6 +333,12 @@ impl Device {
 }
 
 impl Batch {
+    /// So that no block that takes long begins late.
+    fn longest_first(&mut self) {
+        let products = &self.products;
+        self.work.sort_by_key(|work| Reverse(products[work.product as usize].column_tiles));
+    }
+
     /// The product of `rows` with `range` of the tiles of `columns`, whose vectors are given, to be written at `out`.
     fn add(
         &mut self,

@@ -6,10 +6,9 @@ use std::ffi::c_int;
 
 use cudarc::{
     cusolver::sys::{
-        cublasFillMode_t, cusolverDnDpotrf, cusolverDnDpotrf_bufferSize, cusolverDnDpotri,
-        cusolverDnDpotri_bufferSize, cusolverDnDsyevd, cusolverDnDsyevd_bufferSize,
-        cusolverDnHandle_t, cusolverDnSpotrf, cusolverDnSpotrf_bufferSize, cusolverEigMode_t,
-        cusolverStatus_t,
+        cublasFillMode_t, cusolverDnDpotrf, cusolverDnDpotrf_bufferSize, cusolverDnDsyevd,
+        cusolverDnDsyevd_bufferSize, cusolverDnHandle_t, cusolverDnSpotrf,
+        cusolverDnSpotrf_bufferSize, cusolverEigMode_t, cusolverStatus_t,
     },
     driver::{CudaSlice, DevicePtrMut as _, DeviceRepr},
 };
@@ -19,7 +18,6 @@ use crate::{
     algebra::int,
     device::Device,
     error::{Error, Result},
-    kernels::{THREADS, blocks, launch},
     matrix::Matrix,
 };
 
@@ -27,9 +25,17 @@ use crate::{
 const LOWER: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_UPPER;
 const VECTORS: cusolverEigMode_t = cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR;
 
+/// What a routine will say of its success, once it has run.
+pub(crate) struct Info(CudaSlice<c_int>);
+
 impl Device {
-    /// Overwrites the lower triangle of `a` by its Cholesky factor; whether there is one.
-    pub(crate) fn factorise_f32(&self, a: &mut Matrix) -> Result<bool> {
+    /// Overwrites the lower triangle of `a` by its Cholesky factor.
+    pub(crate) fn factorise_f32(&self, a: &mut Matrix) -> Result<Info> {
+        // So many entries are more than the library counts.
+        const MOST: usize = 46_340;
+        if a.rows > MOST {
+            return Err(Error::TooLarge(a.rows));
+        }
         let (n, at) = (int(a.rows)?, a.values.device_ptr_mut(&self.stream).0 as *mut f32);
         // SAFETY: `a` is n x n, and `call` gives what is asked for.
         self.call(
@@ -42,8 +48,8 @@ impl Device {
         )
     }
 
-    /// Overwrites the lower triangle of the n x n `a` by its Cholesky factor; whether there is one.
-    pub(crate) fn factorise(&self, a: &mut CudaSlice<f64>, n: usize) -> Result<bool> {
+    /// Overwrites the lower triangle of the n x n `a` by its Cholesky factor.
+    pub(crate) fn factorise(&self, a: &mut CudaSlice<f64>, n: usize) -> Result<Info> {
         let (n, at) = (int(n)?, a.device_ptr_mut(&self.stream).0 as *mut f64);
         // SAFETY: as in `factorise_f32`.
         self.call(
@@ -54,22 +60,6 @@ impl Device {
                 cusolverDnDpotrf(handle, LOWER, n, at, n, work, length, info)
             },
         )
-    }
-
-    /// From the Cholesky factor of an n x n matrix, its inverse, whole; whether there is one.
-    pub(crate) fn invert_factorised(&self, a: &mut CudaSlice<f64>, n: usize) -> Result<bool> {
-        let (size, at) = (int(n)?, a.device_ptr_mut(&self.stream).0 as *mut f64);
-        // SAFETY: as in `factorise_f32`.
-        let has_inverse = self.call(
-            |handle, length| unsafe {
-                cusolverDnDpotri_bufferSize(handle, LOWER, size, at, size, length)
-            },
-            |handle, work, length, info| unsafe {
-                cusolverDnDpotri(handle, LOWER, size, at, size, work, length, info)
-            },
-        )?;
-        launch!(self, mirror, blocks(n * n), (THREADS as u32, 1), (a, &n));
-        Ok(has_inverse)
     }
 
     /// Eigenvalues, descending, and eigenvectors in the columns of the other, of a symmetric matrix.
@@ -92,7 +82,7 @@ impl Device {
                 cusolverDnDsyevd(handle, VECTORS, LOWER, n, at, n, values_at, work, length, info)
             },
         )?;
-        if !converged {
+        if !self.succeeded(&[converged])?[0] {
             return Err(Error::Eigen(rows));
         }
         let values = Array1::from(self.fetch(&values.slice(..rows))?);
@@ -103,19 +93,28 @@ impl Device {
         Ok((values.slice(s![..;-1]).to_owned(), vectors))
     }
 
-    /// Asks for the length of a routine's workspace and calls the routine with one; whether it says that it succeeded.
+    /// Whether each routine came to a result; waits for all of them at once.
+    pub(crate) fn succeeded(&self, routines: &[Info]) -> Result<Vec<bool>> {
+        let mut all = self.allocate::<c_int>(routines.len())?;
+        for (i, Info(info)) in routines.iter().enumerate() {
+            self.stream.memcpy_dtod(info, &mut all.slice_mut(i..=i))?;
+        }
+        Ok(self.fetch(&all.slice(..routines.len()))?.into_iter().map(|info| info == 0).collect())
+    }
+
+    /// Asks for the length of a routine's workspace and queues the routine with one.
     fn call<W: DeviceRepr>(
         &self,
         length: impl FnOnce(cusolverDnHandle_t, *mut c_int) -> cusolverStatus_t,
         routine: impl FnOnce(cusolverDnHandle_t, *mut W, c_int, *mut c_int) -> cusolverStatus_t,
-    ) -> Result<bool> {
+    ) -> Result<Info> {
         let (handle, mut wanted) = (self.solver.cu(), 0);
         length(handle, &mut wanted).result()?;
-        let mut work = self.allocate::<W>(usize::try_from(wanted).unwrap_or(0))?;
-        let mut info = self.allocate::<c_int>(1)?;
+        let length = usize::try_from(wanted).map_err(|_| Error::TooLarge(i32::MAX as usize))?;
+        let (mut work, mut info) = (self.allocate::<W>(length)?, self.allocate::<c_int>(1)?);
         let work_at = work.device_ptr_mut(&self.stream).0 as *mut W;
         let info_at = info.device_ptr_mut(&self.stream).0 as *mut c_int;
         routine(handle, work_at, wanted, info_at).result()?;
-        Ok(self.fetch(&info)?.first() == Some(&0))
+        Ok(Info(info))
     }
 }

@@ -1,7 +1,8 @@
 //! Gene expression on its way to the device, through memory that the device reads by itself.
 
 use cudarc::driver::{
-    CudaSlice, CudaStream, DeviceRepr, HostSlice, PinnedHostSlice, SyncOnDrop, ValidAsZeroBits,
+    CudaEvent, CudaSlice, CudaStream, DeviceRepr, HostSlice, PinnedHostSlice, SyncOnDrop,
+    ValidAsZeroBits,
 };
 use modality_data::Csr;
 
@@ -56,14 +57,19 @@ fn joined<T: DeviceRepr + ValidAsZeroBits + Copy>(
     // SAFETY: each buffer is written before the device reads it.
     let buffer = || unsafe { device.stream.context().alloc_pinned::<T>(LENGTH) };
     let mut buffers: [PinnedHostSlice<T>; 2] = [buffer()?, buffer()?];
+    // When the device has read what is in a buffer; cudarc's own note of that is off with the tracking of events.
+    let mut has_read: [Option<CudaEvent>; 2] = [None, None];
     let (mut start, mut turn) = (0, 0);
     for part in parts {
         for piece in part.chunks(LENGTH) {
             let buffer = &mut buffers[turn];
-            // Waits until the device has read what was in it.
+            if let Some(event) = has_read[turn].take() {
+                event.synchronize()?;
+            }
             buffer.as_mut_slice()?[..piece.len()].copy_from_slice(piece);
             let filled = Filled { buffer, length: piece.len() };
             device.stream.memcpy_htod(&filled, &mut whole.slice_mut(start..start + piece.len()))?;
+            has_read[turn] = Some(device.stream.record_event(None)?);
             start += piece.len();
             turn = 1 - turn;
         }

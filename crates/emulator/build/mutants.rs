@@ -21,8 +21,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "missing-barrier",
         file: "rbf.cu",
-        text: "        __syncthreads();\n        Halves halves;",
-        replacement: "        Halves halves;",
+        text: "no_entries();\n        }\n        __syncthreads();",
+        replacement: "no_entries();\n        }",
     },
     Mutant {
         name: "wrong-index",

@@ -6,7 +6,7 @@ use super::{Case, Cost, Sizes};
 use crate::{
     Device, Matrix, Result, Scalars,
     check::trial::{Pair, Trial, dense, numbers, on_device, scalars, trial, wide, zeroed},
-    kernels::{THREADS, launch},
+    kernels::launch,
 };
 
 /// Cells of a fit and its targets.
@@ -15,7 +15,7 @@ const SMALL: &[Sizes] = &[[1, 1, 0], [37, 73, 0], [1025, 17, 0]];
 /// What `columns.cu` says of its launches.
 const LANES: usize = 8;
 const BLOCK: (u32, u32) = (32, LANES as u32);
-const PARTS: usize = 64;
+const PARTS: usize = 512;
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -114,7 +114,13 @@ fn finish_sums(device: &Device, [count, width, _]: Sizes) -> Result<Box<dyn Tria
     trial(
         zeroed(device, width)?,
         move |device, sums| {
-            launch!(device, finish_sums, (1, 1), (THREADS as u32, 1), (&parts, &many, &wide, sums));
+            launch!(
+                device,
+                finish_sums,
+                (width.div_ceil(32), 1),
+                BLOCK,
+                (&parts, &many, &wide, sums)
+            );
             Ok(())
         },
         move |device, sums| {

@@ -129,20 +129,21 @@ fn column_maxima(device: &Device, [rows, width, _]: Sizes) -> Result<Box<dyn Tri
     let searchers = rows.div_ceil(TILE * TILE).clamp(1, SEARCHERS);
     let (height, across) = (rows as u32, width as u32);
     trial(
-        device.matrix(searchers, width)?,
+        device.send(&vec![0_u32; width])?,
         move |device, maxima| {
             launch!(
                 device,
                 column_maxima,
                 (searchers, 1),
                 (32, 8),
-                (&v.values, &height, &across, &mut maxima.values)
+                (&v.values, &height, &across, maxima)
             );
             Ok(())
         },
         move |device, maxima| {
-            let found = device.download(maxima)?;
-            Ok(vec![Pair::of(largest(&found), largest(&values))])
+            let found = device.fetch(&maxima.slice(..width))?.into_iter();
+            let found: Vec<f64> = found.map(|bits| f64::from(f32::from_bits(bits))).collect();
+            Ok(vec![Pair::of(found, largest(&values))])
         },
     )
 }
@@ -165,9 +166,10 @@ fn pack_columns(device: &Device, [rows, width, _]: Sizes) -> Result<Box<dyn Tria
     let (v, values) = on_device(device, rows, width, 1)?;
     let tiles: Vec<Tile> = tiles_of(0..rows, 0).collect();
     let count = tiles.len();
-    let maxima: Vec<f32> = largest(&values).into_iter().map(|value| value as f32).collect();
+    let maxima: Vec<u32> =
+        largest(&values).into_iter().map(|value| (value as f32).to_bits()).collect();
     let (tiles, maxima) = (device.send(&tiles)?, device.send(&maxima)?);
-    let (across, searchers) = (width as u32, 1_u32);
+    let across = width as u32;
     let vectors = Vectors {
         packed: device.allocate(count * width.div_ceil(8) * LANES * WORDS)?,
         scales: device.allocate(width)?,
@@ -181,7 +183,7 @@ fn pack_columns(device: &Device, [rows, width, _]: Sizes) -> Result<Box<dyn Tria
                 pack_columns,
                 grid,
                 BLOCK,
-                (&v.values, &across, &tiles, &maxima, &searchers, scales, packed)
+                (&v.values, &across, &tiles, &maxima, scales, packed)
             );
             Ok(())
         },
