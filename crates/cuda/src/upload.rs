@@ -30,8 +30,8 @@ pub(crate) fn gex(device: &Device, train: &Csr, test: &Csr) -> Result<Gex> {
     let nonzeros = train.nnz() + test.nnz();
     Ok(Gex {
         starts: device.send(&starts)?,
-        indices: joined(device, [train.indices(), test.indices()])?,
-        values: joined(device, [train.data(), test.data()])?,
+        indices: joined(device, [train.indices(), test.indices()], LENGTH)?,
+        values: joined(device, [train.data(), test.data()], LENGTH)?,
         train: train.rows(),
         rows: train.rows() + test.rows(),
         columns: train.cols(),
@@ -39,14 +39,15 @@ pub(crate) fn gex(device: &Device, train: &Csr, test: &Csr) -> Result<Gex> {
     })
 }
 
-/// Both parts, one behind the other.
+/// Both parts, one behind the other, by two buffers of `size` numbers.
 fn joined<T: DeviceRepr + ValidAsZeroBits + Copy>(
     device: &Device,
     parts: [&[T]; 2],
+    size: usize,
 ) -> Result<CudaSlice<T>> {
     let length = parts.iter().map(|part| part.len()).sum();
     let mut whole = device.allocate(length)?;
-    if length <= LENGTH {
+    if length <= size {
         let mut start = 0;
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
             device.stream.memcpy_htod(part, &mut whole.slice_mut(start..start + part.len()))?;
@@ -55,13 +56,13 @@ fn joined<T: DeviceRepr + ValidAsZeroBits + Copy>(
         return Ok(whole);
     }
     // SAFETY: each buffer is written before the device reads it.
-    let buffer = || unsafe { device.stream.context().alloc_pinned::<T>(LENGTH) };
+    let buffer = || unsafe { device.stream.context().alloc_pinned::<T>(size) };
     let mut buffers: [PinnedHostSlice<T>; 2] = [buffer()?, buffer()?];
     // When the device has read what is in a buffer; cudarc's own note of that is off with the tracking of events.
     let mut has_read: [Option<CudaEvent>; 2] = [None, None];
     let (mut start, mut turn) = (0, 0);
     for part in parts {
-        for piece in part.chunks(LENGTH) {
+        for piece in part.chunks(size) {
             let buffer = &mut buffers[turn];
             if let Some(event) = has_read[turn].take() {
                 event.synchronize()?;
@@ -105,5 +106,24 @@ impl<T> HostSlice<T> for Filled<'_, T> {
         // SAFETY: the caller's, as it stands.
         let (all, record) = unsafe { self.buffer.stream_synced_mut_slice(stream) };
         (&mut all[..self.length], record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_any_length_arrive_whole() {
+        modality_emulator::Emulator::start(None).unwrap();
+        let device = Device::open("cuda").unwrap();
+        let numbers: Vec<u32> = (0..1000).collect();
+        for (split, size) in
+            [(0, 64), (1, 64), (500, 64), (640, 64), (1000, 64), (300, 1000), (999, 999)]
+        {
+            let (first, second) = numbers.split_at(split);
+            let joined = joined(&device, [first, second], size).unwrap();
+            assert_eq!(device.fetch(&joined).unwrap(), numbers, "{split}, {size}");
+        }
     }
 }

@@ -11,6 +11,7 @@
 //!   thread, and how far from which allocation. The few bytes between an allocation and its pages are looked at after each
 //!   launch. So it is with dynamic shared memory.
 //! - Device memory, pinned host memory and shared memory hold NaN until they are written.
+//! - Copies out of pinned memory are made as late as can be: memory that is filled anew too early is copied as it is then.
 //! - Threads that wait for what cannot come fail the launch, with a [sentence](Emulator::report) that says how many wait where.
 //! - Launches are refused as by a real driver: blocks too large or larger than `__launch_bounds__`, too much dynamic shared
 //!   memory, unknown kernels. So are copies that leave an allocation, handles that were destroyed, and leading dimensions
@@ -21,7 +22,8 @@
 //!
 //! - Time: nothing here says how fast a kernel is on a device.
 //! - Inline PTX: what kernels need of it is in `device.cuh`, of which there is one file for the device and one for the host.
-//! - A missing wait between streams, or before pinned memory is read: every call has done its work when it returns.
+//! - A missing wait between streams, or before pinned memory that the device writes is read: all but copies out of pinned
+//!   memory has been done when its call returns.
 //! - Effects of weakly ordered memory: a thread runs alone until it waits, and sees what was written before it.
 //! - Accesses within an allocation but beyond the part that was meant, overruns from one static `__shared__` array into
 //!   another, and reads (not writes) of the fewer than 16 bytes behind an allocation, or of the fewer than 4096 before it.

@@ -7,7 +7,7 @@ mod common;
 
 use common::{Gpu, config};
 use cudarc::driver::sys::{CUfunction_attribute, CUresult};
-use cudarc::driver::{CudaContext, DriverError, PushKernelArg, result};
+use cudarc::driver::{CudaContext, DevicePtrMut, DriverError, PushKernelArg, result};
 use cudarc::nvrtc::{Ptx, compile_ptx};
 use modality_emulator::Failure;
 
@@ -18,6 +18,7 @@ fn refusals_failures_and_counts() -> Result<(), DriverError> {
     copies_are_refused(&gpu)?;
     memory_is_limited(&gpu)?;
     events_and_streams(&gpu)?;
+    pinned_memory_is_read_late(&gpu)?;
     failures(&gpu);
     counts(&gpu)
 }
@@ -101,6 +102,28 @@ fn events_and_streams(gpu: &Gpu) -> Result<(), DriverError> {
     pinned.as_mut_slice()?.fill(3.0);
     let data = other.clone_htod(&pinned)?;
     assert_eq!(other.clone_dtoh(&data)?, [3.0; 8]);
+    Ok(())
+}
+
+fn pinned_memory_is_read_late(gpu: &Gpu) -> Result<(), DriverError> {
+    let mut data = gpu.stream.alloc_zeros::<f32>(8)?;
+    // SAFETY: the memory is written before it is read.
+    let mut pinned = unsafe { gpu.stream.context().alloc_pinned::<f32>(8) }?;
+    let there = pinned.as_mut_ptr()?;
+    for (waits, wanted) in [(true, 1.0), (false, 2.0)] {
+        // SAFETY: there are eight numbers, which nobody else has in hand.
+        let values = unsafe { std::slice::from_raw_parts_mut(there, 8) };
+        values.fill(1.0);
+        let (to, record) = data.device_ptr_mut(&gpu.stream);
+        // SAFETY: as many numbers are there.
+        unsafe { result::memcpy_htod_async(to, values, gpu.stream.cu_stream()) }?;
+        drop(record);
+        if waits {
+            gpu.stream.synchronize()?;
+        }
+        values.fill(2.0);
+        assert_eq!(gpu.stream.clone_dtoh(&data)?, [wanted; 8]);
+    }
     Ok(())
 }
 

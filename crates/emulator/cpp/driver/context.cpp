@@ -136,7 +136,7 @@ EMULATOR_API Status cuCtxGetDevice(int *device) {
 EMULATOR_API Status cuCtxSetFlags(unsigned) { return ready(); }
 
 EMULATOR_API Status cuCtxSynchronize() {
-    device().count_wait();
+    device().wait();
     return ready();
 }
 

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "../runtime/fault.h"
+#include "../runtime/pending.h"
 #include "driver.h"
 
 using namespace driver;
@@ -47,6 +48,7 @@ Status allocate(Address *address, size_t bytes) {
 }
 
 Status release(Address address) {
+    emulator::settle();
     return address == 0 || emulator::release(pointer(address)) ? SUCCESS : INVALID_VALUE;
 }
 
@@ -71,6 +73,7 @@ Status fill(Address address, T value, size_t count) {
     if (address % sizeof(T) != 0 || !is_device(pointer(address), count * sizeof(T))) {
         return INVALID_VALUE;
     }
+    emulator::settle();
     std::fill_n(static_cast<T *>(pointer(address)), count, value);
     return SUCCESS;
 }
@@ -114,18 +117,22 @@ EMULATOR_API Status cuMemcpyHtoD_v2(Address to, const void *from, size_t bytes) 
 }
 
 EMULATOR_API Status cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t bytes, Stream *stream) {
+    if (bytes > 0 && is_pinned(from) && is_device(pointer(to), bytes) && ready_on(stream) == SUCCESS) {
+        emulator::postpone(pointer(to), from, bytes);
+        return SUCCESS;
+    }
     return when_ready(ready_on(stream), [=] { return copy(pointer(to), from, bytes, true, false); });
 }
 
 EMULATOR_API Status cuMemcpyDtoH_v2(void *to, Address from, size_t bytes) {
-    device().count_wait();
+    device().wait();
     return when_ready(ready(), [=] { return copy(to, pointer(from), bytes, false, true); });
 }
 
 // The real call waits as well when the host's memory is not pinned.
 EMULATOR_API Status cuMemcpyDtoHAsync_v2(void *to, Address from, size_t bytes, Stream *stream) {
     if (bytes > 0 && !is_pinned(to)) {
-        device().count_wait();
+        device().wait();
     }
     return when_ready(ready_on(stream), [=] { return copy(to, pointer(from), bytes, false, true); });
 }
@@ -171,6 +178,7 @@ EMULATOR_API Status cuMemHostAlloc(void **address, size_t bytes, unsigned) {
 }
 
 EMULATOR_API Status cuMemFreeHost(void *address) {
+    emulator::settle();
     const std::lock_guard<std::mutex> lock(pinned_mutex);
     if (pinned.erase(static_cast<char *>(address)) == 0) {
         return INVALID_VALUE;

@@ -84,6 +84,7 @@ Status launch(Function *function, const LaunchConfig &config, void **parameters)
     if (status != SUCCESS || (function->kernel->parameters > 0 && !parameters)) {
         return status != SUCCESS ? status : INVALID_VALUE;
     }
+    emulator::settle();
     if (fails(Failure::Launch)) {
         device().broken = true;
         return LAUNCH_FAILED;

@@ -1,4 +1,4 @@
-// Streams and events. All work is done by the time its call returns, so there is nothing to wait for.
+// Streams and events. All work but copies out of pinned memory is done by the time its call returns.
 #include <chrono>
 #include <mutex>
 #include <set>
@@ -83,7 +83,7 @@ EMULATOR_API Status cuStreamCreateWithPriority(Stream **stream, unsigned flags, 
 EMULATOR_API Status cuStreamDestroy_v2(Stream *stream) { return streams().remove(stream) ? SUCCESS : INVALID_HANDLE; }
 
 EMULATOR_API Status cuStreamSynchronize(Stream *stream) {
-    device().count_wait();
+    device().wait();
     return ready_on(stream);
 }
 
@@ -126,7 +126,7 @@ EMULATOR_API Status cuEventRecord(Event *event, Stream *stream) {
 }
 
 EMULATOR_API Status cuEventSynchronize(Event *event) {
-    device().count_wait();
+    device().wait();
     return ready_with(event);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "block.h"
+#include "pending.h"
 
 namespace emulator {
 
@@ -24,7 +25,11 @@ public:
     // False if it fails; then nothing works any more until the failure is taken back.
     bool launch(Launch launch);
 
-    void count_wait() { waits++; }
+    // The host waits for all that it has asked for.
+    void wait() {
+        waits++;
+        settle();
+    }
     void reset_counts();
     std::map<std::string, uint64_t> launches() const;
 

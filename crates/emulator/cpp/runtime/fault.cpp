@@ -8,6 +8,7 @@
 
 #include "block.h"
 #include "memory.h"
+#include "pending.h"
 #include "report.h"
 
 namespace emulator {
@@ -68,7 +69,10 @@ void watch_for_faults() {
     }
 }
 
-Call::Call(const char *name) : outer(call) { call = name; }
+Call::Call(const char *name) : outer(call) {
+    settle();
+    call = name;
+}
 
 Call::~Call() { call = outer; }
 
