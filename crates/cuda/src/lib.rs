@@ -47,6 +47,7 @@ mod solver;
 mod stages;
 mod svd;
 mod upload;
+mod warm;
 
 pub use columns::Scalars;
 pub use device::{Device, Facts};

@@ -30,8 +30,8 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Of TSVD + KRR with these fits.
-    pub fn of(shape: &Shape, params: &TsvdKrrParams, fits: &[Vec<u32>]) -> Self {
+    /// Of TSVD + KRR with these fits, on a device with so much `memory` in all.
+    pub fn of(shape: &Shape, params: &TsvdKrrParams, fits: &[Vec<u32>], memory: u64) -> Self {
         let (components, targets) =
             (params.gex_components.min(shape.genes), params.adt_components.min(shape.proteins));
         let inputs = shape.nonzeros * (FLOAT + size_of::<u32>())
@@ -39,7 +39,7 @@ impl Needs {
             + shape.train_cells * shape.proteins * FLOAT;
         let scores = shape.cells() * components * FLOAT;
         let common = scores + 2 * shape.train_cells * targets * FLOAT;
-        let tsvd = svd::workspace(shape.cells(), shape.genes, components);
+        let tsvd = svd::workspace((shape.cells(), shape.genes), components, memory);
         let (solving, kernel) = match params.solver {
             Solver::Cholesky => of_cholesky(components, targets, fits),
             Solver::Pcg => of_pcg(shape, params, (components, targets), fits),
@@ -74,6 +74,14 @@ impl Needs {
             )));
         }
         Ok(if self.peak() <= free { self.peak() } else { self.least() })
+    }
+
+    /// What the run itself will take of `free` bytes, without what the driver and the libraries take.
+    ///
+    /// # Errors
+    /// As [`Needs::expected`].
+    pub fn own(&self, free: u64) -> Result<u64> {
+        Ok(self.expected(free)? - PROGRAM)
     }
 
     /// What is left for the kernel matrix of `free` bytes.
@@ -129,7 +137,7 @@ mod tests {
     fn needs(params: &TsvdKrrParams) -> Needs {
         let fits: Vec<Vec<u32>> =
             (0..2).map(|half| (half * 20_000..(half + 1) * 20_000).collect()).collect();
-        Needs::of(&SHAPE, params, &fits)
+        Needs::of(&SHAPE, params, &fits, 16 << 30)
     }
 
     #[test]

@@ -14,6 +14,7 @@ use modality_recipe::{Problem, tsvd_krr};
 
 use crate::{
     CudaStages, Device, Error, Facts, Needs, Result, algebra::Factor, device, meter::Meter,
+    warm::warm_up,
 };
 
 const MIB: f64 = 1_048_576.0;
@@ -54,8 +55,9 @@ pub fn expect(spec: &RunSpec) -> std::result::Result<Option<OnAccelerator>, Stop
     let gex =
         shape.nonzeros * (size_of::<f32>() + size_of::<u32>()) + shape.cells() * size_of::<usize>();
     let host = HOST_PROGRAM + (gex + shape.cells() * shape.proteins * size_of::<f32>()) as u64;
-    let peak =
-        Needs::of(&shape, &params(spec)?, &spec.fits).expected(facts.memory).map_err(stop)?;
+    let peak = Needs::of(&shape, &params(spec)?, &spec.fits, facts.memory)
+        .expected(facts.memory)
+        .map_err(stop)?;
     Ok(Some(OnAccelerator { host: Expected { peak: host, least: host }, peak }))
 }
 
@@ -78,12 +80,11 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     let inputs =
         clock.time(Stage::Load, || prepared::read_inputs(&spec.dataset, spec.cells.as_deref()))?;
     let params = params(spec)?;
-    let device = clock.time(Stage::Setup, || Device::open(&spec.device)).map_err(stop)?;
-    let free = device.free_memory()?;
-    let needs = Needs::of(&Shape::of_inputs(&inputs), &params, &spec.fits);
-    needs.expected(free).map_err(stop)?;
-    let meter = Meter::new(&device.facts().bus);
-    let mut stages = CudaStages::new(device, needs.room(free), params.kernel);
+    let shape = Shape::of_inputs(&inputs);
+    let mut stages = clock
+        .time(Stage::Setup, || set_up(&spec.device, &shape, &params, &spec.fits))
+        .map_err(stop)?;
+    let meter = Meter::new(&stages.device().facts().bus);
     let problem = Problem {
         train_gex: &inputs.train_gex,
         train_adt: inputs.train_adt.view(),
@@ -110,6 +111,22 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
         })
     });
     Ok(measured?)
+}
+
+/// Stages on the device that `text` names, which has room for the run, ready to be timed.
+fn set_up(
+    text: &str,
+    shape: &Shape,
+    params: &TsvdKrrParams,
+    fits: &[Vec<u32>],
+) -> Result<CudaStages> {
+    let device = Device::open(text)?;
+    let free = device.free_memory()?;
+    let needs = Needs::of(shape, params, fits, device.facts().memory);
+    let own = needs.own(free)?;
+    let mut stages = CudaStages::new(device, needs.room(free), params.kernel);
+    warm_up(&mut stages, shape, params, own)?;
+    Ok(stages)
 }
 
 /// Runs `work` with a clock that also reads what its stages take of the device: energy, which it tells, and memory, whose

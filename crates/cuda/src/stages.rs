@@ -47,6 +47,11 @@ impl CudaStages {
         std::mem::take(&mut self.notes)
     }
 
+    /// Forgets what was counted and noted so far.
+    pub(crate) fn forget(&mut self) {
+        (self.flops, self.notes) = (0.0, Vec::new());
+    }
+
     /// Whether the kernel of so many tiles is to be kept.
     fn keeps(&mut self, tiles: usize) -> Result<bool> {
         if self.entries == KernelEntries::Formed {

@@ -2,7 +2,7 @@
 //!
 //! The basis is A^T A times the best approximations in the span of G, A^T A G, (A^T A)^2 G, ... for a Gaussian G (block
 //! Krylov; Musco and Musco 2015); of a matrix with few columns, all eigenvectors of A^T A. A sparse A is made dense a few
-//! rows at a time, for a product with A and one with A^T: at the density of gene expression, a dense product on matrix
+//! rows at a time (all of them where there is room), for a product with A and one with A^T: at the density of gene expression, a dense product on matrix
 //! units is faster than a sparse one.
 
 use std::ops::Range;
@@ -31,8 +31,8 @@ const EXPANSION: usize = 2;
 const LEAST_BLOCKS: usize = 3;
 /// Times that a block is made orthogonal to the blocks before it, at most.
 const PASSES: usize = 5;
-/// Bytes of the rows of a sparse matrix that are dense at a time.
-const DENSE_BYTES: usize = 1 << 30;
+/// Bytes of the rows of a sparse matrix that are dense at a time: an eighth of the device's memory, within these.
+const DENSE_BYTES: (u64, u64) = (1 << 28, 1 << 32);
 /// Rows that are multiplied in float64 at a time.
 const WIDE_ROWS: usize = 1 << 16;
 
@@ -60,6 +60,8 @@ struct Work<'a> {
     input: Input<'a>,
     /// Rows of a sparse input, dense.
     dense: Matrix,
+    /// Whether it has all of them.
+    has_all: bool,
     flops: f64,
 }
 
@@ -154,11 +156,17 @@ impl Device {
 
 impl<'a> Work<'a> {
     fn new(device: &'a Device, input: Input<'a>) -> Result<Self> {
-        let dense = match input {
-            Input::Sparse(gex) => device.matrix(dense_rows(gex.rows, gex.columns), gex.columns)?,
-            Input::Dense(_) => device.matrix(0, 0)?,
+        let rows = match input {
+            Input::Sparse(gex) => dense_rows((gex.rows, gex.columns), device.facts().memory),
+            Input::Dense(_) => 0,
         };
-        Ok(Self { device, input, dense, flops: 0.0 })
+        Self::by(device, input, rows)
+    }
+
+    /// With so many rows of a sparse input at a time.
+    fn by(device: &'a Device, input: Input<'a>, rows: usize) -> Result<Self> {
+        let dense = device.matrix(rows, input.shape().1)?;
+        Ok(Self { device, input, dense, has_all: false, flops: 0.0 })
     }
 
     /// Scores, rows x components, and right singular vectors, columns x components, with their signs.
@@ -343,7 +351,10 @@ impl<'a> Work<'a> {
                 let most = self.dense.rows.max(1);
                 for start in (0..gex.rows).step_by(most) {
                     let range = start..gex.rows.min(start + most);
-                    self.device.densify_rows(gex, range.clone(), &mut self.dense)?;
+                    if !self.has_all {
+                        self.device.densify_rows(gex, range.clone(), &mut self.dense)?;
+                    }
+                    self.has_all = range == (0..gex.rows);
                     work(self.device, range.clone(), &self.dense.rows(0..range.len()))?;
                 }
                 Ok(())
@@ -401,14 +412,15 @@ fn basis_width(rows: usize, columns: usize, n_components: usize) -> usize {
     wanted.min(most).max(n_components.next_multiple_of(WIDTH))
 }
 
-/// Rows of a sparse matrix that are dense at a time.
-fn dense_rows(rows: usize, columns: usize) -> usize {
-    (DENSE_BYTES / (columns.max(1) * size_of::<f32>())).clamp(1, rows.max(1))
+/// Rows of a sparse matrix that are dense at a time, on a device with so much memory in all.
+fn dense_rows((rows, columns): (usize, usize), memory: u64) -> usize {
+    let bytes = (memory / 8).clamp(DENSE_BYTES.0, DENSE_BYTES.1) as usize;
+    (bytes / (columns.max(1) * size_of::<f32>())).clamp(1, rows.max(1))
 }
 
 /// Bytes that a truncated SVD takes beside its input and result.
-pub(crate) fn workspace(rows: usize, columns: usize, n_components: usize) -> u64 {
-    let dense = dense_rows(rows, columns) * columns;
+pub(crate) fn workspace((rows, columns): (usize, usize), n_components: usize, memory: u64) -> u64 {
+    let dense = dense_rows((rows, columns), memory) * columns;
     let numbers = match needs_all_directions(rows, columns, n_components) {
         true => 8 * columns * columns,
         false => {
@@ -420,4 +432,36 @@ pub(crate) fn workspace(rows: usize, columns: usize, n_components: usize) -> u64
     // Projections, rotated and widened in part.
     let scores = rows * n_components + 2 * rows.min(WIDE_ROWS) * n_components;
     ((dense + numbers + scores) * size_of::<f32>()) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use modality_data::Csr;
+
+    use super::*;
+    use crate::upload;
+
+    #[test]
+    fn products_do_not_depend_on_how_many_rows_are_dense_at_a_time() {
+        modality_emulator::Emulator::start(None).unwrap();
+        let device = Device::open("cuda").unwrap();
+        let dense = Array2::from_shape_fn((50, 20), |(i, j)| ((i * 7 + j * 3) % 5) as f32);
+        let (train, test) = dense.view().split_at(ndarray::Axis(0), 33);
+        let [train, test] = [train, test].map(|half| Csr::csr_from_dense(half, 0.0));
+        let gex = upload::gex(&device, &train, &test).unwrap();
+        let x = Array2::from_shape_fn((20, 3), |(i, j)| (i + 2 * j) as f32);
+        let uploaded = device.upload(x.view()).unwrap();
+        let wanted = dense.t().dot(&dense.dot(&x));
+        for rows in [7, 49, 50] {
+            let mut work = Work::by(&device, Input::Sparse(&gex), rows).unwrap();
+            // Small whole numbers, of which all sums are exact.
+            for _ in 0..2 {
+                let found = work.gram_product(&uploaded).unwrap();
+                assert_eq!(device.download(&found).unwrap(), wanted, "{rows} rows");
+                let found = work.product(&uploaded).unwrap();
+                assert_eq!(device.download(&found).unwrap(), dense.dot(&x), "{rows} rows");
+            }
+            assert_eq!(work.has_all, rows == 50);
+        }
+    }
 }

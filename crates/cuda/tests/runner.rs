@@ -15,7 +15,7 @@ use modality_data::{
 use modality_emulator::Failure;
 use modality_harness::{
     clock::StageClock,
-    methods::TsvdKrrParams,
+    methods::{KernelEntries, TsvdKrrParams},
     protocol::{Event, PROTOCOL, Phase, RunSpec},
     runner::Stop,
 };
@@ -51,16 +51,25 @@ fn halves_of(folder: &Path, out: &Path) -> RunSpec {
     }
 }
 
-fn on_the_cpu(inputs: &Inputs, spec: &RunSpec) -> Array2<f32> {
-    let problem = Problem {
+fn problem<'a>(inputs: &'a Inputs, spec: &'a RunSpec) -> Problem<'a> {
+    Problem {
         train_gex: &inputs.train_gex,
         train_adt: inputs.train_adt.view(),
         test_gex: &inputs.test_gex,
         fits: &spec.fits,
         seed: spec.seed,
-    };
+    }
+}
+
+fn on_the_cpu(inputs: &Inputs, spec: &RunSpec) -> Array2<f32> {
     let mut stages = CpuStages::default();
-    tsvd_krr(&mut stages, &problem, &TsvdKrrParams::default(), &mut StageClock::silent()).unwrap()
+    tsvd_krr(
+        &mut stages,
+        &problem(inputs, spec),
+        &TsvdKrrParams::default(),
+        &mut StageClock::silent(),
+    )
+    .unwrap()
 }
 
 fn rmse(predicted: &Array2<f32>, wanted: &Array2<f32>) -> f64 {
@@ -139,8 +148,17 @@ fn what_it_will_take_is_foretold() {
         other => panic!("{other:?}"),
     }
     let expected = backend_cuda::expect(&spec).unwrap().unwrap();
+    let inputs = prepared::read_inputs(&spec.dataset, None).unwrap();
+    let mut stages = common::stages(KernelEntries::Kept);
     emulator.reset_counts();
-    backend_cuda::run(&spec, &mut StageClock::silent()).unwrap();
+    tsvd_krr(
+        &mut stages,
+        &problem(&inputs, &spec),
+        &TsvdKrrParams::default(),
+        &mut StageClock::silent(),
+    )
+    .unwrap();
+    drop(stages);
     let (peak, program) = (emulator.peak_memory(), 512 << 20);
     assert!(peak <= expected.peak, "{peak} bytes where {} were foretold", expected.peak);
     // Not far more than is taken, beside a context's own.
