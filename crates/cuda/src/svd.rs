@@ -1,9 +1,9 @@
 //! Truncated SVD: a basis close to the leading right singular vectors, and the vectors out of the basis.
 //!
 //! The basis is A^T A times the best approximations in the span of G, A^T A G, (A^T A)^2 G, ... for a Gaussian G (block
-//! Krylov; Musco and Musco 2015); of a matrix with few columns, all eigenvectors of A^T A. A sparse A is made dense a few
-//! rows at a time (all of them where there is room), for a product with A and one with A^T: at the density of gene expression, a dense product on matrix
-//! units is faster than a sparse one.
+//! Krylov; Musco and Musco 2015); of a matrix with few columns, all eigenvectors of A^T A. A sparse A is made dense some rows at
+//! a time, all of them where there is room, for a product with A and one with A^T. At the density of gene expression, a tenth,
+//! that reads 40 bytes a nonzero; a sparse product with a block of 64 vectors reads 264.
 
 use std::ops::Range;
 
