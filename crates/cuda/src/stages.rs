@@ -24,15 +24,15 @@ use crate::{
 pub struct CudaStages {
     device: Device,
     entries: KernelEntries,
-    /// Bytes of the device that may be taken from now on; what is free, unless less is allowed.
+    /// Bytes of the device that the entries of a shared kernel may take, if so many are free.
     room: u64,
     notes: Vec<String>,
     flops: f64,
 }
 
 impl CudaStages {
-    /// Stages on `device`, which may take `room` bytes of its memory; entries of a shared kernel are kept if they are to be
-    /// and fit.
+    /// Stages on `device`, of whose memory a shared kernel may take `room` bytes ([`Needs::room`](crate::Needs::room)); its
+    /// entries are kept if they are to be and fit.
     pub fn new(device: Device, room: u64, entries: KernelEntries) -> Self {
         Self { device, entries, room, notes: Vec::new(), flops: 0.0 }
     }
@@ -59,7 +59,7 @@ impl CudaStages {
         }
         let needed = crate::rbf::kept_bytes(tiles);
         let left = self.device.free_memory()?.min(self.room);
-        if needed <= left / 10 * 9 {
+        if needed <= left {
             return Ok(true);
         }
         let (needed, left) = (size(needed), size(left));
