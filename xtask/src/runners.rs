@@ -3,6 +3,7 @@
 use std::{
     cell::OnceCell,
     collections::BTreeMap,
+    ffi::OsString,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -42,6 +43,8 @@ pub(crate) struct Missing {
 struct Workbench<'a> {
     world: &'a World,
     libtorch: OnceCell<Result<libtorch::Kit, Missing>>,
+    /// How runners that are there already load libtorch.
+    loaded: OnceCell<Result<(&'static str, OsString), String>>,
     nvcc: OnceCell<Option<Nvcc>>,
 }
 
@@ -54,7 +57,8 @@ pub(crate) fn ready<'a>(
     backends: &Backends,
     names: impl IntoIterator<Item = &'a str>,
 ) -> anyhow::Result<BTreeMap<String, Ready>> {
-    let workbench = Workbench { world, libtorch: OnceCell::new(), nvcc: OnceCell::new() };
+    let (libtorch, loaded, nvcc) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+    let workbench = Workbench { world, libtorch, loaded, nvcc };
     let mut runners = BTreeMap::new();
     for name in names {
         if !runners.contains_key(name) {
@@ -78,13 +82,13 @@ impl Missing {
 
 impl Workbench<'_> {
     fn runner(&self, name: &str, backend: &Backend) -> anyhow::Result<Ready> {
-        if let Some(prebuilt) =
-            backend.package.as_deref().and_then(|package| self.prebuilt(package))
-        {
+        let needs = backend.needs.as_deref();
+        let package = backend.package.as_deref();
+        if let Some(prebuilt) = package.and_then(|package| self.prebuilt(package, needs)) {
             return Ok(prebuilt);
         }
         let mut cargo = child::cargo(self.world);
-        if let Err(missing) = self.equip(&mut cargo, name, backend.needs.as_deref())? {
+        if let Err(missing) = self.equip(&mut cargo, name, needs)? {
             return Ok(Err(missing));
         }
         let command = match (&backend.package, &backend.command) {
@@ -103,19 +107,27 @@ impl Workbench<'_> {
     }
 
     /// The runner of a package where nothing is built, if this is such a place.
-    fn prebuilt(&self, package: &str) -> Option<Ready> {
+    fn prebuilt(&self, package: &str, needs: Option<&str>) -> Option<Ready> {
         let folder = self.world.root.join(PREBUILT);
         let runner = folder.join(package);
-        folder.is_dir().then(|| match runner.is_file() {
-            true => {
-                let command = vec![runner.display().to_string()];
-                Ok(Runner { command, folder: self.world.root.clone() })
+        let command = || {
+            if !runner.is_file() {
+                return Err(Missing::unavailable(format!(
+                    "its runner is not among those in {}, and nothing is built there",
+                    folder.display()
+                )));
             }
-            false => Err(Missing::unavailable(format!(
-                "its runner is not among those in {}, and nothing is built there",
-                folder.display()
-            ))),
-        })
+            let mut command = vec![runner.display().to_string()];
+            if needs == Some(LIBTORCH) {
+                let found = self.loaded.get_or_init(|| libtorch::at_hand(self.world)?.loaded_by());
+                let (variable, path) = found.clone().map_err(Missing::unavailable)?;
+                command.splice(0..0, ["env".to_owned(), format!("{variable}={}", path.display())]);
+            }
+            Ok(command)
+        };
+        folder
+            .is_dir()
+            .then(|| command().map(|command| Runner { command, folder: self.world.root.clone() }))
     }
 
     /// Has cargo build with what the backend needs, if it needs anything.
@@ -214,7 +226,8 @@ mod tests {
         let root = root.into();
         let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
         let libtorch = OnceCell::from(Err(Missing::unavailable("no libtorch")));
-        act(&Workbench { world: &world, libtorch, nvcc: OnceCell::from(None) })
+        let loaded = OnceCell::from(Ok(("LOADER", "/torch/lib".into())));
+        act(&Workbench { world: &world, libtorch, loaded, nvcc: OnceCell::from(None) })
     }
 
     fn runner(backend: &Backend) -> anyhow::Result<Ready> {
@@ -250,8 +263,11 @@ mod tests {
             let backend = backend(package, needs);
             in_root(root.path(), |workbench| workbench.runner("b", &backend)).unwrap()
         };
+        let program = runners.join("backend-x").display().to_string();
+        let ready = runner(Some("backend-x"), None).unwrap();
+        assert_eq!(ready.command, [program.as_str()]);
         let ready = runner(Some("backend-x"), Some(LIBTORCH)).unwrap();
-        assert_eq!(ready.command, [runners.join("backend-x").display().to_string()]);
+        assert_eq!(ready.command, ["env", "LOADER=/torch/lib", &program]);
         let missing = runner(Some("backend-y"), None).unwrap_err();
         assert_eq!(missing.status, Status::Unavailable);
         assert!(missing.reason.contains("nothing is built there"), "{}", missing.reason);

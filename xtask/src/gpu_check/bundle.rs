@@ -28,7 +28,7 @@ const SCRIPT_NAME: &str = "gpu-check.sh";
 /// This program's name there.
 const PROGRAM: &str = "modality-bench";
 /// Backends whose runners are taken along, and what lies beside one of them.
-const BACKENDS: [&str; 2] = [BACKEND, "linfa"];
+const BACKENDS: [&str; 3] = [BACKEND, "linfa", "torch"];
 const BESIDE: [(&str, &str); 1] = [(BACKEND, "gpu-check")];
 /// Files of the checkout: folders and the ending of what is taken from them.
 const FILES: [(&str, &str); 5] = [

@@ -27,6 +27,9 @@ use crate::{
 /// The version that the backends are written for.
 const VERSION: &str = "2.11.0";
 const VARIABLE: &str = "LIBTORCH";
+/// Where a program's libraries are looked for before the places that it was linked with.
+const LOADER: &str =
+    if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
 /// What else the build of the bindings listens to.
 const OTHER_VARIABLES: [&str; 5] = [
     "LIBTORCH_INCLUDE",
@@ -92,6 +95,29 @@ pub(crate) fn kit(world: &World) -> Result<Kit, String> {
     Ok(Kit { libtorch, compiler })
 }
 
+/// A libtorch that is here, for a program that was linked elsewhere; nothing is fetched.
+pub(crate) fn at_hand(world: &World) -> Result<Libtorch, String> {
+    let sentence = |error: anyhow::Error| format!("{error:#}");
+    let cache = Cache::from_env().map_err(sentence)?;
+    let found = Search::new(world, &cache).at_hand().map_err(sentence)?;
+    found.ok_or_else(|| {
+        format!(
+            "libtorch {VERSION} is not here; set ${VARIABLE} to the folder of one, or have Python's torch {VERSION}"
+        )
+    })
+}
+
+impl Libtorch {
+    /// The environment variable with which a program loads this libtorch, whichever it was linked with, and its value.
+    pub(crate) fn loaded_by(&self) -> Result<(&'static str, OsString), String> {
+        let libraries = self.folder.join("lib");
+        let others = std::env::var_os(LOADER).filter(|others| !others.is_empty());
+        let others = others.iter().flat_map(std::env::split_paths);
+        let path = std::env::join_paths(std::iter::once(libraries).chain(others));
+        path.map(|path| (LOADER, path)).map_err(|error| format!("${LOADER}: {error}"))
+    }
+}
+
 impl Kit {
     /// Has cargo build against this libtorch, whatever the environment says.
     pub(crate) fn offer_to(&self, cargo: &mut Command) {
@@ -121,12 +147,22 @@ impl<'a> Search<'a> {
     }
 
     fn find(&self, check: Check) -> Result<Libtorch> {
-        if let Some(folder) = self.variable.as_deref().filter(|value| !value.is_empty()) {
-            return named(Path::new(folder));
-        }
-        match python::find(self.path) {
+        match self.installed()? {
             Some(libtorch) => Ok(libtorch),
             None => Ok(self.keeper.ready(&self.published, check)?.into()),
+        }
+    }
+
+    fn at_hand(&self) -> Result<Option<Libtorch>> {
+        let kept = || self.keeper.at_hand(&self.published).map(Libtorch::from);
+        Ok(self.installed()?.or_else(kept))
+    }
+
+    /// What the user has.
+    fn installed(&self) -> Result<Option<Libtorch>> {
+        match self.variable.as_deref().filter(|value| !value.is_empty()) {
+            Some(folder) => named(Path::new(folder)).map(Some),
+            None => Ok(python::find(self.path)),
         }
     }
 }

@@ -177,6 +177,22 @@ fn the_variable_goes_before_python_and_python_before_the_cache() {
 }
 
 #[test]
+fn a_program_that_is_there_already_loads_what_is_here_and_nothing_is_fetched() {
+    let mut scene = Scene::with_pip();
+    assert_eq!(scene.search().at_hand().unwrap(), None);
+    assert_eq!(scene.calls(), 0);
+    let cached = scene.find().unwrap();
+    assert_eq!(scene.search().at_hand().unwrap(), Some(cached));
+    let own = scene.own("own", "2.11.0+cu130");
+    scene.programs = scene.programs.with("python3", &python_with(&own));
+    let found = scene.search().at_hand().unwrap().unwrap();
+    assert_eq!(found.origin, Origin::Python("python3"));
+    let (variable, path) = found.loaded_by().unwrap();
+    assert_eq!(variable, LOADER);
+    assert_eq!(std::env::split_paths(&path).next(), Some(own.join("lib")));
+}
+
+#[test]
 fn a_variable_that_names_something_else_is_a_sentence() {
     let scene = Scene::with_pip();
     let old = scene.own("old", "2.5.1+cpu");
