@@ -54,6 +54,27 @@ extern "C" __global__ void __launch_bounds__(128)
     }
 }
 
+// Where a part of a matrix is, and where it is to go: there, rows are as long as `from_width` and `to_width` say.
+struct Move {
+    const float *from;
+    float *to;
+    unsigned rows, columns, from_width, to_width;
+};
+
+// Copies every part, or adds it to what is there; no two may have the same place. Blocks of 32 x 8 threads for 64 rows each:
+// grid (rows of the longest part / 64, parts). Reads and writes 4 bytes an entry, or reads 8.
+extern "C" __global__ void __launch_bounds__(256) move_parts(const Move *__restrict__ moves, unsigned adds) {
+    const Move part = moves[blockIdx.y];
+    const unsigned start = blockIdx.x * 64, end = min(part.rows, start + 64);
+    for (unsigned row = start + threadIdx.y; row < end; row += 8) {
+        const float *from = part.from + (size_t)row * part.from_width;
+        float *to = part.to + (size_t)row * part.to_width;
+        for (unsigned column = threadIdx.x; column < part.columns; column += WARP) {
+            to[column] = adds ? to[column] + from[column] : from[column];
+        }
+    }
+}
+
 // Rows `first` and following of a sparse matrix in CSR as a dense one; the columns of a row differ.
 // One block of 256 threads a row. Reads 8 bytes a nonzero, writes 4 an entry, and 4 a nonzero again.
 extern "C" __global__ void __launch_bounds__(256)

@@ -62,7 +62,7 @@ kernels! {
         put_columns;
     "dense.cu": widen narrow add add_to_diagonal widen_symmetric identity normal leading_signs transpose;
     "rbf.cu": pack_rows multiply_kept multiply_formed multiply_exact keep_tiles dense_kernel column_maxima pack_columns sum_parts;
-    "rows.cu": standardize_rows gather_rows scatter_add_rows densify_rows;
+    "rows.cu": standardize_rows gather_rows scatter_add_rows move_parts densify_rows;
 }
 
 /// Blocks of [`THREADS`] threads for a thread an entry.

@@ -40,6 +40,7 @@ mod matrix;
 mod memory;
 mod meter;
 mod nystrom;
+mod parts;
 mod rbf;
 mod run;
 mod shared;

@@ -109,8 +109,9 @@ fn of_pcg(
     // A Gram matrix in float32 a fit, one more, and the inverses in float64.
     let squares = (fits.len() + 1) * square * FLOAT + (fits.len() + 1) * square * DOUBLE;
     let (all, by_fit) = shared::layout(&Groups::new(fits));
-    // Targets, dual coefficients, solution, residual, direction, its product and the preconditioned residual.
-    let vectors: usize = fits.iter().map(|fit| 7 * fit.len() * targets * FLOAT).sum();
+    // Targets, dual coefficients, solution, residual, direction, its product; and the preconditioned residual, side by side
+    // and by itself.
+    let vectors: usize = fits.iter().map(|fit| 8 * fit.len() * targets * FLOAT).sum();
     let fragments: u64 =
         by_fit.iter().map(|tiles| vector_bytes(tiles.len() * crate::rbf::TILE, targets)).sum();
     let rows = shape.train_cells * components * FLOAT;

@@ -1,17 +1,21 @@
-//! Nystrom preconditioners that share their landmarks; the algebra is that of `Stages::preconditioner`'s source.
+//! Nystrom preconditioners that share their landmarks.
 //!
-//! (F_f F_f^T + alpha I)^-1 = (I - F_f (alpha I + F_f^T F_f)^-1 F_f^T) / alpha. The inverses in the middle are formed, in
-//! float64: two products with them are faster than two triangular solves, and along the leading directions the identity
-//! leaves a share of alpha / ||K|| of what is subtracted.
+//! With F = K(x, z) L^-T and L L^T = K(z, z), F F^T is near K, and (F_f F_f^T + alpha I)^-1 of a fit's rows is, by the
+//! identity of Woodbury, (I - F_f (alpha I + F_f^T F_f)^-1 F_f^T) / alpha. The inverses in the middle are formed, in
+//! float64: a product with one is faster than two triangular solves, and along the leading directions the identity leaves a
+//! share of alpha / ||K|| of what is subtracted.
+
+use std::ops::Range;
 
 use cudarc::driver::CudaSlice;
-use modality_recipe::{Block, Groups};
+use modality_recipe::{Group, Groups, Side};
 
 use crate::{
     algebra::Factor,
     device::Device,
     error::{Error, Result},
     matrix::Matrix,
+    parts::{Corner, Move},
 };
 
 /// Added to K(z, z), whose float32 entries may not be those of a positive definite matrix; tenfold until it is.
@@ -53,33 +57,76 @@ impl Nystrom {
         self.factor.columns
     }
 
-    /// The preconditioner of a fit times its residual.
+    /// The preconditioner of each fit times its residual.
     pub(crate) fn apply(
         &self,
         device: &Device,
         groups: &Groups,
-        fit: usize,
-        residual: &Matrix,
-    ) -> Result<Matrix> {
-        let (m, columns) = (self.factor.columns, residual.columns);
-        let mut within = device.matrix(m, columns)?;
-        let mut keep = 0.0;
-        for (cells, rows) in groups.runs_of(fit) {
-            let (factor, side) = (self.factor.rows(cells.clone()), residual.rows(rows.clone()));
-            let factors =
-                (Factor::new(&factor, cells.len(), m).t(), Factor::new(&side, rows.len(), columns));
-            device.multiply(1.0, factors, keep, &mut within.rows_mut(0..m))?;
-            keep = 1.0;
-        }
-        let within = self.solve(device, fit, &within)?;
-        let mut out = device.copy(residual)?;
-        let share = (1.0 / self.alpha) as f32;
-        for (cells, rows) in groups.runs_of(fit) {
-            let (factor, side) = (self.factor.rows(cells.clone()), within.rows(0..m));
-            let factors = (Factor::new(&factor, cells.len(), m), Factor::new(&side, m, columns));
-            device.multiply(-share, factors, share, &mut out.rows_mut(rows))?;
-        }
+        residuals: &[(usize, &Matrix)],
+    ) -> Result<Vec<Matrix>> {
+        let own: Vec<&Matrix> = residuals.iter().map(|(_, residual)| *residual).collect();
+        let widths = residuals.iter().map(|(fit, residual)| (*fit, residual.columns));
+        let beside = Beside::new(groups, &widths.collect::<Vec<_>>());
+        let mut wide = beside.matrices(device, None)?;
+        device.copy_parts(&own, &mut wide, &beside.cells(true))?;
+        let solved: Vec<Matrix> = self
+            .inside(device, &beside, &own, &wide)?
+            .iter()
+            .zip(residuals)
+            .map(|(inside, (fit, _))| self.solve(device, *fit, inside))
+            .collect::<Result<_>>()?;
+        self.subtract(device, &beside, &solved, &mut wide)?;
+        let out = own.iter().map(|own| device.matrix(own.rows, own.columns));
+        let mut out = out.collect::<Result<Vec<Matrix>>>()?;
+        device.copy_parts(&wide.iter().collect::<Vec<_>>(), &mut out, &beside.cells(false))?;
         Ok(out)
+    }
+
+    /// F_f^T of each residual; `wide` has them side by side.
+    fn inside(
+        &self,
+        device: &Device,
+        beside: &Beside,
+        own: &[&Matrix],
+        wide: &[Matrix],
+    ) -> Result<Vec<Matrix>> {
+        let m = self.landmarks();
+        let mut products = beside.matrices(device, Some(m))?;
+        for ((cells, wide), product) in beside.groups().zip(wide).zip(&mut products) {
+            let (factor, side) = (self.factor.rows(cells.clone()), wide.rows(0..wide.rows));
+            let left = Factor::new(&factor, cells.len(), m).t();
+            let right = Factor::new(&side, wide.rows, wide.columns);
+            device.multiply(1.0, (left, right), 0.0, &mut product.rows_mut(0..m))?;
+        }
+        let sums = own.iter().map(|own| device.zeros(m, own.columns));
+        let mut sums = sums.collect::<Result<Vec<Matrix>>>()?;
+        let products: Vec<&Matrix> = products.iter().collect();
+        for moves in beside.sums(m) {
+            device.add_parts(&products, &mut sums, &moves)?;
+        }
+        Ok(sums)
+    }
+
+    /// (`wide` - F `solved`) / alpha, in place.
+    fn subtract(
+        &self,
+        device: &Device,
+        beside: &Beside,
+        solved: &[Matrix],
+        wide: &mut [Matrix],
+    ) -> Result<()> {
+        let (m, share) = (self.landmarks(), (1.0 / self.alpha) as f32);
+        let mut inside = beside.matrices(device, Some(m))?;
+        let solved: Vec<&Matrix> = solved.iter().collect();
+        device.copy_parts(&solved, &mut inside, &beside.landmarks(m))?;
+        for ((cells, inside), wide) in beside.groups().zip(&inside).zip(wide) {
+            let (factor, side) = (self.factor.rows(cells.clone()), inside.rows(0..m));
+            let left = Factor::new(&factor, cells.len(), m);
+            let right = Factor::new(&side, m, inside.columns);
+            let rows = wide.rows;
+            device.multiply(-share, (left, right), share, &mut wide.rows_mut(0..rows))?;
+        }
+        Ok(())
     }
 
     /// (alpha I + F_f^T F_f)^-1 `right`.
@@ -91,6 +138,73 @@ impl Nystrom {
         let factors = (Factor::new(&inverse, m, m), Factor::new(&right, m, columns));
         device.multiply(1.0, factors, 0.0, &mut solved.slice_mut(..m * columns))?;
         device.narrow(&solved, m, columns)
+    }
+}
+
+/// The groups of cells, and which columns of which fits stand beside one another in each.
+struct Beside {
+    groups: Vec<(Range<usize>, Vec<Side>)>,
+}
+
+impl Beside {
+    fn new(groups: &Groups, widths: &[(usize, usize)]) -> Self {
+        Self { groups: groups.side_by_side(widths).collect() }
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &Range<usize>> {
+        self.groups.iter().map(|(cells, _)| cells)
+    }
+
+    /// One for each group, as wide as all fits that have it; of so many rows, or its cells.
+    fn matrices(&self, device: &Device, rows: Option<usize>) -> Result<Vec<Matrix>> {
+        let width = |sides: &[Side]| sides.last().map_or(0, |side| side.columns.end);
+        let matrix = |(cells, sides): &(Range<usize>, Vec<Side>)| {
+            device.matrix(rows.unwrap_or(cells.len()), width(sides))
+        };
+        self.groups.iter().map(matrix).collect()
+    }
+
+    /// From the fits' own matrices, whose rows are cells, to those of the groups, or back.
+    fn cells(&self, to_groups: bool) -> Vec<Move> {
+        let moves = self.sides().map(|(group, side)| {
+            let own = Corner { matrix: side.index, row: side.rows.start, column: 0 };
+            let wide = Corner { matrix: group, row: 0, column: side.columns.start };
+            let (from, to) = if to_groups { (own, wide) } else { (wide, own) };
+            Move { from, to, rows: side.rows.len(), columns: side.columns.len() }
+        });
+        moves.collect()
+    }
+
+    /// From matrices of the fits, whose `rows` are landmarks, to those of the groups.
+    fn landmarks(&self, rows: usize) -> Vec<Move> {
+        let moves = self.sides().map(|(group, side)| Move {
+            from: Corner { matrix: side.index, row: 0, column: 0 },
+            to: Corner { matrix: group, row: 0, column: side.columns.start },
+            rows,
+            columns: side.columns.len(),
+        });
+        moves.collect()
+    }
+
+    /// The other way, in turns: no fit has two groups in one of them.
+    fn sums(&self, rows: usize) -> Vec<Vec<Move>> {
+        let mut turns: Vec<Vec<Move>> = Vec::new();
+        for Move { from, to, rows, columns } in self.landmarks(rows) {
+            let had = |moves: &Vec<Move>| moves.iter().any(|other| other.to.matrix == from.matrix);
+            let turn = turns.iter().take_while(|moves| had(moves)).count();
+            if turn == turns.len() {
+                turns.push(Vec::new());
+            }
+            turns[turn].push(Move { from: to, to: from, rows, columns });
+        }
+        turns
+    }
+
+    fn sides(&self) -> impl Iterator<Item = (usize, &Side)> {
+        self.groups
+            .iter()
+            .enumerate()
+            .flat_map(|(group, (_, sides))| sides.iter().map(move |side| (group, side)))
     }
 }
 
@@ -124,11 +238,9 @@ fn grams(device: &Device, factor: &Matrix, groups: &Groups) -> Result<Vec<Matrix
         grams.push(device.zeros(m, m)?);
     }
     let mut gram = device.zeros(m, m)?;
-    let same = |one: &Block, other: &Block| one.fits == other.fits;
-    for blocks in groups.blocks().chunk_by(same) {
-        let cells = blocks[0].rows.start..blocks[blocks.len() - 1].rows.end;
+    for Group { cells, fits, .. } in groups.iter() {
         device.gram(&factor.rows(cells), m, &mut gram)?;
-        for &fit in &blocks[0].fits {
+        for &fit in fits {
             device.add(&mut grams[fit], &gram)?;
         }
     }

@@ -1,6 +1,6 @@
 //! The kernel of all cells, for the products of all fits.
 
-use modality_recipe::Groups;
+use modality_recipe::{Group, Groups};
 
 use crate::{
     device::Device,
@@ -24,13 +24,10 @@ pub struct SharedKernel {
 pub(crate) fn layout(groups: &Groups) -> (Vec<Tile>, Vec<Vec<Tile>>) {
     let mut all: Vec<Tile> = Vec::new();
     let mut fits = vec![Vec::new(); groups.fits().len()];
-    let same =
-        |one: &modality_recipe::Block, other: &modality_recipe::Block| one.fits == other.fits;
     let mut done = vec![0; fits.len()];
-    for blocks in groups.blocks().chunk_by(same) {
-        let cells = blocks[0].rows.start..blocks[blocks.len() - 1].rows.end;
+    for Group { cells, fits: those, .. } in groups.iter() {
         let first = all.len();
-        for &fit in &blocks[0].fits {
+        for &fit in those {
             fits[fit].extend(tiles_of(done[fit]..done[fit] + cells.len(), first));
             done[fit] += cells.len();
         }

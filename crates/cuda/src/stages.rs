@@ -201,11 +201,10 @@ impl Stages for CudaStages {
         residuals: &[(usize, &Matrix)],
     ) -> Result<Vec<Matrix>> {
         let m = preconditioner.landmarks() as f64;
-        let apply = |&(fit, residual): &(usize, &Matrix)| {
+        for (_, residual) in residuals {
             self.flops += (4.0 * residual.rows as f64 * m + 2.0 * m * m) * residual.columns as f64;
-            preconditioner.apply(&self.device, groups, fit, residual)
-        };
-        residuals.iter().map(apply).collect()
+        }
+        preconditioner.apply(&self.device, groups, residuals)
     }
 
     fn copy(&mut self, matrix: &Matrix) -> Result<Matrix> {

@@ -4,9 +4,7 @@
 //! identity of Woodbury, (I - F_f (alpha I + F_f^T F_f)^-1 F_f^T) / alpha. F serves all fits, and their F_f^T F_f are
 //! sums of those of groups of cells that are in the same fits.
 
-use std::ops::Range;
-
-use modality_recipe::{Block, Groups};
+use modality_recipe::{Group, Groups, Side};
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 use rayon::prelude::*;
 
@@ -31,16 +29,6 @@ pub struct Nystrom {
     /// float64: along the leading directions the identity leaves a share of alpha / ||K|| of what is subtracted.
     inner: Vec<Cholesky>,
     alpha: f32,
-}
-
-/// The columns of a matrix that stands beside others.
-struct Side {
-    /// Index among the residuals.
-    index: usize,
-    /// Rows of the fit that are the group's.
-    rows: Range<usize>,
-    /// Columns of the wide matrix.
-    columns: Range<usize>,
 }
 
 impl Nystrom {
@@ -88,11 +76,13 @@ impl Nystrom {
         residuals: &[(usize, &Array2<f32>)],
     ) -> Vec<Array2<f32>> {
         let landmarks = self.factor.ncols();
+        let shapes: Vec<(usize, usize)> =
+            residuals.iter().map(|(fit, residual)| (*fit, residual.ncols())).collect();
         let mut inner: Vec<Array2<f32>> = residuals
             .iter()
             .map(|(_, residual)| Array2::zeros((landmarks, residual.ncols())))
             .collect();
-        for (cells, sides) in self.groups(groups, residuals) {
+        for (cells, sides) in groups.side_by_side(&shapes) {
             let mut wide = Array2::zeros((cells.len(), width(&sides)));
             for side in &sides {
                 let rows = residuals[side.index].1.slice(s![side.rows.clone(), ..]);
@@ -111,7 +101,7 @@ impl Nystrom {
             .collect();
         let mut out: Vec<Array2<f32>> =
             residuals.iter().map(|(_, residual)| Array2::zeros(residual.dim())).collect();
-        for (cells, sides) in self.groups(groups, residuals) {
+        for (cells, sides) in groups.side_by_side(&shapes) {
             let mut wide = Array2::zeros((landmarks, width(&sides)));
             for side in &sides {
                 wide.slice_mut(s![.., side.columns.clone()]).assign(&inner[side.index]);
@@ -129,41 +119,10 @@ impl Nystrom {
         }
         out
     }
-
-    /// For each group of cells its rows of F, and the fits among `residuals` that have it, side by side: one product with
-    /// many columns is faster than several with few.
-    fn groups<'a>(
-        &self,
-        groups: &'a Groups,
-        residuals: &'a [(usize, &Array2<f32>)],
-    ) -> impl Iterator<Item = (Range<usize>, Vec<Side>)> + use<'a> {
-        by_fits(groups).map(move |(blocks, cells)| {
-            let mut end = 0;
-            let sides = residuals.iter().enumerate().filter_map(|(index, (fit, residual))| {
-                let start = groups.rows_of(*fit, blocks.start)?.start;
-                let columns = end..end + residual.ncols();
-                end = columns.end;
-                Some(Side { index, rows: start..start + cells.len(), columns })
-            });
-            let sides = sides.collect();
-            (cells, sides)
-        })
-    }
 }
 
 fn width(sides: &[Side]) -> usize {
     sides.last().map_or(0, |side| side.columns.end)
-}
-
-/// Runs of blocks that are in the same fits, and their cells.
-fn by_fits(groups: &Groups) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
-    let same = |one: &Block, other: &Block| one.fits == other.fits;
-    let mut start = 0;
-    groups.blocks().chunk_by(same).map(move |blocks| {
-        let run = start..start + blocks.len();
-        start = run.end;
-        (run, blocks[0].rows.start..blocks[blocks.len() - 1].rows.end)
-    })
 }
 
 /// Of the symmetric matrix whose upper triangle is in `a`, with `first` added to its diagonal, or ten times as much, and
@@ -177,9 +136,8 @@ fn inner(factor: &Array2<f32>, alpha: f64, groups: &Groups) -> Option<Vec<Choles
     let m = factor.ncols();
     let mut grams = vec![Array2::<f32>::zeros((m, m)); groups.fits().len()];
     let mut gram = Array2::zeros((m, m));
-    for (blocks, cells) in by_fits(groups) {
+    for Group { cells, fits, .. } in groups.iter() {
         gram_upper(factor.slice(s![cells, ..]), &mut gram);
-        let fits = &groups.blocks()[blocks.start].fits;
         let sums = grams.par_iter_mut().enumerate().filter(|(fit, _)| fits.contains(fit));
         sums.for_each(|(_, sum)| {
             for (i, (mut sum, row)) in sum.rows_mut().into_iter().zip(gram.rows()).enumerate() {

@@ -100,19 +100,34 @@ impl Groups {
         self.fits[fit].iter().map(|part| self.blocks[part.block].rows.clone())
     }
 
-    /// The parts of a fit, those joined that stand one behind the other: positions in [`Groups::cells`], and rows of the
-    /// fit's own matrices.
-    pub fn runs_of(&self, fit: usize) -> Vec<(Range<usize>, Range<usize>)> {
-        let mut runs: Vec<(Range<usize>, Range<usize>)> = Vec::new();
-        for (cells, part) in self.parts_of(fit).zip(&self.fits[fit]) {
-            match runs.last_mut() {
-                Some((before, rows)) if before.end == cells.start => {
-                    (before.end, rows.end) = (cells.end, part.rows.end);
-                }
-                _ => runs.push((cells, part.rows.clone())),
-            }
-        }
-        runs
+    /// The groups, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Group<'_>> {
+        let mut start = 0;
+        self.blocks.chunk_by(|one, other| one.fits == other.fits).map(move |blocks| {
+            let range = start..start + blocks.len();
+            start = range.end;
+            let cells = blocks[0].rows.start..blocks[blocks.len() - 1].rows.end;
+            Group { blocks: range, cells, fits: &blocks[0].fits }
+        })
+    }
+
+    /// The cells of each group, and what of `matrices` they are, side by side: one product with many columns is faster than
+    /// several with few. Each of `matrices` is a fit and a number of columns; groups in none of these fits are left out.
+    pub fn side_by_side(
+        &self,
+        matrices: &[(usize, usize)],
+    ) -> impl Iterator<Item = (Range<usize>, Vec<Side>)> {
+        self.iter().filter_map(|Group { blocks, cells, .. }| {
+            let mut end = 0;
+            let sides = matrices.iter().enumerate().filter_map(|(index, &(fit, width))| {
+                let start = self.rows_of(fit, blocks.start)?.start;
+                let columns = end..end + width;
+                end = columns.end;
+                Some(Side { index, rows: start..start + cells.len(), columns })
+            });
+            let sides: Vec<Side> = sides.collect();
+            (!sides.is_empty()).then_some((cells, sides))
+        })
     }
 
     /// Rows of `fit`'s own matrices that are `block`, if it has that block.
@@ -121,6 +136,28 @@ impl Groups {
         let found = parts.binary_search_by_key(&block, |part| part.block).ok()?;
         Some(parts[found].rows.clone())
     }
+}
+
+/// Cells that are in the same fits: some blocks, one behind the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// Indices in [`Groups::blocks`].
+    pub blocks: Range<usize>,
+    /// Positions in [`Groups::cells`].
+    pub cells: Range<usize>,
+    /// The fits that have these cells, ascending.
+    pub fits: &'a [usize],
+}
+
+/// A fit's part of a matrix in which those of several fits that have the same cells stand side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// Index among the matrices that are asked for.
+    pub index: usize,
+    /// Rows of the fit's own matrix.
+    pub rows: Range<usize>,
+    /// Columns of the wide matrix, which begin where those of the side before end.
+    pub columns: Range<usize>,
 }
 
 #[cfg(test)]
@@ -144,9 +181,6 @@ mod tests {
         assert_eq!(cells, [0, 1, 2, 3, 4, 5]);
         assert_eq!(groups.blocks().len(), 4);
         for fit in 0..fits.len() {
-            let runs = groups.runs_of(fit);
-            let joined: Vec<usize> = runs.iter().flat_map(|(cells, _)| cells.clone()).collect();
-            assert!(groups.parts_of(fit).flatten().eq(joined));
             let rows = (0..groups.blocks().len()).filter_map(|block| groups.rows_of(fit, block));
             assert!(rows.flatten().eq(0..groups.len_of(fit)));
         }
@@ -157,6 +191,28 @@ mod tests {
         let groups = Groups::new(&[(0..2501).collect()]);
         let lengths: Vec<usize> = groups.blocks().iter().map(|block| block.rows.len()).collect();
         assert_eq!(lengths, [834, 834, 833]);
-        assert_eq!(groups.runs_of(0), [(0..2501, 0..2501)]);
+        let whole = Group { blocks: 0..3, cells: 0..2501, fits: &[0] };
+        assert!(groups.iter().eq([whole]));
+    }
+
+    #[test]
+    fn matrices_of_fits_stand_side_by_side() {
+        let groups = Groups::new(&[vec![0, 1, 4, 5], vec![2, 3, 5], vec![5, 4]]);
+        let matrices = [(2, 7), (0, 3)];
+        let mut rows = [0, 0];
+        for ((cells, sides), group) in
+            groups.side_by_side(&matrices).zip(groups.iter().filter(|group| group.fits != [1]))
+        {
+            assert_eq!(cells, group.cells);
+            let mut end = 0;
+            for Side { index, rows: own, columns } in sides {
+                assert!(group.fits.contains(&matrices[index].0));
+                assert_eq!(own, rows[index]..rows[index] + cells.len());
+                assert_eq!(columns, end..end + matrices[index].1);
+                (rows[index], end) = (own.end, columns.end);
+            }
+        }
+        assert_eq!(rows, [2, 4]);
+        assert_eq!(groups.side_by_side(&[]).count(), 0);
     }
 }

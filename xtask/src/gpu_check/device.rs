@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::{BACKEND, Session, summary::Line};
+use super::{BACKEND, Checkup, summary::Line};
 use crate::{
     child::{self, Ended},
     runners,
@@ -32,11 +32,11 @@ pub(super) struct Device {
 
 impl Device {
     /// Looks for a device.
-    pub(super) fn find(session: &Session<'_>) -> Self {
+    pub(super) fn find(checkup: &Checkup<'_>) -> Self {
         let mut facts = String::new();
-        let found = program(session).map_err(|reason| Line::wrong(PROGRAM, reason));
+        let found = program(checkup).map_err(|reason| Line::wrong(PROGRAM, reason));
         let program = found.and_then(|program| {
-            match run(session, Command::new(&program).arg("--facts")) {
+            match run(checkup, Command::new(&program).arg("--facts")) {
                 Ok(Ended { status, said }) if status.code() == Some(NO_DEVICE) => {
                     let reason = said.lines().last().unwrap_or_default().trim();
                     Err(Line::not_run(PROGRAM, reason))
@@ -53,21 +53,21 @@ impl Device {
     }
 
     /// Checks the device, and times its kernels.
-    pub(super) fn check(&self, session: &Session<'_>) -> Line {
+    pub(super) fn check(&self, checkup: &Checkup<'_>) -> Line {
         let program = match &self.program {
             Ok(program) => program,
             Err(line) => return line.clone(),
         };
         let mut command = Command::new(program);
-        command.arg("--out").arg(session.out.join("gpu-check.json"));
-        command.args(session.arguments.quick.then_some("--quick"));
-        session.world.progress.say("checking the device");
-        let Ended { status, said } = match run(session, &mut command) {
+        command.arg("--out").arg(checkup.out.join("gpu-check.json"));
+        command.args(checkup.arguments.quick.then_some("--quick"));
+        checkup.world.progress.say("checking the device");
+        let Ended { status, said } = match run(checkup, &mut command) {
             Ok(ended) => ended,
             Err(reason) => return Line::wrong(PROGRAM, reason),
         };
         println!("{said}");
-        if let Err(error) = fs::write(session.out.join("gpu-check.txt"), &said) {
+        if let Err(error) = fs::write(checkup.out.join("gpu-check.txt"), &said) {
             return Line::wrong(PROGRAM, format!("gpu-check.txt cannot be written: {error}"));
         }
         match status.success() {
@@ -82,8 +82,8 @@ impl Device {
     }
 
     /// The check again under each tool of compute-sanitizer.
-    pub(super) fn sanitize(&self, session: &Session<'_>) -> Vec<Line> {
-        let program = match (&self.program, session.left().is_zero()) {
+    pub(super) fn sanitize(&self, checkup: &Checkup<'_>) -> Vec<Line> {
+        let program = match (&self.program, checkup.left().is_zero()) {
             (Err(line), _) => return vec![Line::not_run(SANITIZER, &line.note)],
             (Ok(_), true) => return vec![Line::not_run(SANITIZER, "the time was over")],
             (Ok(program), false) => program,
@@ -91,13 +91,13 @@ impl Device {
         let Some(sanitizer) = places().into_iter().find(|place| answers(place)) else {
             return vec![Line::not_run(SANITIZER, "it is not installed here")];
         };
-        TOOLS.into_iter().map(|tool| under(session, &sanitizer, tool, program)).collect()
+        TOOLS.into_iter().map(|tool| under(checkup, &sanitizer, tool, program)).collect()
     }
 }
 
 /// Beside the backend's runner.
-fn program(session: &Session<'_>) -> Result<PathBuf, String> {
-    let mut ready = runners::ready(session.world, &session.backends, [BACKEND])
+fn program(checkup: &Checkup<'_>) -> Result<PathBuf, String> {
+    let mut ready = runners::ready(checkup.world, &checkup.backends, [BACKEND])
         .map_err(|error| format!("{error:#}"))?;
     let runner = match ready.remove(BACKEND) {
         Some(runner) => runner.map_err(|missing| missing.reason)?,
@@ -108,16 +108,16 @@ fn program(session: &Session<'_>) -> Result<PathBuf, String> {
 }
 
 /// In the root, whose commit it notes; ends it where the time is over.
-fn run(session: &Session<'_>, command: &mut Command) -> Result<Ended, String> {
-    command.current_dir(&session.world.root);
-    child::run(command, session.left(), || 0).map_err(|error| match error.kind() {
+fn run(checkup: &Checkup<'_>, command: &mut Command) -> Result<Ended, String> {
+    command.current_dir(&checkup.world.root);
+    child::run(command, checkup.left(), || 0).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => "it was stopped when the time was over".to_owned(),
         _ => format!("{} cannot be started: {error}", command.get_program().display()),
     })
 }
 
 fn under(
-    session: &Session<'_>,
+    checkup: &Checkup<'_>,
     sanitizer: &Path,
     (tool, options): (&str, &[&str]),
     program: &Path,
@@ -127,10 +127,10 @@ fn under(
     let mut command = Command::new(sanitizer);
     command.args(["--tool", tool]).args(options);
     command.args(["--error-exitcode", &FOUND.to_string(), "--log-file"]);
-    command.arg(session.out.join(&log)).arg(program).arg("--quick");
-    command.arg("--out").arg(session.out.join(format!("sanitizer-{tool}.json")));
-    session.world.progress.say(&what);
-    match run(session, &mut command) {
+    command.arg(checkup.out.join(&log)).arg(program).arg("--quick");
+    command.arg("--out").arg(checkup.out.join(format!("sanitizer-{tool}.json")));
+    checkup.world.progress.say(&what);
+    match run(checkup, &mut command) {
         Ok(Ended { status, .. }) if status.success() => Line::good(what, ""),
         Ok(Ended { status, .. }) if status.code() == Some(FOUND) => {
             Line::wrong(what, format!("it found errors; see {log}"))
@@ -171,7 +171,7 @@ mod tests {
     fn line(script: &str, patience: Duration) -> (Line, String) {
         let programs = Programs::none().with(SANITIZER, script);
         let (root, out) = (programs.path().to_owned(), programs.path().to_owned());
-        let session = Session {
+        let checkup = Checkup {
             world: &World { root, progress: Progress::stderr(true), network: Network::new(true) },
             arguments: &GpuCheck::default(),
             backends: Default::default(),
@@ -180,7 +180,7 @@ mod tests {
         };
         let sanitizer = programs.path().join(SANITIZER);
         assert!(!answers(Path::new("/no/such/program")));
-        let line = under(&session, &sanitizer, TOOLS[0], Path::new("gpu-check"));
+        let line = under(&checkup, &sanitizer, TOOLS[0], Path::new("gpu-check"));
         (line, fs::read_to_string(programs.path().join("called")).unwrap_or_default())
     }
 

@@ -32,7 +32,7 @@ const MADE_FROM: &str = "made-from.txt";
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What the steps work with.
-struct Session<'a> {
+struct Checkup<'a> {
     world: &'a World,
     arguments: &'a GpuCheck,
     backends: Backends,
@@ -50,27 +50,27 @@ pub(crate) fn run(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
 
 /// Whatever fails is a line of the summary, and the rest goes on.
 fn here(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
-    let session = Session::new(world, arguments)?;
+    let checkup = Checkup::new(world, arguments)?;
     let mut summary = Summary::default();
-    let device = Device::find(&session);
+    let device = Device::find(&checkup);
     if arguments.wants(Step::Checks) {
-        summary.lines.push(device.check(&session));
+        summary.lines.push(device.check(&checkup));
     }
     if arguments.wants(Step::Sanitizer) {
-        summary.lines.extend(device.sanitize(&session));
+        summary.lines.extend(device.sanitize(&checkup));
     }
     if arguments.wants(Step::Studies) {
         let missing = device.missing().filter(|_| arguments.studies.is_empty());
         match missing {
             Some(reason) => summary.lines.push(Line::not_run("studies", reason)),
-            None => summary.lines.extend(session.studies()),
+            None => summary.lines.extend(checkup.studies()),
         }
     }
     summary.missing = device.missing().map(str::to_owned);
     summary.made_from = fs::read_to_string(world.root.join(MADE_FROM)).ok();
-    let path = session.out.join(SUMMARY);
+    let path = checkup.out.join(SUMMARY);
     fs::write(&path, format!("{summary}\n")).with_context(|| path.display().to_string())?;
-    println!("\n{summary}\nresults: {}", output::shown(&session.out).display());
+    println!("\n{summary}\nresults: {}", output::shown(&checkup.out).display());
     Ok(if summary.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -81,7 +81,7 @@ impl GpuCheck {
     }
 }
 
-impl<'a> Session<'a> {
+impl<'a> Checkup<'a> {
     fn new(world: &'a World, arguments: &'a GpuCheck) -> Result<Self> {
         let configs = world.configs();
         let known = study::names(&configs)?;

@@ -9,7 +9,7 @@ use modality_harness::{
     study::Study,
 };
 
-use super::{BACKEND, Session, summary::Line};
+use super::{BACKEND, Checkup, summary::Line};
 use crate::{cli::Reproduce, reproduce};
 
 /// What is run where nothing else is asked for.
@@ -21,7 +21,7 @@ const PEER: &str = "cuml-peer";
 /// Largest difference of RMSE from the CPU's on the same plan.
 const SAME_RMSE: f64 = 5e-4;
 
-impl Session<'_> {
+impl Checkup<'_> {
     /// Runs each study, and tells what came of its rows.
     pub(super) fn studies(&self) -> Vec<Line> {
         let names: Vec<&str> = match self.arguments.studies.as_slice() {
