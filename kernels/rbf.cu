@@ -102,10 +102,11 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
     }
 }
 
-// Entries of CHUNK tiles in the row of tiles `row`, by a warp: values[j][0] are those of the left half of tile j, [1] those
-// of the right half, in the order of multiply_add's D. Of a tile past `count` nothing is computed.
+// Entries of CHUNK tiles in the row of tiles `row`, by a warp: values[j][0] are those of the left half of tile number(j), [1]
+// those of the right half, in the order of multiply_add's D. From the tile `count` on nothing is computed.
 // 3 x 2 x 16 x 16 x 16 flops a tile and step; reads 1 KB a tile and step.
-__device__ __forceinline__ void form(const Formula &k, unsigned row, const Tile *columns, unsigned count,
+template <class Number>
+__device__ __forceinline__ void form(const Formula &k, unsigned row, const Number &number, unsigned count,
                                      float (&values)[CHUNK][2][4]) {
     const unsigned lane = threadIdx.x % WARP;
 #pragma unroll
@@ -121,7 +122,7 @@ __device__ __forceinline__ void form(const Formula &k, unsigned row, const Tile 
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
             if (j < count) {
-                const size_t at = ((size_t)columns[j].tile * k.steps + step) * WARP + lane;
+                const size_t at = ((size_t)number(j) * k.steps + step) * WARP + lane;
                 const uint4 hi = k.y_hi[at], lo = k.y_lo[at];
                 multiply_add(values[j][0], x_lo, make_uint2(hi.x, hi.z));
                 multiply_add(values[j][1], x_lo, make_uint2(hi.y, hi.w));
@@ -139,7 +140,7 @@ __device__ __forceinline__ void form(const Formula &k, unsigned row, const Tile 
         if (j < count) {
 #pragma unroll
             for (unsigned half = 0; half < 2; half++) {
-                const float *norms = k.y_norms + (size_t)columns[j].tile * TILE + 8 * half + 2 * t;
+                const float *norms = k.y_norms + (size_t)number(j) * TILE + 8 * half + 2 * t;
 #pragma unroll
                 for (unsigned i = 0; i < 4; i++) {
                     const float norm = (i < 2 ? above : below) + norms[i % 2];
@@ -181,74 +182,97 @@ __device__ __forceinline__ uint4 lower_bits(uint4 tile) {
     return make_uint4(lower_bits(tile.x), lower_bits(tile.y), lower_bits(tile.z), lower_bits(tile.w));
 }
 
-// What a warp multiplies with: CHUNK tiles, each the sum of two of float16 numbers, and by how much too large they are.
+// What a warp multiplies with: a tile as the sum of two of float16 numbers. It is 1 / UNIT times the kernel's, where UNIT is
+// that of Kept, Formed or Exact: they read or form CHUNK tiles, and take them apart later, when their registers are free.
 struct Halves {
-    uint4 upper[CHUNK], lower[CHUNK];
+    uint4 upper, lower;
+};
+
+struct Words {
+    uint4 tiles[CHUNK];
+
+    __device__ __forceinline__ Halves halves(unsigned j) const { return {upper_bits(tiles[j]), lower_bits(tiles[j])}; }
 };
 
 // Tiles from memory.
 struct Kept {
     static constexpr float UNIT = 64.0f / 65535.0f;
+    // Vectors that a thread reads before it needs the first of them; for more there are no registers where tiles are formed.
+    static constexpr unsigned AT_ONCE = 5;
 
     const uint4 *tiles;
     // Tiles in a row of K.
     unsigned across;
 
-    __device__ __forceinline__ void get(unsigned row, const Tile *columns, unsigned count, Halves &halves) const {
+    template <class Number>
+    __device__ __forceinline__ Words get(unsigned row, const Number &number, unsigned count) const {
+        Words words;
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
-            const size_t at = ((size_t)row * across + (j < count ? columns[j].tile : 0)) * WARP;
-            const uint4 tile = j < count ? tiles[at + threadIdx.x % WARP] : no_entries();
-            halves.upper[j] = upper_bits(tile);
-            halves.lower[j] = lower_bits(tile);
+            const size_t at = ((size_t)row * across + number(j)) * WARP + threadIdx.x % WARP;
+            words.tiles[j] = j < count ? tiles[at] : no_entries();
         }
+        return words;
     }
 };
 
 // The same tiles, formed from the packed rows whenever they are needed.
 struct Formed {
     static constexpr float UNIT = Kept::UNIT;
+    static constexpr unsigned AT_ONCE = 1;
 
     Formula formula;
 
-    __device__ __forceinline__ void get(unsigned row, const Tile *columns, unsigned count, Halves &halves) const {
+    template <class Number>
+    __device__ __forceinline__ Words get(unsigned row, const Number &number, unsigned count) const {
         float values[CHUNK][2][4];
-        form(formula, row, columns, count, values);
+        form(formula, row, number, count, values);
+        Words words;
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
-            const uint4 tile = j < count ? quantise(values[j]) : no_entries();
-            halves.upper[j] = upper_bits(tile);
-            halves.lower[j] = lower_bits(tile);
+            words.tiles[j] = j < count ? quantise(values[j]) : no_entries();
         }
+        return words;
+    }
+};
+
+struct Values {
+    static constexpr float UNIT = 1.0f / 1024.0f;
+
+    float tiles[CHUNK][2][4];
+
+    __device__ __forceinline__ Halves halves(unsigned j) const {
+        const float(&left)[4] = tiles[j][0], (&right)[4] = tiles[j][1];
+        Halves halves;
+        split(left[0] / UNIT, left[1] / UNIT, halves.upper.x, halves.lower.x);
+        split(left[2] / UNIT, left[3] / UNIT, halves.upper.y, halves.lower.y);
+        split(right[0] / UNIT, right[1] / UNIT, halves.upper.z, halves.lower.z);
+        split(right[2] / UNIT, right[3] / UNIT, halves.upper.w, halves.lower.w);
+        return halves;
     }
 };
 
 // Tiles formed whenever they are needed, of 22 bits instead of 16.
 struct Exact {
-    static constexpr float UNIT = 1.0f / 1024.0f;
+    static constexpr float UNIT = Values::UNIT;
+    static constexpr unsigned AT_ONCE = 1;
 
     Formula formula;
 
-    __device__ __forceinline__ void get(unsigned row, const Tile *columns, unsigned count, Halves &halves) const {
-        float values[CHUNK][2][4];
-        form(formula, row, columns, count, values);
-#pragma unroll
-        for (unsigned j = 0; j < CHUNK; j++) {
-            const float(&left)[4] = values[j][0], (&right)[4] = values[j][1];
-            uint4 &upper = halves.upper[j], &lower = halves.lower[j];
-            split(left[0] / UNIT, left[1] / UNIT, upper.x, lower.x);
-            split(left[2] / UNIT, left[3] / UNIT, upper.y, lower.y);
-            split(right[0] / UNIT, right[1] / UNIT, upper.z, lower.z);
-            split(right[2] / UNIT, right[3] / UNIT, upper.w, lower.w);
-        }
+    template <class Number>
+    __device__ __forceinline__ Values get(unsigned row, const Number &number, unsigned count) const {
+        Values values;
+        form(formula, row, number, count, values.tiles);
+        return values;
     }
 };
 
 // out = K V for the product and the eight tiles of its rows that `work` gives this block, a tile a warp; vectors go through
-// shared memory. Sums of a chunk are added up in float32 apart, as the matrix instruction cuts off what it cannot hold.
+// registers, all read before the first is needed, and shared memory. Sums of a chunk are added up in float32 apart, as the matrix instruction cuts off what it cannot hold.
 // 3 x 2 x 16 x 16 x 72 flops a tile; reads 512 bytes of K (or forms them), 4.5 KB of vectors from shared memory.
 template <class Tiles>
 __device__ __forceinline__ void multiply_rows(const Tiles &kernel, const Product &product, unsigned first_tile) {
+    constexpr unsigned THREADS = WARPS * WARP, EACH = (CHUNK * SLAB * WARP + THREADS - 1) / THREADS;
     __shared__ uint4 vectors[CHUNK * SLAB * WARP];
     const unsigned lane = threadIdx.x % WARP, index = first_tile + threadIdx.x / WARP;
     const bool has_rows = index < product.row_tiles;
@@ -256,13 +280,44 @@ __device__ __forceinline__ void multiply_rows(const Tiles &kernel, const Product
     const unsigned left = product.width - product.first_column;
     const unsigned groups = min((left + 7) / 8, (unsigned)SLAB);
     float totals[SLAB][4] = {};
+    // Numbers of the columns' tiles, those of the next turn being read in each.
+    __shared__ unsigned numbers[2][CHUNK];
+    auto next_number = [&](unsigned start) {
+        const unsigned next = start + threadIdx.x;
+        return threadIdx.x < CHUNK && next < product.column_tiles ? product.columns[next].tile : 0;
+    };
+    if (threadIdx.x < CHUNK) {
+        numbers[0][threadIdx.x] = next_number(0);
+    }
+    __syncthreads();
     for (unsigned start = 0; start < product.column_tiles; start += CHUNK) {
-        const unsigned count = min(product.column_tiles - start, (unsigned)CHUNK);
+        const unsigned turn = start / CHUNK % 2, count = min(product.column_tiles - start, (unsigned)CHUNK);
+        const unsigned next = next_number(start + CHUNK);
+        const auto tiles = kernel.get(rows.tile, [&](unsigned j) { return numbers[turn][j]; }, count);
         const uint4 *source = product.vectors + (size_t)start * groups * WARP;
-        Halves halves;
-        kernel.get(rows.tile, product.columns + start, count, halves);
-        for (unsigned i = threadIdx.x; i < CHUNK * groups * WARP; i += WARPS * WARP) {
-            vectors[i] = i < count * groups * WARP ? source[i] : no_entries();
+#pragma unroll
+        for (unsigned first = 0; first < EACH; first += Tiles::AT_ONCE) {
+            uint4 passing[Tiles::AT_ONCE];
+#pragma unroll
+            for (unsigned k = 0; k < Tiles::AT_ONCE; k++) {
+                const unsigned i = threadIdx.x + (first + k) * THREADS;
+                passing[k] = i < count * groups * WARP ? source[i] : no_entries();
+            }
+#pragma unroll
+            for (unsigned k = 0; k < Tiles::AT_ONCE; k++) {
+                const unsigned i = threadIdx.x + (first + k) * THREADS;
+                if (i < CHUNK * groups * WARP) {
+                    vectors[i] = passing[k];
+                }
+            }
+        }
+        if (threadIdx.x < CHUNK) {
+            numbers[1 - turn][threadIdx.x] = next;
+        }
+        Halves halves[CHUNK];
+#pragma unroll
+        for (unsigned j = 0; j < CHUNK; j++) {
+            halves[j] = tiles.halves(j);
         }
         __syncthreads();
 #pragma unroll
@@ -273,9 +328,9 @@ __device__ __forceinline__ void multiply_rows(const Tiles &kernel, const Product
 #pragma unroll
                 for (unsigned j = 0; j < CHUNK; j++) {
                     const uint4 v = vectors[(j * groups + group) * WARP + lane];
-                    multiply_add(sums[0], halves.lower[j], make_uint2(v.x, v.y));
-                    multiply_add(sums[1], halves.upper[j], make_uint2(v.z, v.w));
-                    multiply_add(sums[2], halves.upper[j], make_uint2(v.x, v.y));
+                    multiply_add(sums[0], halves[j].lower, make_uint2(v.x, v.y));
+                    multiply_add(sums[1], halves[j].upper, make_uint2(v.z, v.w));
+                    multiply_add(sums[2], halves[j].upper, make_uint2(v.x, v.y));
                 }
 #pragma unroll
                 for (unsigned i = 0; i < 4; i++) {
@@ -325,14 +380,13 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP, 2)
 // The kernel between all tiles of x and of y, kept. Grid: (chunks of y's tiles, x's tiles / 8), 256 threads.
 // 6 d flops an entry, and writes 2 bytes.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP)
-    keep_tiles(Formula formula, const Tile *__restrict__ columns, unsigned row_tiles, unsigned column_tiles,
-               uint4 *__restrict__ tiles) {
+    keep_tiles(Formula formula, unsigned row_tiles, unsigned column_tiles, uint4 *__restrict__ tiles) {
     const unsigned lane = threadIdx.x % WARP, row = blockIdx.y * WARPS + threadIdx.x / WARP;
     const unsigned start = blockIdx.x * CHUNK;
     if (row < row_tiles) {
         float values[CHUNK][2][4];
         const unsigned count = min(column_tiles - start, (unsigned)CHUNK);
-        form(formula, row, columns + start, count, values);
+        form(formula, row, [=](unsigned j) { return start + j; }, count, values);
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
             if (j < count) {
@@ -351,9 +405,9 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
     const unsigned start = blockIdx.x * CHUNK, g = lane / 4, t = lane % 4;
     if (index < row_tiles) {
         const Tile x = rows[index];
-        const unsigned count = min(column_tiles - start, (unsigned)CHUNK);
         float values[CHUNK][2][4];
-        form(formula, x.tile, columns + start, count, values);
+        const unsigned count = min(column_tiles - start, (unsigned)CHUNK);
+        form(formula, x.tile, [=](unsigned j) { return columns[start + j].tile; }, count, values);
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
             if (j < count) {

@@ -184,7 +184,7 @@ impl Device {
         let mut kept = self.allocate(tiles.count * tiles.count * LANES)?;
         let (formula, count) = (self.formula((x, x), gamma), tiles.count as u32);
         let grid = (tiles.count.div_ceil(CHUNK), tiles.count.div_ceil(WARPS));
-        launch!(self, keep_tiles, grid, BLOCK, (&formula, &tiles.list, &count, &count, &mut kept));
+        launch!(self, keep_tiles, grid, BLOCK, (&formula, &count, &count, &mut kept));
         Ok(kept)
     }
 

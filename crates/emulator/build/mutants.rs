@@ -21,8 +21,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "missing-barrier",
         file: "rbf.cu",
-        text: "no_entries();\n        }\n        __syncthreads();",
-        replacement: "no_entries();\n        }",
+        text: "halves[j] = tiles.halves(j);\n        }\n        __syncthreads();",
+        replacement: "halves[j] = tiles.halves(j);\n        }",
     },
     Mutant {
         name: "wrong-index",
