@@ -1,7 +1,7 @@
 //! cuBLAS on matrices whose rows lie one behind the other.
 //!
-//! The library takes columns to lie one behind the other. To it, such a matrix is its transpose, and its lower
-//! triangle the upper one; so C = A B is asked for as C^T = B^T A^T.
+//! The library takes columns to lie one behind the other. To it, such a matrix is its transpose; so C = A B is asked for as
+//! C^T = B^T A^T.
 
 use crate::{
     device::Device,
@@ -21,7 +21,9 @@ use cudarc::{
 };
 
 /// The lower triangle, rows one behind the other.
-const LOWER: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_UPPER;
+const LOWER_OF_ROWS: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_UPPER;
+/// The lower triangle, columns one behind the other: where cuSOLVER leaves Cholesky factors.
+const LOWER: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_LOWER;
 
 /// A factor of a product: rows x columns as they lie, and whether its transpose is meant.
 #[derive(Clone, Copy)]
@@ -119,7 +121,7 @@ impl Device {
         unsafe {
             cublasSsyrk_v2(
                 *self.blas.handle(),
-                LOWER,
+                LOWER_OF_ROWS,
                 operation,
                 n,
                 k,
@@ -144,22 +146,23 @@ impl Device {
             return Err(Error::NotPositiveDefinite { alpha });
         }
         let mut x = self.copy(b)?;
-        // X^T = B^T U^-1 U^-T
+        // X^T = B^T L^-T L^-1
         let right = cublasSideMode_t::CUBLAS_SIDE_RIGHT;
-        for operation in [cublasOperation_t::CUBLAS_OP_N, cublasOperation_t::CUBLAS_OP_T] {
-            self.divide(right, operation, a, &mut x)?;
+        for operation in [cublasOperation_t::CUBLAS_OP_T, cublasOperation_t::CUBLAS_OP_N] {
+            self.triangular_solve(right, operation, a, &mut x)?;
         }
         Ok(x)
     }
 
-    /// `x` L^-T, in place, for the lower triangle L in `factor`.
-    pub(crate) fn divide_by_transposed(&self, x: &mut Matrix, factor: &Matrix) -> Result<()> {
-        // U^-T X^T
-        self.divide(cublasSideMode_t::CUBLAS_SIDE_LEFT, cublasOperation_t::CUBLAS_OP_T, factor, x)
+    /// `x` L^-T, in place, for the Cholesky factor L.
+    pub(crate) fn solve_transposed(&self, x: &mut Matrix, factor: &Matrix) -> Result<()> {
+        // L^-1 X^T
+        let (left, none) = (cublasSideMode_t::CUBLAS_SIDE_LEFT, cublasOperation_t::CUBLAS_OP_N);
+        self.triangular_solve(left, none, factor, x)
     }
 
-    /// To cuBLAS, `x` is columns x rows and `factor` an upper triangle.
-    fn divide(
+    /// To cuBLAS, `x` is columns x rows.
+    fn triangular_solve(
         &self,
         side: cublasSideMode_t,
         operation: cublasOperation_t,
@@ -194,7 +197,7 @@ impl Device {
         Ok(())
     }
 
-    /// The inverse, whole, of the n x n matrix whose Cholesky factor is the lower triangle of `factor`.
+    /// The inverse, whole, of the n x n matrix with this Cholesky factor.
     pub(crate) fn inverse_of_factorised(
         &self,
         factor: &CudaSlice<f64>,
@@ -208,8 +211,8 @@ impl Device {
             let (out, _out) = inverse.device_ptr_mut(&self.stream);
             let (handle, diagonal) = (*self.blas.handle(), CUBLAS_DIAG_NON_UNIT);
             let left = cublasSideMode_t::CUBLAS_SIDE_LEFT;
-            // U^-1 U^-T
-            for operation in [cublasOperation_t::CUBLAS_OP_T, cublasOperation_t::CUBLAS_OP_N] {
+            // L^-T L^-1
+            for operation in [cublasOperation_t::CUBLAS_OP_N, cublasOperation_t::CUBLAS_OP_T] {
                 // SAFETY: both are n x n.
                 unsafe {
                     cublasDtrsm_v2(

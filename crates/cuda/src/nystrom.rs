@@ -45,7 +45,7 @@ impl Nystrom {
         let triangle = factorised(device, &among, FIRST_JITTER)?.swap_remove(0);
         let triangle = device.narrow(&triangle, m, m)?;
         let mut factor = device.kernel(x, &z, gamma)?;
-        device.divide_by_transposed(&mut factor, &triangle)?;
+        device.solve_transposed(&mut factor, &triangle)?;
         let grams = grams(device, &factor, groups)?;
         let factors = factorised(device, &grams, alpha)?;
         let inverse = |factor| device.inverse_of_factorised(&factor, m);

@@ -1,6 +1,4 @@
-//! cuSOLVER on matrices whose rows lie one behind the other.
-//!
-//! As to cuBLAS, such a matrix is its transpose to cuSOLVER: L L^T is asked for as U^T U.
+//! cuSOLVER on symmetric matrices, for which it does not matter whether rows or columns lie one behind the other.
 
 use std::ffi::c_int;
 
@@ -21,15 +19,15 @@ use crate::{
     matrix::Matrix,
 };
 
-/// The lower triangle, rows one behind the other.
-const LOWER: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_UPPER;
+/// The lower triangle, columns one behind the other: the libraries' own order, and their faster one.
+const LOWER: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_LOWER;
 const VECTORS: cusolverEigMode_t = cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR;
 
 /// What a routine will say of its success, once it has run.
 pub(crate) struct Info(CudaSlice<c_int>);
 
 impl Device {
-    /// Overwrites the lower triangle of `a` by its Cholesky factor.
+    /// Overwrites the symmetric `a` by its Cholesky factor: L of L L^T = A, columns one behind the other.
     pub(crate) fn factorise_f32(&self, a: &mut Matrix) -> Result<Info> {
         // So many entries are more than the library counts.
         const MOST: usize = 46_340;
@@ -48,7 +46,7 @@ impl Device {
         )
     }
 
-    /// Overwrites the lower triangle of the n x n `a` by its Cholesky factor.
+    /// The same of the n x n `a`.
     pub(crate) fn factorise(&self, a: &mut CudaSlice<f64>, n: usize) -> Result<Info> {
         let (n, at) = (int(n)?, a.device_ptr_mut(&self.stream).0 as *mut f64);
         // SAFETY: as in `factorise_f32`.
