@@ -62,11 +62,11 @@ __device__ __forceinline__ void split(float low, float high, unsigned &hi, unsig
     lo = pack_halves(low - low_half(hi), high - high_half(hi));
 }
 
-// Rows x components to fragments, and the squared norms of the rows; sets `trouble` where one is NaN or infinite.
+// Rows x components to fragments, and the squared norms of the rows; sets `not_finite` where one is NaN or infinite.
 // One block of 256 threads a tile. Reads 4 n d bytes, writes as many.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP)
     pack_rows(const float *__restrict__ x, unsigned components, const Tile *__restrict__ tiles, unsigned steps,
-              uint4 *__restrict__ hi, uint4 *__restrict__ lo, float *__restrict__ norms, unsigned *__restrict__ trouble) {
+              uint4 *__restrict__ hi, uint4 *__restrict__ lo, float *__restrict__ norms, unsigned *__restrict__ not_finite) {
     const Tile tile = tiles[blockIdx.x];
     const unsigned lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     const unsigned g = lane / 4, t = lane % 4;
@@ -96,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
         if (lane == 0) {
             norms[(size_t)tile.tile * TILE + row] = sum;
             if (!(sum < INFINITE)) {
-                *trouble = 1;
+                *not_finite = 1;
             }
         }
     }

@@ -37,7 +37,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", folder.display());
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let files = modality_nvcc::kernels(&folder)?;
-    let nvcc = if files.is_empty() { None } else { nvcc(&out)? };
+    let nvcc = nvcc(&out)?;
     let list = list(&folder, &files, nvcc.as_ref(), &out)?;
     Ok(fs::write(out.join("images.rs"), list)?)
 }
@@ -71,8 +71,7 @@ fn list(
     nvcc: Option<&Nvcc>,
     out: &Path,
 ) -> Result<String, Box<dyn Error>> {
-    let header = folder.join("device.cuh");
-    let header = if header.exists() { include_text(&header)? } else { "\"\"".to_owned() };
+    let header = include_text(&folder.join("device.cuh"))?;
     let mut list = format!(
         "pub(crate) const DEVICE_HEADER: &str = {header};\n\npub(crate) static IMAGES: &[Image] = &[\n"
     );
@@ -94,7 +93,8 @@ fn list(
 }
 
 fn include_text(file: &Path) -> Result<String, Box<dyn Error>> {
-    Ok(format!("include_str!({:?})", text(&file.canonicalize()?)?))
+    let whole = file.canonicalize().map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(format!("include_str!({:?})", text(&whole)?))
 }
 
 fn text(path: &Path) -> Result<&str, Box<dyn Error>> {

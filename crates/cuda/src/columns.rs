@@ -6,10 +6,10 @@ use modality_recipe::{Step, Stepped};
 use crate::{device::Device, error::Result, kernels::launch, matrix::Matrix};
 
 /// Blocks that sum a column each for its rows, at most.
-const PARTS: usize = 512;
+pub(crate) const PARTS: usize = 512;
 /// Rows that a block has in hand.
 const LANES: usize = 8;
-const BLOCK: (u32, u32) = (32, LANES as u32);
+pub(crate) const BLOCK: (u32, u32) = (32, LANES as u32);
 
 /// A float64 number for each column of a matrix.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub struct Scalars {
 }
 
 /// Blocks for the rows of a matrix; always as many for as many rows, so that sums are made in one order.
-fn grid(matrix: &Matrix) -> (usize, usize) {
-    (matrix.rows.div_ceil(LANES * LANES).clamp(1, PARTS), 1)
+pub(crate) fn grid(rows: usize) -> (usize, usize) {
+    (rows.div_ceil(LANES * LANES).clamp(1, PARTS), 1)
 }
 
 impl Device {
@@ -54,7 +54,7 @@ impl Device {
         launch!(
             self,
             dot_columns,
-            grid(a),
+            grid(a.rows),
             BLOCK,
             (&a.values, &b.values, &rows, &width, &mut parts)
         );
@@ -66,7 +66,7 @@ impl Device {
         (y, keep): (&mut Matrix, &Scalars),
         (x, take): (&Matrix, &Scalars),
     ) -> Result<()> {
-        let ((rows, width), grid) = (y.shape(), grid(y));
+        let ((rows, width), grid) = (y.shape(), grid(y.rows));
         launch!(
             self,
             combine_columns,
@@ -84,7 +84,7 @@ impl Device {
         new: &Scalars,
         old: &Scalars,
     ) -> Result<()> {
-        let ((rows, width), grid) = (direction.shape(), grid(direction));
+        let ((rows, width), grid) = (direction.shape(), grid(direction.rows));
         launch!(
             self,
             turn_directions,
@@ -97,7 +97,7 @@ impl Device {
 
     pub(crate) fn step(&self, step: Step<'_, Matrix, Scalars>) -> Result<Stepped<Scalars>> {
         let Step { solution, residual, direction, mut product, alpha, rho } = step;
-        let ((rows, width), grid) = (direction.shape(), grid(direction));
+        let ((rows, width), grid) = (direction.shape(), grid(direction.rows));
         let mut parts = self.parts(direction)?;
         launch!(
             self,
@@ -135,7 +135,7 @@ impl Device {
         launch!(
             self,
             select_columns,
-            grid(matrix),
+            grid(matrix.rows),
             BLOCK,
             (&matrix.values, &rows, &width, &places, &wanted, &mut selected.values)
         );
@@ -153,7 +153,7 @@ impl Device {
         launch!(
             self,
             put_columns,
-            grid(source),
+            grid(source.rows),
             BLOCK,
             (&mut target.values, &rows, &width, &places, &given, &source.values)
         );
@@ -161,12 +161,12 @@ impl Device {
     }
 
     fn parts(&self, matrix: &Matrix) -> Result<CudaSlice<f64>> {
-        self.allocate(grid(matrix).0 * matrix.columns)
+        self.allocate(grid(matrix.rows).0 * matrix.columns)
     }
 
     fn sums(&self, matrix: &Matrix, parts: &CudaSlice<f64>) -> Result<Scalars> {
         let mut sums = self.allocate(matrix.columns)?;
-        let (count, width) = (grid(matrix).0 as u32, matrix.columns as u32);
+        let (count, width) = (grid(matrix.rows).0 as u32, matrix.columns as u32);
         launch!(
             self,
             finish_sums,

@@ -7,8 +7,8 @@ use cudarc::{
     cusolver::DnHandle,
     driver::{
         CudaContext, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchConfig,
-        result::{device, mem_pool},
-        sys::{CUdevice_attribute, CUmemPool_attribute, CUresult},
+        result::device,
+        sys::{CUdevice_attribute, CUresult},
     },
 };
 
@@ -16,17 +16,19 @@ use crate::{
     error::{Error, Result, describe},
     kernels::Kernels,
     libraries,
+    pool::Pool,
 };
 
 /// A context with one stream, the libraries' handles and the kernels.
 pub struct Device {
     pub(crate) stream: Arc<CudaStream>,
+    pub(crate) pool: Pool,
     /// Never destroyed, as that cannot fail quietly after a kernel has; like `solver`.
     pub(crate) blas: ManuallyDrop<CudaBlas>,
     pub(crate) solver: ManuallyDrop<DnHandle>,
     pub(crate) kernels: Kernels,
     /// Not zero once a kernel met NaN or infinity where there must be none.
-    pub(crate) trouble: CudaSlice<u32>,
+    pub(crate) not_finite: CudaSlice<u32>,
     facts: Facts,
 }
 
@@ -61,13 +63,13 @@ impl Device {
         let context = CudaContext::new(index).map_err(|error| facts.unusable(error))?;
         // SAFETY: all work goes to one stream, which keeps it in order.
         unsafe { context.disable_event_tracking() };
-        keep_freed(&context).map_err(|error| facts.unusable(error))?;
+        let pool = Pool::new(&context).map_err(|error| facts.unusable(error))?;
         let stream = context.new_stream().map_err(|error| facts.unusable(error))?;
         let kernels = Kernels::load(&context, facts.compute_capability)?;
         let blas = ManuallyDrop::new(CudaBlas::new(stream.clone())?);
         let solver = ManuallyDrop::new(DnHandle::new(stream.clone())?);
-        let trouble = stream.alloc_zeros(1)?;
-        Ok(Self { stream, blas, solver, kernels, trouble, facts })
+        let not_finite = stream.alloc_zeros(1)?;
+        Ok(Self { stream, pool, blas, solver, kernels, not_finite, facts })
     }
 
     /// What this device is.
@@ -81,26 +83,7 @@ impl Device {
     /// [`Error::Driver`].
     pub fn free_memory(&self) -> Result<u64> {
         let free = self.stream.context().mem_get_info()?.0 as u64;
-        let of_pool = |what| self.pool_attribute(what).unwrap_or(0);
-        let reserved = of_pool(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT);
-        let used = of_pool(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT);
-        Ok(free + reserved.saturating_sub(used))
-    }
-
-    /// Bytes that this program had of the device's memory at its peak, as far as the driver's pool knows: without the
-    /// context and the libraries' own.
-    pub(crate) fn peak_of_pool(&self) -> Option<u64> {
-        self.pool_attribute(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH)
-    }
-
-    fn pool_attribute(&self, what: CUmemPool_attribute) -> Option<u64> {
-        let (context, mut number) = (self.stream.context(), 0_u64);
-        // SAFETY: the device is the context's, and these attributes are 64-bit numbers.
-        let result = unsafe {
-            let pool = device::get_default_mem_pool(context.cu_device()).ok()?;
-            mem_pool::get_attribute(pool, what, (&raw mut number).cast())
-        };
-        result.ok().map(|()| number)
+        Ok(free + self.pool.free())
     }
 
     /// Waits until all work is done.
@@ -143,8 +126,8 @@ impl Device {
     }
 
     /// Whether a kernel met NaN or infinity where there must be none.
-    pub(crate) fn check_trouble(&self) -> Result<()> {
-        match self.fetch(&self.trouble)?.first() {
+    pub(crate) fn check_finite(&self) -> Result<()> {
+        match self.fetch(&self.not_finite)?.first() {
             Some(0) | None => Ok(()),
             Some(_) => Err(Error::NotFinite("the scores of gene expression")),
         }
@@ -231,20 +214,6 @@ pub(crate) fn index(text: &str) -> Result<usize> {
         None => None,
     };
     index.ok_or_else(|| Error::Name(text.to_owned()))
-}
-
-/// Has the driver's pool keep what is freed, for the next allocation.
-fn keep_freed(context: &CudaContext) -> std::result::Result<(), DriverError> {
-    if !context.has_async_alloc() {
-        return Ok(());
-    }
-    let most = u64::MAX;
-    // SAFETY: the device is the context's, and the attribute is a 64-bit number.
-    unsafe {
-        let pool = device::get_default_mem_pool(context.cu_device())?;
-        let what = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-        mem_pool::set_attribute(pool, what, (&raw const most).cast_mut().cast())
-    }
 }
 
 /// The configuration of a launch without dynamic shared memory.

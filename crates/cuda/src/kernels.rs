@@ -36,6 +36,9 @@ pub(crate) use launch;
 
 macro_rules! kernels {
     ($($file:literal: $($name:ident)+;)+) => {
+        /// Names of all kernels.
+        pub(crate) const NAMES: &[&str] = &[$($(stringify!($name),)+)+];
+
         /// All kernels, ready to be launched.
         pub(crate) struct Kernels {
             $($(pub(crate) $name: CudaFunction,)+)+

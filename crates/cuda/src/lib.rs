@@ -41,6 +41,7 @@ mod memory;
 mod meter;
 mod nystrom;
 mod parts;
+mod pool;
 mod rbf;
 mod run;
 mod shared;

@@ -67,7 +67,7 @@ pub(crate) fn compiler() -> Result<()> {
     find("NVRTC", &["libnvrtc-builtins.so.13.0", "libnvrtc.so.13"], &compiler)
 }
 
-/// Loads `files` from the first folder that has the last of them, unless `is_there` without.
+/// Unless `is_there` already, loads `files` from one folder after the other, until it is.
 fn find(name: &str, files: &[&str], is_there: &dyn Fn() -> bool) -> Result<()> {
     if is_there() {
         return Ok(());
@@ -87,10 +87,9 @@ fn find(name: &str, files: &[&str], is_there: &dyn Fn() -> bool) -> Result<()> {
 
 /// Where toolkits and Python's packages have libraries.
 fn folders() -> Vec<PathBuf> {
-    let set = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(std::env::var_os);
-    let toolkits = set.map(PathBuf::from).chain([PathBuf::from("/usr/local/cuda")]);
     let both = |toolkit: PathBuf| ["lib64", "lib"].map(|name| toolkit.join(name));
-    let mut folders: Vec<PathBuf> = toolkits.flat_map(both).collect();
+    let toolkits = modality_nvcc::toolkits(|name| std::env::var_os(name));
+    let mut folders: Vec<PathBuf> = toolkits.into_iter().flat_map(both).collect();
     folders.extend(python_packages().into_iter().map(|package| package.join("nvidia/cu13/lib")));
     folders
 }

@@ -69,7 +69,7 @@ impl Device {
 
     pub(crate) fn download(&self, matrix: &Matrix) -> Result<Array2<f32>> {
         let values = self.fetch(&matrix.values.slice(..matrix.len()))?;
-        self.check_trouble()?;
+        self.check_finite()?;
         // The length is that of the shape.
         Ok(Array2::from_shape_vec((matrix.rows, matrix.columns), values).unwrap_or_default())
     }

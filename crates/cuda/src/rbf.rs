@@ -19,7 +19,7 @@ const WARPS: usize = THREADS / LANES;
 const CHUNK: usize = 4;
 /// Groups of eight columns that a block multiplies.
 const SLAB: usize = 9;
-const SLAB_COLUMNS: usize = 8 * SLAB;
+pub(crate) const SLAB_COLUMNS: usize = 8 * SLAB;
 /// Blocks that look for the maxima of columns, at most.
 const SEARCHERS: usize = 512;
 /// Blocks for each multiprocessor that a product is cut into where it has too few rows.
@@ -139,6 +139,11 @@ pub(crate) fn tiles_of(rows: Range<usize>, first: usize) -> impl Iterator<Item =
     })
 }
 
+/// Blocks that look for the maxima of columns.
+pub(crate) fn searchers(rows: usize) -> usize {
+    rows.div_ceil(TILE * TILE).clamp(1, SEARCHERS)
+}
+
 /// Bytes that rows take as fragments.
 pub(crate) fn packed_bytes(tiles: usize, components: usize) -> u64 {
     let fragments = tiles * components.div_ceil(TILE) * LANES * 2 * size_of::<Quad>();
@@ -167,14 +172,23 @@ impl Device {
         let length = tiles.count * steps * LANES;
         let (mut hi, mut lo) = (self.allocate(length)?, self.allocate(length)?);
         let mut norms = self.allocate(tiles.count * TILE)?;
-        let (components, count, trouble) = (x.columns as u32, steps as u32, &self.trouble);
+        let (components, count) = (x.columns as u32, steps as u32);
         let grid = (tiles.count, 1);
         launch!(
             self,
             pack_rows,
             grid,
             BLOCK,
-            (&x.values, &components, &tiles.list, &count, &mut hi, &mut lo, &mut norms, trouble)
+            (
+                &x.values,
+                &components,
+                &tiles.list,
+                &count,
+                &mut hi,
+                &mut lo,
+                &mut norms,
+                &self.not_finite
+            )
         );
         Ok(Packed { hi, lo, norms, steps })
     }
@@ -284,14 +298,13 @@ impl Device {
     }
 
     fn vectors(&self, matrix: &Matrix, tiles: &Tiles) -> Result<Vectors> {
-        let searchers = matrix.rows.div_ceil(TILE * TILE).clamp(1, SEARCHERS);
         let mut maxima = self.allocate::<u32>(matrix.columns)?;
         self.stream.memset_zeros(&mut maxima)?;
         let (rows, width) = matrix.shape();
         launch!(
             self,
             column_maxima,
-            (searchers, 1),
+            (searchers(matrix.rows), 1),
             (32, 8),
             (&matrix.values, &rows, &width, &mut maxima)
         );

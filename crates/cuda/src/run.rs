@@ -84,7 +84,7 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     let mut stages = clock
         .time(Stage::Setup, || set_up(&spec.device, &shape, &params, &spec.fits))
         .map_err(stop)?;
-    let meter = Meter::new(&stages.device().facts().bus);
+    let meter = Meter::new(&stages.device().facts().bus, stages.device().pool.clone());
     let problem = Problem {
         train_gex: &inputs.train_gex,
         train_adt: inputs.train_adt.view(),
@@ -95,7 +95,7 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     let (predictions, peak) =
         metered(&meter, clock, |clock| tsvd_krr(&mut stages, &problem, &params, clock));
     let predictions = predictions?;
-    if let Some(bytes) = peak.or_else(|| stages.device().peak_of_pool()) {
+    if let Some(bytes) = peak {
         clock.say(Event::GpuMemory { peak_mb: bytes as f64 / MIB });
     }
     for note in stages.take_notes() {
@@ -126,6 +126,7 @@ fn set_up(
     let own = needs.own(free)?;
     let mut stages = CudaStages::new(device, needs.room(free), params.kernel);
     warm_up(&mut stages, shape, params, own)?;
+    stages.device().pool.forget_peak()?;
     Ok(stages)
 }
 
@@ -136,12 +137,12 @@ fn metered<R>(
     clock: &mut StageClock<'_>,
     work: impl FnOnce(&mut StageClock<'_>) -> R,
 ) -> (R, Option<u64>) {
-    let (mut started, mut joules, mut seconds, mut peak) = (None, 0.0, 0.0, None);
+    let (mut started, mut joules, mut seconds, mut outside) = (None, 0.0, 0.0, None);
     let result = work(&mut StageClock::new(|event| {
         match &event {
             Event::Begin { .. } => started = meter.energy(),
             Event::End { stage, seconds: visit, .. } => {
-                peak = peak.max(meter.memory());
+                outside = outside.max(meter.outside_of_pool());
                 let counts = stage.phase() != Phase::Overhead;
                 if let (Some(before), Some(now)) = (started.filter(|_| counts), meter.energy()) {
                     (joules, seconds) = (joules + now - before, seconds + visit);
@@ -154,16 +155,14 @@ fn metered<R>(
     if seconds > 0.0 {
         clock.say(Event::GpuEnergy { joules, seconds });
     }
-    (result, peak)
+    let peak = meter.peak_of_pool();
+    (result, peak.map(|peak| peak + outside.unwrap_or(0)).or(outside))
 }
 
 impl Device {
-    /// Float32 products of square matrices that are there already, in 10^9 operations a second: the best of five, of as
-    /// many rows as take the device a few milliseconds.
-    ///
-    /// # Errors
-    /// [`Error`] as of any work on the device.
-    pub fn product_rate(&self) -> Result<f64> {
+    /// Float32 products of square matrices of normal numbers (zeros take less power) that are there already, in 10^9
+    /// operations a second: the best of five, of as many rows as take the device a few milliseconds.
+    pub(crate) fn product_rate(&self) -> Result<f64> {
         const LONG_ENOUGH_MS: f32 = 5.0;
         const MOST: usize = 8192;
         let mut n = 512;
@@ -178,7 +177,7 @@ impl Device {
 
     /// The best of five, in milliseconds.
     fn time_product(&self, n: usize) -> Result<f32> {
-        let (a, mut c) = (self.zeros(n, n)?, self.matrix(n, n)?);
+        let (a, mut c) = (self.normal(n, n, 0, 1.0)?, self.matrix(n, n)?);
         let view = a.rows(0..n);
         let factor = Factor::new(&view, n, n);
         let mut best = f32::INFINITY;

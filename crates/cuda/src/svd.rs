@@ -121,7 +121,14 @@ impl Device {
         Ok((part(0..first)?, part(first..matrix.rows)?))
     }
 
-    fn normal(&self, rows: usize, columns: usize, seed: u64, scale: f32) -> Result<Matrix> {
+    /// Standard normal numbers times `scale`.
+    pub(crate) fn normal(
+        &self,
+        rows: usize,
+        columns: usize,
+        seed: u64,
+        scale: f32,
+    ) -> Result<Matrix> {
         let mut matrix = self.matrix(rows, columns)?;
         let length = matrix.len();
         launch!(

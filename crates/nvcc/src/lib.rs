@@ -37,7 +37,7 @@ const PTX: [u32; 2] = [75, 100];
 const OPTIONS: [&str; 2] = ["-O3", "--std=c++17"];
 const WARNINGS_ARE_ERRORS: [&str; 2] = ["-Werror", "all-warnings"];
 
-const USUAL_FOLDER: &str = "/usr/local/cuda/bin";
+const USUAL_FOLDER: &str = "/usr/local/cuda";
 const TRIES: u32 = 50;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
@@ -201,30 +201,35 @@ impl Nvcc {
 
 /// Where an installed nvcc may be, the likeliest place first; `variable` looks up environment variables.
 pub fn places(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    let toolkits = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(&variable);
-    let mut folders: Vec<PathBuf> = toolkits
-        .filter(|folder| !folder.is_empty())
-        .map(|folder| PathBuf::from(folder).join("bin"))
-        .collect();
-    folders.push(USUAL_FOLDER.into());
+    let toolkits = toolkits(&variable).into_iter();
+    let mut folders: Vec<PathBuf> = toolkits.map(|toolkit| toolkit.join("bin")).collect();
     folders.extend(std::env::split_paths(&variable("PATH").unwrap_or_default()));
     folders.into_iter().map(|folder| folder.join(format!("nvcc{EXE_SUFFIX}"))).collect()
 }
 
-/// The CUDA files of a folder by name; none where there is no folder.
+/// Where an installed CUDA toolkit may be, the likeliest place first; `variable` looks up environment variables.
+pub fn toolkits(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let named = ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(variable);
+    let mut folders: Vec<PathBuf> =
+        named.filter(|folder| !folder.is_empty()).map(PathBuf::from).collect();
+    folders.push(USUAL_FOLDER.into());
+    folders
+}
+
+/// The CUDA files of a folder by name; there is one at least.
 ///
 /// # Errors
-/// [`Error::Io`] where the folder cannot be read.
+/// [`Error::Io`] where the folder cannot be read or has none.
 pub fn kernels(folder: &Path) -> Result<Vec<PathBuf>> {
     let io = |source| Error::Io { path: folder.to_owned(), source };
-    if !folder.exists() {
-        return Ok(Vec::new());
-    }
     let entries = std::fs::read_dir(folder).map_err(io)?.collect::<io::Result<Vec<_>>>();
     let paths = entries.map_err(io)?.into_iter().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =
         paths.filter(|path| path.extension().is_some_and(|extension| extension == "cu")).collect();
     files.sort();
+    if files.is_empty() {
+        return Err(io(io::Error::new(io::ErrorKind::NotFound, "there are no files *.cu in it")));
+    }
     Ok(files)
 }
 

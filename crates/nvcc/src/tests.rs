@@ -128,6 +128,9 @@ fn kernels_are_the_cuda_files_by_name() {
     let programs = Programs::none();
     let files = ["b.cu", "a.cu", "device.cuh"].map(|name| programs.file(name));
     assert_eq!(kernels(programs.path()).unwrap(), [files[1].clone(), files[0].clone()]);
-    assert_eq!(kernels(&programs.path().join("none")).unwrap(), Vec::<PathBuf>::new());
+    assert!(kernels(&programs.path().join("none")).unwrap_err().to_string().contains("none"));
+    let empty = tempfile::tempdir().unwrap();
+    let message = kernels(empty.path()).unwrap_err().to_string();
+    assert!(message.ends_with("there are no files *.cu in it"), "{message}");
     assert!(kernels(&files[0]).unwrap_err().to_string().contains("b.cu"));
 }

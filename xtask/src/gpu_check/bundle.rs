@@ -16,6 +16,7 @@ use crate::{
     cache::Cache,
     datasets::{self, Catalogue, Request},
     error::UserError,
+    nvcc,
     progress::megabytes,
     runners::{self, PREBUILT},
     world::World,
@@ -44,7 +45,7 @@ const DATA: &str = "liu-covid-cite";
 /// Writes the folder.
 ///
 /// # Errors
-/// [`UserError`] for a folder that holds something already; an error with what is missing.
+/// [`UserError`] for a folder that holds something already; an error with what is missing, nvcc among it.
 pub(super) fn write(world: &World, folder: &Path) -> Result<()> {
     let is_empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     if !is_empty || folder.is_file() {
@@ -53,6 +54,8 @@ pub(super) fn write(world: &World, folder: &Path) -> Result<()> {
             UserError(format!("--bundle {shown}: name a folder that is empty or new")).into()
         );
     }
+    // Where the folder is used, kernels are then not compiled again.
+    nvcc::ready(world)?;
     let programs = programs(world)?;
     let data = data(world)?;
     for (from, to) in &programs {

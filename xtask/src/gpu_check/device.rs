@@ -4,9 +4,10 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
-use super::{BACKEND, Checkup, summary::Line};
+use super::{BACKEND, Checkup, LONGEST, summary::Line};
 use crate::{
     child::{self, Ended},
     runners,
@@ -20,6 +21,8 @@ const SANITIZER: &str = "compute-sanitizer";
 /// With options of their own; the result of every call of the driver is looked at by the program itself.
 const TOOLS: [(&str, &[&str]); 2] =
     [("memcheck", &["--report-api-errors", "no"]), ("racecheck", &[])];
+/// What one of them may take.
+const TOOL_PATIENCE: Duration = Duration::from_secs(600);
 /// The sanitizer's exit code for what it finds.
 const FOUND: i32 = 9;
 
@@ -36,7 +39,7 @@ impl Device {
         let mut facts = String::new();
         let found = program(checkup).map_err(|reason| Line::wrong(PROGRAM, reason));
         let program = found.and_then(|program| {
-            match run(checkup, Command::new(&program).arg("--facts")) {
+            match run(checkup, Command::new(&program).arg("--facts"), LONGEST) {
                 Ok(Ended { status, said }) if status.code() == Some(NO_DEVICE) => {
                     let reason = said.lines().last().unwrap_or_default().trim();
                     Err(Line::not_run(PROGRAM, reason))
@@ -62,7 +65,7 @@ impl Device {
         command.arg("--out").arg(checkup.out.join("gpu-check.json"));
         command.args(checkup.arguments.quick.then_some("--quick"));
         checkup.world.progress.say("checking the device");
-        let Ended { status, said } = match run(checkup, &mut command) {
+        let Ended { status, said } = match run(checkup, &mut command, LONGEST) {
             Ok(ended) => ended,
             Err(reason) => return Line::wrong(PROGRAM, reason),
         };
@@ -83,7 +86,7 @@ impl Device {
 
     /// The check again under each tool of compute-sanitizer.
     pub(super) fn sanitize(&self, checkup: &Checkup<'_>) -> Vec<Line> {
-        let program = match (&self.program, checkup.left().is_zero()) {
+        let program = match (&self.program, checkup.is_over()) {
             (Err(line), _) => return vec![Line::not_run(SANITIZER, &line.note)],
             (Ok(_), true) => return vec![Line::not_run(SANITIZER, "the time was over")],
             (Ok(program), false) => program,
@@ -91,8 +94,22 @@ impl Device {
         let Some(sanitizer) = places().into_iter().find(|place| answers(place)) else {
             return vec![Line::not_run(SANITIZER, "it is not installed here")];
         };
-        TOOLS.into_iter().map(|tool| under(checkup, &sanitizer, tool, program)).collect()
+        let kernels = match run(checkup, Command::new(program).arg("--kernels"), LONGEST) {
+            Ok(Ended { said, .. }) => said,
+            Err(reason) => return vec![Line::wrong(SANITIZER, reason)],
+        };
+        let kernels: Vec<&str> = kernels.lines().collect();
+        let work = Sanitized { checkup, sanitizer: &sanitizer, program, kernels: &kernels };
+        TOOLS.into_iter().map(|tool| work.under(tool, TOOL_PATIENCE)).collect()
     }
+}
+
+/// A check under compute-sanitizer, which looks at `kernels` alone: those of libraries take long, and are not ours to mend.
+struct Sanitized<'a> {
+    checkup: &'a Checkup<'a>,
+    sanitizer: &'a Path,
+    program: &'a Path,
+    kernels: &'a [&'a str],
 }
 
 /// Beside the backend's runner.
@@ -107,48 +124,48 @@ fn program(checkup: &Checkup<'_>) -> Result<PathBuf, String> {
     Ok(runner.with_file_name(PROGRAM))
 }
 
-/// In the root, whose commit it notes; ends it where the time is over.
-fn run(checkup: &Checkup<'_>, command: &mut Command) -> Result<Ended, String> {
+/// In the root, whose commit it notes.
+fn run(checkup: &Checkup<'_>, command: &mut Command, patience: Duration) -> Result<Ended, String> {
     command.current_dir(&checkup.world.root);
-    child::run(command, checkup.left(), || 0).map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => "it was stopped when the time was over".to_owned(),
+    child::run(command, patience, || 0).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => format!("it was stopped after {} s", patience.as_secs()),
         _ => format!("{} cannot be started: {error}", command.get_program().display()),
     })
 }
 
-fn under(
-    checkup: &Checkup<'_>,
-    sanitizer: &Path,
-    (tool, options): (&str, &[&str]),
-    program: &Path,
-) -> Line {
-    let what = format!("{SANITIZER} {tool}");
-    let log = format!("sanitizer-{tool}.log");
-    let mut command = Command::new(sanitizer);
-    command.args(["--tool", tool]).args(options);
-    command.args(["--error-exitcode", &FOUND.to_string(), "--log-file"]);
-    command.arg(checkup.out.join(&log)).arg(program).arg("--quick");
-    command.arg("--out").arg(checkup.out.join(format!("sanitizer-{tool}.json")));
-    checkup.world.progress.say(&what);
-    match run(checkup, &mut command) {
-        Ok(Ended { status, .. }) if status.success() => Line::good(what, ""),
-        Ok(Ended { status, .. }) if status.code() == Some(FOUND) => {
-            Line::wrong(what, format!("it found errors; see {log}"))
+impl Sanitized<'_> {
+    fn under(&self, (tool, options): (&str, &[&str]), patience: Duration) -> Line {
+        let Self { checkup, sanitizer, program, kernels } = self;
+        let what = format!("{SANITIZER} {tool}");
+        let log = format!("sanitizer-{tool}.log");
+        let mut command = Command::new(sanitizer);
+        command.args(["--tool", tool, "--target-processes", "application-only"]).args(options);
+        for kernel in *kernels {
+            command.arg("--kernel-name").arg(format!("kernel_name={kernel}"));
         }
-        Ok(Ended { status, said }) => {
-            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-            Line::wrong(what, format!("{status}: {last}; see {log}"))
+        command.args(["--error-exitcode", &FOUND.to_string(), "--log-file"]);
+        command.arg(checkup.out.join(&log)).arg(program).arg("--quick");
+        command.arg("--out").arg(checkup.out.join(format!("sanitizer-{tool}.json")));
+        checkup.world.progress.say(&what);
+        match run(checkup, &mut command, patience) {
+            Ok(Ended { status, .. }) if status.success() => Line::good(what, ""),
+            Ok(Ended { status, .. }) if status.code() == Some(FOUND) => {
+                Line::wrong(what, format!("it found errors; see {log}"))
+            }
+            Ok(Ended { status, said }) => {
+                let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+                Line::wrong(what, format!("{status}: {last}; see {log}"))
+            }
+            Err(reason) => Line::not_run(what, reason),
         }
-        Err(reason) => Line::wrong(what, reason),
     }
 }
 
 /// Where toolkits have it, and where the shell would find it.
 fn places() -> Vec<PathBuf> {
-    let set =
-        ["CUDA_HOME", "CUDA_PATH"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
-    let toolkits = set.chain([PathBuf::from("/usr/local/cuda")]);
-    let there = toolkits.map(|toolkit| toolkit.join("bin").join(SANITIZER));
+    let there = modality_nvcc::toolkits(|name| std::env::var_os(name))
+        .into_iter()
+        .map(|toolkit| toolkit.join("bin").join(SANITIZER));
     there.chain([PathBuf::from(SANITIZER)]).collect()
 }
 
@@ -159,7 +176,7 @@ fn answers(program: &Path) -> bool {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
     use crate::{
@@ -176,11 +193,14 @@ mod tests {
             arguments: &GpuCheck::default(),
             backends: Default::default(),
             out,
-            end: Instant::now() + patience,
+            end: Instant::now() + LONGEST,
         };
         let sanitizer = programs.path().join(SANITIZER);
         assert!(!answers(Path::new("/no/such/program")));
-        let line = under(&checkup, &sanitizer, TOOLS[0], Path::new("gpu-check"));
+        let program = Path::new("gpu-check");
+        let kernels: &[&str] = &["add", "move_parts"];
+        let work = Sanitized { checkup: &checkup, sanitizer: &sanitizer, program, kernels };
+        let line = work.under(TOOLS[0], patience);
         (line, fs::read_to_string(programs.path().join("called")).unwrap_or_default())
     }
 
@@ -189,21 +209,22 @@ mod tests {
         let patience = Duration::from_secs(60);
         let (good, called) = line("echo \"$@\" > called", patience);
         assert_eq!(good, Line::good("compute-sanitizer memcheck", ""));
-        let wanted = "--tool memcheck --report-api-errors no --error-exitcode 9 --log-file /";
+        let wanted = "--tool memcheck --target-processes application-only --report-api-errors no \
+                      --kernel-name kernel_name=add --kernel-name kernel_name=move_parts --error-exitcode 9 --log-file /";
         assert!(
             called.starts_with(wanted) && called.contains("gpu-check --quick --out /"),
             "{called}"
         );
         let note = |script: &str, patience| {
             let (line, _) = line(script, patience);
-            assert_eq!(line.verdict, Verdict::Wrong);
-            line.note
+            (line.verdict, line.note)
         };
+        let wrong = |note| (Verdict::Wrong, note);
         let log = "see sanitizer-memcheck.log";
-        assert_eq!(note("exit 9", patience), format!("it found errors; {log}"));
+        assert_eq!(note("exit 9", patience), wrong(format!("it found errors; {log}")));
         let broke = note("echo no device; echo; exit 3", patience);
-        assert_eq!(broke, format!("exit status: 3: no device; {log}"));
+        assert_eq!(broke, wrong(format!("exit status: 3: no device; {log}")));
         let late = note("exec sleep 600", Duration::from_millis(50));
-        assert_eq!(late, "it was stopped when the time was over");
+        assert_eq!(late, (Verdict::NotRun, "it was stopped after 0 s".to_owned()));
     }
 }

@@ -8,7 +8,7 @@
 #
 # Needs x86-64 Linux with glibc 2.35 or newer, a driver for CUDA 13 (580 or newer), and cuBLAS and cuSOLVER of CUDA 13: a
 # toolkit in $CUDA_HOME or /usr/local/cuda, or what Python's torch brings. The rows of the peer `cuml-peer` need python3 with
-# SciPy and CuPy or PyTorch, those of the MLP need python3 with PyTorch 2.11.0 (or $LIBTORCH, the folder of a libtorch 2.11.0);
+# SciPy and PyTorch or CuPy, those of the MLP need python3 with PyTorch 2.11.0 (or $LIBTORCH, the folder of a libtorch 2.11.0);
 # compute-sanitizer is used where it is installed. What is not there is said, and the rest goes on.
 #
 # Variables, all optional:

@@ -48,28 +48,33 @@ pub(crate) fn run(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
     }
 }
 
-/// Whatever fails is a line of the summary, and the rest goes on.
+/// Whatever fails is a line of the summary, and the rest goes on; what compute-sanitizer does comes last, as it takes longest.
 fn here(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
     let checkup = Checkup::new(world, arguments)?;
-    let mut summary = Summary::default();
     let device = Device::find(&checkup);
+    let made_from = fs::read_to_string(world.root.join(MADE_FROM)).ok();
+    let missing = device.missing().map(str::to_owned);
+    let mut summary = Summary { missing, made_from, ..Summary::default() };
     if arguments.wants(Step::Checks) {
         summary.lines.push(device.check(&checkup));
-    }
-    if arguments.wants(Step::Sanitizer) {
-        summary.lines.extend(device.sanitize(&checkup));
+        checkup.keep(&summary)?;
     }
     if arguments.wants(Step::Studies) {
         let missing = device.missing().filter(|_| arguments.studies.is_empty());
         match missing {
             Some(reason) => summary.lines.push(Line::not_run("studies", reason)),
-            None => summary.lines.extend(checkup.studies()),
+            None => {
+                for name in checkup.studies() {
+                    summary.lines.extend(checkup.study(name));
+                    checkup.keep(&summary)?;
+                }
+            }
         }
     }
-    summary.missing = device.missing().map(str::to_owned);
-    summary.made_from = fs::read_to_string(world.root.join(MADE_FROM)).ok();
-    let path = checkup.out.join(SUMMARY);
-    fs::write(&path, format!("{summary}\n")).with_context(|| path.display().to_string())?;
+    if arguments.wants(Step::Sanitizer) {
+        summary.lines.extend(device.sanitize(&checkup));
+    }
+    checkup.keep(&summary)?;
     println!("\n{summary}\nresults: {}", output::shown(&checkup.out).display());
     Ok(if summary.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -84,6 +89,11 @@ impl GpuCheck {
 impl<'a> Checkup<'a> {
     fn new(world: &'a World, arguments: &'a GpuCheck) -> Result<Self> {
         let configs = world.configs();
+        if arguments.quick && arguments.only == [Step::Studies] {
+            let message =
+                "--quick runs no study: leave it out, or name another step than `studies`";
+            return Err(UserError(message.to_owned()).into());
+        }
         let known = study::names(&configs)?;
         if let Some(name) = arguments.studies.iter().find(|name| !known.contains(name)) {
             let known = known.join(", ");
@@ -99,9 +109,15 @@ impl<'a> Checkup<'a> {
         })
     }
 
-    /// What is left of the time.
-    fn left(&self) -> Duration {
-        self.end.saturating_duration_since(Instant::now())
+    /// Whether nothing new is to be begun.
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.end
+    }
+
+    /// Writes what is known so far, for whoever stops the rest.
+    fn keep(&self, summary: &Summary) -> Result<()> {
+        let path = self.out.join(SUMMARY);
+        fs::write(&path, format!("{summary}\n")).with_context(|| path.display().to_string())
     }
 }
 

@@ -22,18 +22,18 @@ const PEER: &str = "cuml-peer";
 const SAME_RMSE: f64 = 5e-4;
 
 impl Checkup<'_> {
-    /// Runs each study, and tells what came of its rows.
-    pub(super) fn studies(&self) -> Vec<Line> {
-        let names: Vec<&str> = match self.arguments.studies.as_slice() {
+    /// Those that are to be run.
+    pub(super) fn studies(&self) -> Vec<&str> {
+        match self.arguments.studies.as_slice() {
             [] => STUDIES.to_vec(),
             named => named.iter().map(String::as_str).collect(),
-        };
-        names.into_iter().flat_map(|name| self.study(name)).collect()
+        }
     }
 
-    fn study(&self, name: &str) -> Vec<Line> {
+    /// Runs a study, and tells what came of its rows.
+    pub(super) fn study(&self, name: &str) -> Vec<Line> {
         let what = format!("study {name}");
-        if self.left().is_zero() {
+        if self.is_over() {
             return vec![Line::not_run(what, "the time was over")];
         }
         match self.records(name) {

@@ -46,9 +46,10 @@ impl Line {
 }
 
 impl Summary {
-    /// Whether there was a GPU, and nothing is wrong.
+    /// Whether there was a GPU, and something was run that is as it should be, and nothing that is not.
     pub(super) fn is_good(&self) -> bool {
-        self.missing.is_none() && self.wrong() == 0
+        let is_good = |line: &Line| line.verdict == Verdict::Good;
+        self.missing.is_none() && self.wrong() == 0 && self.lines.iter().any(is_good)
     }
 
     fn wrong(&self) -> usize {
@@ -71,7 +72,8 @@ impl fmt::Display for Summary {
         }
         match (&self.missing, self.wrong()) {
             (Some(reason), _) => write!(f, "no GPU was checked: {reason}"),
-            (None, 0) => write!(f, "all that was run is as it should be"),
+            (None, 0) if self.is_good() => write!(f, "all that was run is as it should be"),
+            (None, 0) => write!(f, "nothing was run"),
             (None, 1) => write!(f, "1 line is wrong"),
             (None, count) => write!(f, "{count} lines are wrong"),
         }
@@ -92,7 +94,8 @@ mod tests {
         assert_eq!(summary.to_string(), text);
         summary.lines.push(Line::wrong("c", ""));
         assert!(!summary.is_good() && summary.to_string().ends_with("c: WRONG\n1 line is wrong"));
-        summary.lines.clear();
+        summary.lines.truncate(0);
+        assert!(!summary.is_good() && summary.to_string() == "nothing was run");
         summary.missing = Some("no driver".to_owned());
         assert!(!summary.is_good() && summary.to_string() == "no GPU was checked: no driver");
     }

@@ -33,6 +33,9 @@ struct Arguments {
     /// Only say what the device is
     #[arg(long, conflicts_with_all = ["out", "quick"])]
     facts: bool,
+    /// Only name the kernels, a line each
+    #[arg(long, conflicts_with_all = ["out", "quick", "facts"])]
+    kernels: bool,
 }
 
 const WRONG: u8 = 1;
@@ -40,7 +43,11 @@ const MISTAKE: u8 = 2;
 const NO_DEVICE: u8 = 3;
 
 fn main() -> ExitCode {
-    let Arguments { device, out, quick, facts } = Arguments::parse();
+    let Arguments { device, out, quick, facts, kernels } = Arguments::parse();
+    if kernels {
+        check::kernels().iter().for_each(|name| println!("{name}"));
+        return ExitCode::SUCCESS;
+    }
     let done = match facts {
         true => check::facts(&device).map(|facts| println!("{facts}")).map(|()| true).map_err(told),
         false => run(&Options { device, quick }, out),

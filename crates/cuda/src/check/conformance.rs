@@ -3,29 +3,34 @@
 use modality_harness::methods::KernelEntries;
 use modality_recipe::conformance;
 
-use super::{PartLine, attempt};
+use super::{Health, PartLine};
 use crate::{CudaStages, Device, Result};
 
 /// For float32 arithmetic.
 const TOLERANCE: f64 = 1e-4;
 
 /// A line for each part, with kernel entries kept and formed.
-pub(super) fn lines(device: &str) -> Vec<PartLine> {
+pub(super) fn lines(device: &Device, name: &str, health: &mut Health) -> Vec<PartLine> {
     [("kept", KernelEntries::Kept), ("formed", KernelEntries::Formed)]
         .into_iter()
-        .flat_map(|(name, entries)| with(device, name, entries))
+        .flat_map(|(entries_name, entries)| with(device, name, (entries_name, entries), health))
         .collect()
 }
 
-fn with(device: &str, entries_name: &str, entries: KernelEntries) -> Vec<PartLine> {
+fn with(
+    device: &Device,
+    device_name: &str,
+    (entries_name, entries): (&str, KernelEntries),
+    health: &mut Health,
+) -> Vec<PartLine> {
     let mut stages = None;
     let mut line = |(name, part): conformance::Part<CudaStages>| {
-        let failure = attempt(|| {
+        let failure = health.attempt(device, name, || {
             let ready = match stages.take() {
                 Some(ready) => ready,
-                None => open(device, entries)?,
+                None => open(device_name, entries)?,
             };
-            // After a panic, the next part has a device of its own.
+            // After a panic, the next part has stages of its own.
             part(stages.insert(ready), TOLERANCE);
             Ok::<_, crate::Error>(())
         });

@@ -41,6 +41,12 @@ pub fn facts(device: &str) -> Result<DeviceFacts> {
     Ok(DeviceFacts::from(Device::open(device)?.facts()))
 }
 
+/// Names of the kernels.
+#[must_use]
+pub fn kernels() -> &'static [&'static str] {
+    crate::kernels::NAMES
+}
+
 /// Checks a device; `say` gets a line for whatever is begun.
 ///
 /// # Errors
@@ -51,20 +57,20 @@ pub fn run(options: &Options, say: &dyn Fn(&str)) -> Result<Record> {
     let facts = DeviceFacts::from(device.facts());
     let timed = !options.quick && !facts.name.starts_with(EMULATED);
     let _quiet = QuietPanics::new();
-    say("conformance");
-    let conformance = conformance::lines(&options.device);
-    let mut failures = Vec::new();
+    let (mut health, mut failures) = (Health::default(), Vec::new());
     let ceilings = timed.then(|| {
-        say("what the device reaches at best");
-        attempt(|| ceilings::measure(&device))
+        let what = "what the device reaches at best";
+        say(what);
+        health.attempt(&device, what, || ceilings::measure(&device))
     });
     let ceilings = ceilings.and_then(|measured| measured.map_err(|why| failures.push(why)).ok());
-    let kernels = cases::all()
-        .map(|case| {
-            say(case.kernels);
-            cases::line(case, &device, ceilings.as_ref())
-        })
-        .collect();
+    let mut kernels = Vec::new();
+    for case in cases::all() {
+        say(case.kernels);
+        kernels.push(cases::line(case, &device, ceilings.as_ref(), &mut health));
+    }
+    say("conformance");
+    let conformance = conformance::lines(&device, &options.device, &mut health);
     Ok(Record {
         format: FORMAT,
         device: facts,
@@ -74,6 +80,32 @@ pub fn run(options: &Options, say: &dyn Fn(&str)) -> Result<Record> {
         kernels,
         failures,
     })
+}
+
+/// Whether a device can still be used. What a kernel did that a driver cannot mend, such as an access out of bounds, makes all
+/// later work of the process fail too, and is not to be blamed on that.
+#[derive(Default)]
+struct Health {
+    lost_by: Option<String>,
+}
+
+impl Health {
+    /// What `work` gives; a sentence for its error or panic, or for the device that was lost before.
+    fn attempt<T, E: ToString>(
+        &mut self,
+        device: &Device,
+        name: &str,
+        work: impl FnOnce() -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, String> {
+        if let Some(by) = &self.lost_by {
+            return Err(format!("not checked, as the device can do nothing more after: {by}"));
+        }
+        let result = attempt(work);
+        if result.is_err() && device.stream.synchronize().is_err() {
+            self.lost_by = Some(name.to_owned());
+        }
+        result
+    }
 }
 
 /// What `work` gives; the sentence of its error, or of its panic.

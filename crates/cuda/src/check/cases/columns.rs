@@ -6,16 +6,13 @@ use super::{Case, Cost, Sizes};
 use crate::{
     Device, Matrix, Result, Scalars,
     check::trial::{Pair, Trial, dense, numbers, on_device, scalars, trial, wide, zeroed},
+    columns::{BLOCK, PARTS, grid},
     kernels::launch,
 };
 
 /// Cells of a fit and its targets.
 const VECTORS: Sizes = [33_000, 70, 0];
 const SMALL: &[Sizes] = &[[1, 1, 0], [37, 73, 0], [1025, 17, 0]];
-/// What `columns.cu` says of its launches.
-const LANES: usize = 8;
-const BLOCK: (u32, u32) = (32, LANES as u32);
-const PARTS: usize = 512;
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -77,10 +74,6 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-fn grid(rows: usize) -> (usize, usize) {
-    (rows.div_ceil(LANES).clamp(1, PARTS), 1)
-}
-
 fn dot_columns(device: &Device, [rows, width, _]: Sizes) -> Result<Box<dyn Trial>> {
     let ((a, on_host_a), (b, on_host_b)) =
         (on_device(device, rows, width, 1)?, on_device(device, rows, width, 2)?);
@@ -92,18 +85,17 @@ fn dot_columns(device: &Device, [rows, width, _]: Sizes) -> Result<Box<dyn Trial
         },
         move |device, dots| {
             let Ok(wanted) = Exact.column_dots(&wide(&on_host_a), &wide(&on_host_b));
-            of_scalars(device, [(dots.as_ref(), wanted)])
+            Ok(vec![of_scalars(device, dots.as_ref(), wanted)?])
         },
     )
 }
 
 /// Scalars that there are after a launch, and what they should be.
-fn of_scalars<'a>(
-    device: &Device,
-    pairs: impl IntoIterator<Item = (Option<&'a Scalars>, Vec<f64>)>,
-) -> Result<Vec<Pair>> {
-    let there = pairs.into_iter().filter_map(|(found, wanted)| Some((found?, wanted)));
-    there.map(|(found, wanted)| Pair::numbers(device, &found.values, wanted)).collect()
+fn of_scalars(device: &Device, found: Option<&Scalars>, wanted: Vec<f64>) -> Result<Pair> {
+    match found {
+        Some(found) => Pair::numbers(device, &found.values, wanted),
+        None => Ok(Pair::of([], wanted)),
+    }
 }
 
 /// Sums of so many parts, each of so many columns.
@@ -204,17 +196,13 @@ fn step(device: &Device, [rows, width, _]: Sizes) -> Result<Box<dyn Trial>> {
                 alpha: ALPHA,
                 rho: &rhos,
             });
-            let left = left.as_ref();
-            let mut pairs = of_scalars(
-                device,
-                [
-                    (left.map(|left| &left[0]), wanted.curvature),
-                    (left.map(|left| &left[1]), wanted.squares),
-                ],
-            )?;
-            pairs.push(Pair::matrix(device, solution, &wanted_solution)?);
-            pairs.push(Pair::matrix(device, residual, &wanted_residual)?);
-            Ok(pairs)
+            let [curvature, squares] = [0, 1].map(|i| left.as_ref().map(|left| &left[i]));
+            Ok(vec![
+                of_scalars(device, curvature, wanted.curvature)?,
+                of_scalars(device, squares, wanted.squares)?,
+                Pair::matrix(device, solution, &wanted_solution)?,
+                Pair::matrix(device, residual, &wanted_residual)?,
+            ])
         },
     )
 }

@@ -2,12 +2,12 @@
 
 mod columns;
 mod dense;
+mod packing;
 mod products;
-mod rbf;
 mod rows;
 
 use super::{
-    Ceilings, Check, KernelLine, Timing, Unit, attempt,
+    Ceilings, Check, Health, KernelLine, Timing, Unit,
     trial::{Pair, Trial, time},
 };
 use crate::{Device, Error, Result};
@@ -46,11 +46,18 @@ impl Cost {
 
 /// All, file by file.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    [rows::CASES, columns::CASES, dense::CASES, rbf::CASES, products::CASES].into_iter().flatten()
+    [rows::CASES, columns::CASES, dense::CASES, packing::CASES, products::CASES]
+        .into_iter()
+        .flatten()
 }
 
 /// Checks a case and, where there are ceilings to hold it against, times it.
-pub(super) fn line(case: &Case, device: &Device, ceilings: Option<&Ceilings>) -> KernelLine {
+pub(super) fn line(
+    case: &Case,
+    device: &Device,
+    ceilings: Option<&Ceilings>,
+    health: &mut Health,
+) -> KernelLine {
     let mut line = KernelLine {
         kernels: case.kernels.to_owned(),
         checks: Vec::new(),
@@ -69,7 +76,7 @@ pub(super) fn line(case: &Case, device: &Device, ceilings: Option<&Ceilings>) ->
         }
         Ok(())
     };
-    line.failure = attempt(work).err();
+    line.failure = health.attempt(device, case.kernels, work).err();
     line
 }
 
@@ -77,8 +84,10 @@ impl Case {
     fn check(&self, device: &Device, sizes: Sizes) -> Result<Check> {
         let mut trial = (self.trial)(device, sizes)?;
         trial.launch(device)?;
-        let errors: Option<Vec<f64>> = trial.results(device)?.iter().map(Pair::error).collect();
-        let error = errors.map(|errors| errors.into_iter().fold(0.0, f64::max));
+        let results = trial.results(device)?;
+        let errors: Option<Vec<f64>> = results.iter().map(Pair::error).collect();
+        // None at all is no result either.
+        let error = errors.and_then(|errors| errors.into_iter().reduce(f64::max));
         Ok(Check { sizes: shown(sizes), error, allowed: self.allowed })
     }
 

@@ -9,16 +9,13 @@ use crate::{
     Device, Result,
     check::trial::{Pair, Trial, numbers, on_device, trial, wide},
     kernels::{THREADS, blocks, launch},
-    rbf::{TILE, Tile, tiles_of},
+    rbf::{SLAB_COLUMNS, TILE, Tile, searchers, tiles_of},
 };
 
 const BLOCK: (u32, u32) = (THREADS as u32, 1);
 const LANES: usize = 32;
 /// Numbers of 32 bits that a lane has in a fragment.
 const WORDS: usize = 4;
-/// What `rbf.cu` says of its launches.
-const SEARCHERS: usize = 64;
-const SLAB_COLUMNS: usize = 72;
 
 pub(super) const CASES: &[Case] = &[
     Case {
@@ -71,7 +68,7 @@ fn halves(word: u32) -> [f64; 2] {
 struct Packed {
     parts: [CudaSlice<u32>; 2],
     norms: CudaSlice<f32>,
-    trouble: CudaSlice<u32>,
+    not_finite: CudaSlice<u32>,
 }
 
 fn pack_rows(device: &Device, [rows, components, _]: Sizes) -> Result<Box<dyn Trial>> {
@@ -83,17 +80,17 @@ fn pack_rows(device: &Device, [rows, components, _]: Sizes) -> Result<Box<dyn Tr
     let packed = Packed {
         parts: [device.allocate(length)?, device.allocate(length)?],
         norms: device.allocate(count * TILE)?,
-        trouble: device.stream.alloc_zeros(1)?,
+        not_finite: device.stream.alloc_zeros(1)?,
     };
     trial(
         packed,
-        move |device, Packed { parts: [hi, lo], norms, trouble }| {
+        move |device, Packed { parts: [hi, lo], norms, not_finite }| {
             launch!(
                 device,
                 pack_rows,
                 (count, 1),
                 BLOCK,
-                (&x.values, &width, &tiles, &along, hi, lo, norms, trouble)
+                (&x.values, &width, &tiles, &along, hi, lo, norms, not_finite)
             );
             Ok(())
         },
@@ -126,7 +123,6 @@ fn unpacked_rows(hi: &[u32], lo: &[u32], (tiles, steps): (usize, usize)) -> Arra
 
 fn column_maxima(device: &Device, [rows, width, _]: Sizes) -> Result<Box<dyn Trial>> {
     let (v, values) = on_device(device, rows, width, 1)?;
-    let searchers = rows.div_ceil(TILE * TILE).clamp(1, SEARCHERS);
     let (height, across) = (rows as u32, width as u32);
     trial(
         device.send(&vec![0_u32; width])?,
@@ -134,7 +130,7 @@ fn column_maxima(device: &Device, [rows, width, _]: Sizes) -> Result<Box<dyn Tri
             launch!(
                 device,
                 column_maxima,
-                (searchers, 1),
+                (searchers(rows), 1),
                 (32, 8),
                 (&v.values, &height, &across, maxima)
             );
