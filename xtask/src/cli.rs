@@ -49,7 +49,7 @@ pub(crate) enum Command {
     GpuCheck(GpuCheck),
     /// Name the studies, data sets and backends
     List,
-    /// Run every check that this machine can: format, lints, unit, doc and end-to-end tests
+    /// Run every check that needs no GPU: format, kernels, lints, unit, doc, emulated-GPU and end-to-end tests
     Test,
 }
 
@@ -137,7 +137,7 @@ pub(crate) struct GpuCheck {
     /// Runs of each row [default: the study's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) repeats: Option<u16>,
-    /// Begin nothing new after so many minutes
+    /// Begin nothing new after so many minutes; what runs then, goes on
     #[arg(long, value_name = "N")]
     pub(crate) minutes: Option<u32>,
     /// Correctness only: time nothing, run no study

@@ -137,13 +137,6 @@ mod tests {
     }
 
     #[test]
-    fn there_need_not_be_any_kernel() {
-        let taken = measure_with(SCRIPT, &[]).unwrap();
-        assert!(taken.is_empty() && wrong(&taken).is_empty());
-        assert!(table(&taken).contains("sm_75"));
-    }
-
-    #[test]
     fn a_mistake_is_told_in_nvccs_words() {
         let script = format!("{SCRIPT}\necho 'b.cu(1): error: no' >&2\nexit 1");
         let error = measure_with(&script, &["b.cu"]).err().unwrap();

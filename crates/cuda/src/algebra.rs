@@ -36,6 +36,7 @@ pub(crate) struct Factor<'a, T> {
 
 impl<'a, T> Factor<'a, T> {
     pub(crate) fn new(values: &'a CudaView<'a, T>, rows: usize, columns: usize) -> Self {
+        assert_eq!(values.len(), rows * columns, "a factor of {rows} x {columns}");
         Self { values, rows, columns, transposed: false }
     }
 
@@ -90,7 +91,7 @@ impl Device {
             beta,
             ldc: int(n)?,
         };
-        // SAFETY: all three are as long as their shapes, by the assertion and by `Factor::new`'s callers.
+        // SAFETY: all three are as long as their shapes, by the assertions here and in `Factor::new`.
         unsafe { self.blas.gemm(config, b.values, a.values, c) }?;
         Ok(())
     }
@@ -113,6 +114,7 @@ impl Device {
         gram: &mut Matrix,
     ) -> Result<()> {
         let (n, k) = (int(columns)?, int(x.len() / columns.max(1))?);
+        assert_eq!((gram.rows, gram.columns), (columns, columns));
         let (one, zero) = (1.0, 0.0);
         let (x, _x) = x.device_ptr(&self.stream);
         let (out, _out) = gram.values.device_ptr_mut(&self.stream);
@@ -140,6 +142,7 @@ impl Device {
     /// X with (`a` + `alpha` I) X = `b`, for a symmetric `a`, which is overwritten.
     pub(crate) fn solve(&self, a: &mut Matrix, alpha: f64, b: &Matrix) -> Result<Matrix> {
         let (n, value) = (a.rows, alpha as f32);
+        assert_eq!((a.columns, b.rows), (n, n));
         launch!(self, add_to_diagonal, blocks(n), (THREADS as u32, 1), (&mut a.values, &n, &value));
         let info = self.factorise_f32(a)?;
         if !self.succeeded(&[info])?[0] {
@@ -172,11 +175,13 @@ impl Device {
         if x.len() == 0 {
             return Ok(());
         }
+        let size = if side == cublasSideMode_t::CUBLAS_SIDE_LEFT { x.columns } else { x.rows };
+        assert_eq!((factor.rows, factor.columns), (size, size));
         let (m, n, lda, one) = (int(x.columns)?, int(x.rows)?, int(factor.columns)?, 1.0);
         let (factor, _factor) = factor.values.device_ptr(&self.stream);
         let (out, _out) = x.values.device_ptr_mut(&self.stream);
         let (handle, diagonal) = (*self.blas.handle(), CUBLAS_DIAG_NON_UNIT);
-        // SAFETY: `factor` is square, with as many rows as `x` has on that side.
+        // SAFETY: by the assertion, `factor` is square, with as many rows as `x` has on that side.
         unsafe {
             cublasStrsm_v2(
                 handle,
@@ -204,6 +209,7 @@ impl Device {
         n: usize,
     ) -> Result<CudaSlice<f64>> {
         let (size, one) = (int(n)?, 1.0);
+        assert!(factor.len() >= n * n, "{} numbers for {n} rows", factor.len());
         let mut inverse = self.allocate::<f64>(n * n)?;
         launch!(self, identity, blocks(n * n), (THREADS as u32, 1), (&mut inverse, &n));
         {
@@ -238,6 +244,7 @@ impl Device {
 
     /// The symmetric matrix whose lower triangle is in `x`, plus `value` I, in float64.
     pub(crate) fn widen_symmetric(&self, x: &Matrix, value: f64) -> Result<CudaSlice<f64>> {
+        assert_eq!(x.rows, x.columns);
         let (n, mut wide) = (x.rows, self.allocate(x.len())?);
         launch!(
             self,
@@ -258,6 +265,7 @@ impl Device {
     pub(crate) fn narrow(&self, x: &CudaSlice<f64>, rows: usize, columns: usize) -> Result<Matrix> {
         let mut narrow = self.matrix(rows, columns)?;
         let length = narrow.len();
+        assert!(x.len() >= length, "{} numbers for {rows} x {columns}", x.len());
         launch!(
             self,
             narrow,

@@ -3,7 +3,12 @@
 use cudarc::driver::CudaSlice;
 use modality_recipe::{Step, Stepped};
 
-use crate::{device::Device, error::Result, kernels::launch, matrix::Matrix};
+use crate::{
+    device::Device,
+    error::Result,
+    kernels::launch,
+    matrix::{Matrix, assert_below},
+};
 
 /// Blocks that sum a column each for its rows, at most.
 pub(crate) const PARTS: usize = 512;
@@ -50,6 +55,7 @@ impl Device {
     }
 
     pub(crate) fn column_dots(&self, a: &Matrix, b: &Matrix) -> Result<Scalars> {
+        assert_eq!(a.shape(), b.shape());
         let ((rows, width), mut parts) = (a.shape(), self.parts(a)?);
         launch!(
             self,
@@ -66,6 +72,8 @@ impl Device {
         (y, keep): (&mut Matrix, &Scalars),
         (x, take): (&Matrix, &Scalars),
     ) -> Result<()> {
+        assert_eq!(y.shape(), x.shape());
+        assert_eq!((keep.columns, take.columns), (y.columns, y.columns));
         let ((rows, width), grid) = (y.shape(), grid(y.rows));
         launch!(
             self,
@@ -84,6 +92,8 @@ impl Device {
         new: &Scalars,
         old: &Scalars,
     ) -> Result<()> {
+        assert_eq!(direction.shape(), next.shape());
+        assert_eq!((new.columns, old.columns), (next.columns, next.columns));
         let ((rows, width), grid) = (direction.shape(), grid(direction.rows));
         launch!(
             self,
@@ -97,6 +107,8 @@ impl Device {
 
     pub(crate) fn step(&self, step: Step<'_, Matrix, Scalars>) -> Result<Stepped<Scalars>> {
         let Step { solution, residual, direction, mut product, alpha, rho } = step;
+        let shapes = [solution.shape(), residual.shape(), product.shape()];
+        assert!(shapes == [direction.shape(); 3] && rho.columns == direction.columns);
         let ((rows, width), grid) = (direction.shape(), grid(direction.rows));
         let mut parts = self.parts(direction)?;
         launch!(
@@ -129,6 +141,7 @@ impl Device {
     }
 
     pub(crate) fn select_columns(&self, matrix: &Matrix, columns: &[u32]) -> Result<Matrix> {
+        assert_below(columns, matrix.columns);
         let mut selected = self.matrix(matrix.rows, columns.len())?;
         let ((rows, width), wanted, places) =
             (matrix.shape(), columns.len() as u32, self.send(columns)?);
@@ -148,6 +161,8 @@ impl Device {
         columns: &[u32],
         source: &Matrix,
     ) -> Result<()> {
+        assert_below(columns, target.columns);
+        assert_eq!((source.rows, source.columns), (target.rows, columns.len()));
         let ((rows, width), given, places) =
             (target.shape(), columns.len() as u32, self.send(columns)?);
         launch!(

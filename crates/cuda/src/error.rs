@@ -10,6 +10,9 @@ use cudarc::{
 };
 use modality_harness::runner::size;
 
+/// Rows of a float32 matrix whose Cholesky factorisation has no more entries than the library counts.
+pub(crate) const MOST_FACTORISED: usize = 46_340;
+
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -69,6 +72,11 @@ pub enum Error {
         "the eigenvectors of a matrix of {0} rows cannot be found; are there values that are NaN, or too large to be squared?"
     )]
     Eigen(usize),
+    /// More rows than can be factorised.
+    #[error(
+        "a fit of {0} cells has a larger kernel matrix than cuSOLVER can factorise ({MOST_FACTORISED} rows); `solver = \"pcg\"` has no such limit"
+    )]
+    TooLong(usize),
     /// More of something than the libraries can count.
     #[error("a matrix of {0} rows or columns is more than cuBLAS and cuSOLVER can count")]
     TooLarge(usize),

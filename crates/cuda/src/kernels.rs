@@ -18,8 +18,8 @@ pub(crate) const THREADS: usize = 256;
 
 /// Queues a kernel with `grid` blocks in two dimensions of `block` threads in two, and nothing where the grid is empty.
 ///
-/// Arguments are references to numbers and to memory of the device. That they are those of the kernel's signature, and
-/// the memory as long as the kernel takes it to be, is what each caller sees to.
+/// Arguments are references to numbers and to memory of the device. That they are those of the kernel's signature is what
+/// `gpu-check` and the emulated device look at; that shapes fit, and whatever is looked up is there, each caller asserts.
 macro_rules! launch {
     ($device:expr, $kernel:ident, $grid:expr, $block:expr, ($($argument:expr),+ $(,)?)) => {{
         let (device, grid, block): (&$crate::device::Device, (usize, usize), (u32, u32)) = ($device, $grid, $block);
@@ -94,7 +94,12 @@ fn function(module: &Arc<CudaModule>, file: &'static str, name: &str) -> Result<
 
 /// By NVRTC, for the device at hand.
 fn compile(image: &'static Image, (major, minor): (i32, i32)) -> Result<Ptx> {
-    libraries::compiler()?;
+    libraries::compiler().map_err(|reason| {
+        Error::Unavailable(format!(
+            "the kernels were not compiled when this program was built, for want of nvcc (`cargo xtask setup nvcc` brings it), and \
+             cannot be now: {reason}"
+        ))
+    })?;
     let options = CompileOptions {
         options: vec![
             format!("--gpu-architecture=compute_{major}{minor}"),
@@ -120,6 +125,9 @@ fn failed(file: &'static str, what: &'static str, reason: String) -> Error {
 mod tests {
     use super::*;
 
+    const COMPILED: &str = "compiled by NVRTC";
+    const NO_COMPILER: &str = "the kernels are not compiled by NVRTC";
+
     /// In a process of its own, as other tests bring an NVRTC that only pretends.
     #[test]
     fn every_file_compiles_without_nvcc() {
@@ -129,13 +137,14 @@ mod tests {
         let said = String::from_utf8_lossy(&output.stderr);
         eprint!("{said}");
         assert!(output.status.success(), "{said}");
+        assert!(said.contains(COMPILED) || said.contains(NO_COMPILER), "{said}");
     }
 
     #[test]
     #[ignore = "run by the other"]
     fn compile_all() {
         if let Err(reason) = libraries::compiler() {
-            eprintln!("the kernels are not compiled by NVRTC: {reason}");
+            eprintln!("{NO_COMPILER}: {reason}");
             return;
         }
         for image in images::IMAGES {
@@ -144,6 +153,6 @@ mod tests {
                 assert!(compiled.is_ok(), "{capability:?}: {}", compiled.unwrap_err());
             }
         }
-        eprintln!("compiled by NVRTC");
+        eprintln!("{COMPILED}");
     }
 }

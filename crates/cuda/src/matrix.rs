@@ -37,6 +37,15 @@ impl Matrix {
     }
 }
 
+/// What kernels look up is not looked at by them.
+///
+/// # Panics
+/// Where one of `places` is not below `end`.
+pub(crate) fn assert_below(places: &[u32], end: usize) {
+    let largest = places.iter().max().copied();
+    assert!(largest.is_none_or(|largest| (largest as usize) < end), "{largest:?} of {end}");
+}
+
 impl std::fmt::Debug for Matrix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Matrix({} x {})", self.rows, self.columns)
@@ -94,6 +103,7 @@ impl Device {
     }
 
     pub(crate) fn gather_rows(&self, matrix: &Matrix, rows: &[u32]) -> Result<Matrix> {
+        assert_below(rows, matrix.rows);
         let mut gathered = self.matrix(rows.len(), matrix.columns)?;
         let (places, columns) = (self.send(rows)?, matrix.columns as u32);
         launch!(
@@ -112,6 +122,8 @@ impl Device {
         rows: &[u32],
         source: &Matrix,
     ) -> Result<()> {
+        assert_below(rows, target.rows);
+        assert_eq!((source.rows, source.columns), (rows.len(), target.columns));
         let (places, columns) = (self.send(rows)?, target.columns as u32);
         launch!(
             self,
@@ -125,6 +137,7 @@ impl Device {
 
     /// `sum` += `x`, entry by entry.
     pub(crate) fn add(&self, sum: &mut Matrix, x: &Matrix) -> Result<()> {
+        assert_eq!(sum.shape(), x.shape());
         let length = x.len();
         launch!(
             self,

@@ -96,6 +96,8 @@ unsafe impl DeviceRepr for Work {}
 pub(crate) struct Tiles {
     list: CudaSlice<Tile>,
     count: usize,
+    /// Rows that their matrix has at least.
+    rows: usize,
 }
 
 /// Rows of a matrix as fragments of float16 pairs, and their squared norms.
@@ -163,11 +165,13 @@ pub(crate) fn vector_bytes(rows: usize, width: usize) -> u64 {
 impl Device {
     pub(crate) fn tiles(&self, tiles: impl IntoIterator<Item = Tile>) -> Result<Tiles> {
         let tiles: Vec<Tile> = tiles.into_iter().collect();
-        Ok(Tiles { list: self.send(&tiles)?, count: tiles.len() })
+        let rows = tiles.iter().map(|tile| tile.row as usize + tile.count as usize).max();
+        Ok(Tiles { list: self.send(&tiles)?, count: tiles.len(), rows: rows.unwrap_or(0) })
     }
 
     /// `tiles` of the rows of `x`, which are to be numbered from zero without a gap.
     pub(crate) fn pack(&self, x: &Matrix, tiles: &Tiles) -> Result<Packed> {
+        assert!(tiles.rows <= x.rows, "tiles of {} rows in {x:?}", tiles.rows);
         let steps = x.columns.div_ceil(TILE);
         let length = tiles.count * steps * LANES;
         let (mut hi, mut lo) = (self.allocate(length)?, self.allocate(length)?);
@@ -204,6 +208,7 @@ impl Device {
 
     /// The kernel between the rows of `x` and `y`, whole, in float32.
     pub(crate) fn kernel(&self, x: &Matrix, y: &Matrix, gamma: f64) -> Result<Matrix> {
+        assert_eq!(x.columns, y.columns);
         let (rows, columns) =
             (self.tiles(tiles_of(0..x.rows, 0))?, self.tiles(tiles_of(0..y.rows, 0))?);
         let (packed_x, packed_y) = (self.pack(x, &rows)?, self.pack(y, &columns)?);
@@ -229,6 +234,7 @@ impl Device {
         gamma: f64,
         coefficients: &Matrix,
     ) -> Result<Matrix> {
+        assert_eq!((x.columns, coefficients.rows), (y.columns, y.rows));
         let (rows, columns) =
             (self.tiles(tiles_of(0..x.rows, 0))?, self.tiles(tiles_of(0..y.rows, 0))?);
         let (packed_x, packed_y) = (self.pack(x, &rows)?, self.pack(y, &columns)?);
@@ -298,6 +304,7 @@ impl Device {
     }
 
     fn vectors(&self, matrix: &Matrix, tiles: &Tiles) -> Result<Vectors> {
+        assert_eq!(matrix.rows, tiles.rows, "the tiles of other vectors");
         let mut maxima = self.allocate::<u32>(matrix.columns)?;
         self.stream.memset_zeros(&mut maxima)?;
         let (rows, width) = matrix.shape();

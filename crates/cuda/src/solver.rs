@@ -15,7 +15,7 @@ use ndarray::{Array1, Array2, s};
 use crate::{
     algebra::int,
     device::Device,
-    error::{Error, Result},
+    error::{Error, MOST_FACTORISED, Result},
     matrix::Matrix,
 };
 
@@ -29,10 +29,8 @@ pub(crate) struct Info(CudaSlice<c_int>);
 impl Device {
     /// Overwrites the symmetric `a` by its Cholesky factor: L of L L^T = A, columns one behind the other.
     pub(crate) fn factorise_f32(&self, a: &mut Matrix) -> Result<Info> {
-        // So many entries are more than the library counts.
-        const MOST: usize = 46_340;
-        if a.rows > MOST {
-            return Err(Error::TooLarge(a.rows));
+        if a.rows > MOST_FACTORISED {
+            return Err(Error::TooLong(a.rows));
         }
         let (n, at) = (int(a.rows)?, a.values.device_ptr_mut(&self.stream).0 as *mut f32);
         // SAFETY: `a` is n x n, and `call` gives what is asked for.

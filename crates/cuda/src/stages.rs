@@ -18,8 +18,9 @@ use crate::{
 
 /// [`Stages`] on a device, in float32; inverses of small matrices and sums down long columns in float64.
 ///
-/// Work is queued on one stream. The host waits where a result comes back ([`Stages::read`], [`Stages::download`]) and where
-/// a factorisation must be known to have succeeded, and nowhere else.
+/// Work is queued on one stream. While fits are solved, the host waits where a result comes back ([`Stages::read`],
+/// [`Stages::download`]) and where a factorisation must be known to have succeeded, and nowhere else; a truncated SVD also takes
+/// its small matrices to the host, and an upload ends with a wait.
 #[derive(Debug)]
 pub struct CudaStages {
     device: Device,

@@ -6,18 +6,18 @@
 # Results go to the folder OUT; the last lines, also in OUT/summary.txt, say what came of each step. Nothing is fetched and
 # nothing is written outside OUT and this folder; the data of all studies takes about 1 GB there.
 #
-# Needs x86-64 Linux with glibc 2.35 or newer, a driver for CUDA 13 (580 or newer), and cuBLAS and cuSOLVER of CUDA 13: a
+# Needs x86-64 Linux with a glibc as new as where this folder was made, a driver for CUDA 13 (580 or newer), and cuBLAS and cuSOLVER of CUDA 13: a
 # toolkit in $CUDA_HOME or /usr/local/cuda, or what Python's torch brings. The rows of the peer `cuml-peer` need python3 with
 # SciPy and PyTorch or CuPy, those of the MLP need python3 with PyTorch 2.11.0 (or $LIBTORCH, the folder of a libtorch 2.11.0);
 # compute-sanitizer is used where it is installed. What is not there is said, and the rest goes on.
 #
 # Variables, all optional:
 #     QUICK=1            correctness only: nothing is timed and no study run
-#     ONLY=A,B           these steps: checks, sanitizer, studies
+#     ONLY=A,B           these steps: checks, studies, sanitizer
 #     STUDIES=A,B        these studies; they are then run without a GPU too, with the rows that need none
 #     ROWS=A,B           these rows of the studies: methods, backends, or method/backend
 #     REPEATS=N          runs of each row
-#     MINUTES=N          begin nothing new after so many minutes
+#     MINUTES=N          begin nothing new after so many minutes; what runs then, goes on
 #     CUDA_VISIBLE_DEVICES=N   take another GPU than the first
 #     MODALITY_BENCH_CACHE=DIR keep data there, not in OUT
 #
@@ -34,7 +34,7 @@ out=$(cd "$1" && pwd) || exit 2
 
 # Programs are unpacked in their places when they are first used.
 for packed in "$here"/*.gz "$here"/runners/*.gz; do
-    if [ -f "$packed" ] && ! gzip -d "$packed"; then
+    if [ -f "$packed" ] && ! gzip -df "$packed"; then
         echo "$packed cannot be unpacked; copy $here to where it can be written" >&2
         exit 2
     fi

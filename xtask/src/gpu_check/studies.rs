@@ -123,7 +123,12 @@ fn beside_the_cpu(what: &str, records: &[RunRecord]) -> Option<Line> {
 fn beside_the_peer(what: &str, records: &[RunRecord]) -> Option<Line> {
     let ratio = median(pairs(records, PEER).map(|(gpu, peer)| computing(peer) / computing(gpu)))?;
     let what = format!("{what}, {METHOD}: {BACKEND} beside {PEER}");
-    Some(Line::good(what, format!("{ratio:.1} times as fast")))
+    Some(Line::good(
+        what,
+        format!(
+            "training and prediction, without loading, upload and warm-up: {ratio:.1} times as fast"
+        ),
+    ))
 }
 
 /// Runs of the GPU's row, and of another backend's on the same plan, that ended well.
@@ -200,7 +205,11 @@ mod tests {
     #[test]
     fn the_peer_is_compared_run_by_run() {
         let found = verdicts(&[on(BACKEND, 0.0, 40.0), on(PEER, 0.0, 2.0)]);
-        assert_eq!(found.last().unwrap().2, "20.0 times as fast");
+        let said = &found.last().unwrap().2;
+        assert!(
+            said.ends_with("without loading, upload and warm-up: 20.0 times as fast"),
+            "{said}"
+        );
         let mut alone = on(PEER, 0.0, 2.0);
         alone.iter_mut().for_each(|record| record.run.repeat += 100);
         assert_eq!(verdicts(&[on(BACKEND, 0.0, 40.0), alone]).len(), 2);

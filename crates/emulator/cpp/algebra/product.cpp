@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "../kernel/halves.h"
 #include "../runtime/fault.h"
 #include "../runtime/pool.h"
 
@@ -110,6 +111,17 @@ void multiply_tile(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, T alpha, View<const T>
     }
 }
 
+// Float16 numbers as float, column by column.
+std::vector<float> widened(ptrdiff_t rows, ptrdiff_t columns, View<const uint16_t> halves) {
+    std::vector<float> numbers((size_t)(rows * columns));
+    for (ptrdiff_t j = 0; j < columns; j++) {
+        for (ptrdiff_t i = 0; i < rows; i++) {
+            numbers[(size_t)(i + j * rows)] = emulator::half_to_float(halves(i, j));
+        }
+    }
+    return numbers;
+}
+
 }  // namespace
 
 template <class T>
@@ -133,5 +145,11 @@ template void multiply(ptrdiff_t, ptrdiff_t, ptrdiff_t, float, View<const float>
                        View<float>);
 template void multiply(ptrdiff_t, ptrdiff_t, ptrdiff_t, double, View<const double>, View<const double>, double,
                        View<double>);
+
+void multiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha, View<const uint16_t> a, View<const uint16_t> b,
+              float beta, View<float> c) {
+    const std::vector<float> left = widened(m, k, a), right = widened(k, n, b);
+    multiply<float>(m, n, k, alpha, column_major(left.data(), m), column_major(right.data(), k), beta, c);
+}
 
 }  // namespace algebra

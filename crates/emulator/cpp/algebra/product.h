@@ -1,6 +1,8 @@
 // Matrix products on all cores.
 #pragma once
 
+#include <cstdint>
+
 #include "view.h"
 
 namespace algebra {
@@ -13,5 +15,9 @@ extern template void multiply(ptrdiff_t, ptrdiff_t, ptrdiff_t, float, View<const
                               View<float>);
 extern template void multiply(ptrdiff_t, ptrdiff_t, ptrdiff_t, double, View<const double>, View<const double>, double,
                               View<double>);
+
+// The same for factors of float16.
+void multiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha, View<const uint16_t> a, View<const uint16_t> b,
+              float beta, View<float> c);
 
 }  // namespace algebra

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <vector>
 
 #include "product.h"
 
@@ -92,24 +91,6 @@ ptrdiff_t factorise(ptrdiff_t n, View<T> a) {
             }
         }
     }
-    return 0;
-}
-
-// The lower triangle of (L L^T)^-1 in place of L; or the place, from 1, of the first zero on the diagonal.
-template <class T>
-ptrdiff_t invert_factorised(ptrdiff_t n, View<T> l) {
-    for (ptrdiff_t i = 0; i < n; i++) {
-        if (l(i, i) == T(0)) {
-            return i + 1;
-        }
-    }
-    std::vector<T> inverse((size_t)(n * n));
-    const View<T> x = column_major(inverse.data(), n);
-    for (ptrdiff_t i = 0; i < n; i++) {
-        x(i, i) = T(1);
-    }
-    solve_lower<T>(n, n, false, l, x);
-    multiply_by_own_transpose<T>(n, n, T(1), x.transposed(), T(0), l);
     return 0;
 }
 

@@ -1,4 +1,4 @@
-// cuBLAS' vector and matrix functions: each checks its arguments, then calls `algebra`. Scalars may lie on either side, as
+// cuBLAS' matrix functions: each checks its arguments, then calls `algebra`. Scalars may lie on either side, as
 // the pointer mode says; addresses are the same on both.
 #include "../algebra/product.h"
 #include "../algebra/triangular.h"
@@ -11,15 +11,15 @@ using emulator::Call;
 
 namespace {
 
-template <class T, class Int>
-View<T> with_operation(int operation, T *data, Int leading_dimension) {
+template <class T>
+View<T> with_operation(int operation, T *data, int leading_dimension) {
     const View<T> plain = column_major(data, leading_dimension);
     return operation == PLAIN ? plain : plain.transposed();
 }
 
-template <class T, class Int>
-Status gemm(const char *name, Handle *handle, int operation_a, int operation_b, Int m, Int n, Int k, const T *alpha,
-            const T *a, Int lda, const T *b, Int ldb, const T *beta, T *c, Int ldc) {
+template <class Factor, class T>
+Status gemm(const char *name, Handle *handle, int operation_a, int operation_b, int m, int n, int k, const T *alpha,
+            const Factor *a, int lda, const Factor *b, int ldb, const T *beta, T *c, int ldc) {
     const Status status =
         begin(handle, is_operation(operation_a) && is_operation(operation_b) && m >= 0 && n >= 0 && k >= 0 && alpha &&
                           beta && is_leading_dimension(lda, operation_a == PLAIN ? m : k) &&
@@ -27,18 +27,19 @@ Status gemm(const char *name, Handle *handle, int operation_a, int operation_b, 
     if (status != SUCCESS || m == 0 || n == 0) {
         return status;
     }
-    if (!on_device(name, {c}) || (k > 0 && *alpha != T(0) && !on_device(name, {a, b}))) {
+    const int depth = *alpha == T(0) ? 0 : k;
+    if (!on_device(name, {c}) || (depth > 0 && !on_device(name, {a, b}))) {
         return EXECUTION_FAILED;
     }
     const Call call(name);
-    algebra::multiply<T>(m, n, k, *alpha, with_operation(operation_a, a, lda), with_operation(operation_b, b, ldb),
-                         *beta, column_major(c, ldc));
+    algebra::multiply(m, n, depth, *alpha, with_operation(operation_a, a, lda), with_operation(operation_b, b, ldb),
+                      *beta, column_major(c, ldc));
     return SUCCESS;
 }
 
-template <class T, class Int>
-Status syrk(const char *name, Handle *handle, int triangle, int operation, Int n, Int k, const T *alpha, const T *a,
-            Int lda, const T *beta, T *c, Int ldc) {
+template <class T>
+Status syrk(const char *name, Handle *handle, int triangle, int operation, int n, int k, const T *alpha, const T *a,
+            int lda, const T *beta, T *c, int ldc) {
     const Status status = begin(handle, is_one_of_two(triangle) && is_operation(operation) && n >= 0 && k >= 0 &&
                                             alpha && beta && is_leading_dimension(lda, operation == PLAIN ? n : k) &&
                                             is_leading_dimension(ldc, n));
@@ -56,10 +57,10 @@ Status syrk(const char *name, Handle *handle, int triangle, int operation, Int n
 }
 
 // op(A) X = alpha B, or X op(A) = alpha B, which is the first for transposes.
-template <class T, class Int>
-Status trsm(const char *name, Handle *handle, int side, int triangle, int operation, int diagonal, Int m, Int n,
-            const T *alpha, const T *a, Int lda, T *b, Int ldb) {
-    const Int size = side == LEFT ? m : n, columns = side == LEFT ? n : m;
+template <class T>
+Status trsm(const char *name, Handle *handle, int side, int triangle, int operation, int diagonal, int m, int n,
+            const T *alpha, const T *a, int lda, T *b, int ldb) {
+    const int size = side == LEFT ? m : n, columns = side == LEFT ? n : m;
     const Status status = begin(handle, is_one_of_two(side) && is_one_of_two(triangle) && is_operation(operation) &&
                                             is_one_of_two(diagonal) && m >= 0 && n >= 0 && alpha &&
                                             is_leading_dimension(lda, size) && is_leading_dimension(ldb, m));
@@ -90,104 +91,34 @@ Status trsm(const char *name, Handle *handle, int side, int triangle, int operat
     return SUCCESS;
 }
 
-// C = alpha op(A) + beta op(B); C may be A or B where those are not transposed.
-template <class T, class Int>
-Status geam(const char *name, Handle *handle, int operation_a, int operation_b, Int m, Int n, const T *alpha,
-            const T *a, Int lda, const T *beta, const T *b, Int ldb, T *c, Int ldc) {
-    const bool in_place_is_plain = (c != a || (operation_a == PLAIN && lda == ldc)) &&
-                                   (c != b || (operation_b == PLAIN && ldb == ldc));
-    const Status status =
-        begin(handle, is_operation(operation_a) && is_operation(operation_b) && m >= 0 && n >= 0 && alpha && beta &&
-                          in_place_is_plain && is_leading_dimension(lda, operation_a == PLAIN ? m : n) &&
-                          is_leading_dimension(ldb, operation_b == PLAIN ? m : n) && is_leading_dimension(ldc, m));
-    if (status != SUCCESS || m == 0 || n == 0) {
-        return status;
-    }
-    const bool has_a = *alpha != T(0), has_b = *beta != T(0);
-    if (!on_device(name, {c}) || (has_a && !on_device(name, {a})) || (has_b && !on_device(name, {b}))) {
-        return EXECUTION_FAILED;
-    }
-    const Call call(name);
-    const View<const T> left = with_operation(operation_a, a, lda), right = with_operation(operation_b, b, ldb);
-    const View<T> sum = column_major(c, ldc);
-    for (Int j = 0; j < n; j++) {
-        for (Int i = 0; i < m; i++) {
-            sum(i, j) = (has_a ? *alpha * left(i, j) : T(0)) + (has_b ? *beta * right(i, j) : T(0));
-        }
-    }
-    return SUCCESS;
-}
-
-// The first of `count` elements that are `step` apart; from the end where the step is negative.
-template <class T, class Int>
-T *first_of(T *x, Int count, Int step) {
-    return step < 0 ? x - (count - 1) * step : x;
-}
-
-template <class T, class Int>
-Status scal(const char *name, Handle *handle, Int count, const T *alpha, T *x, Int step) {
-    const Status status = begin(handle, alpha != nullptr);
-    if (status != SUCCESS || count <= 0 || step <= 0) {
-        return status;
-    }
-    if (!on_device(name, {x})) {
-        return EXECUTION_FAILED;
-    }
-    const Call call(name);
-    for (Int i = 0; i < count; i++) {
-        x[i * step] *= *alpha;
-    }
-    return SUCCESS;
-}
-
-template <class T, class Int>
-Status axpy(const char *name, Handle *handle, Int count, const T *alpha, const T *x, Int step_x, T *y, Int step_y) {
-    const Status status = begin(handle, alpha != nullptr);
-    if (status != SUCCESS || count <= 0 || *alpha == T(0)) {
-        return status;
-    }
-    if (!on_device(name, {x, y})) {
-        return EXECUTION_FAILED;
-    }
-    const Call call(name);
-    const T *from = first_of(x, count, step_x);
-    T *to = first_of(y, count, step_y);
-    for (Int i = 0; i < count; i++) {
-        to[i * step_y] += *alpha * from[i * step_x];
-    }
-    return SUCCESS;
-}
-
 }  // namespace
 
-#define CALLS(T, letter, Int, ending, wide)                                                                           \
-    EMULATOR_API Status cublas##letter##gemm##ending(Handle *h, int ta, int tb, Int m, Int n, Int k, const T *alpha,  \
-                                                     const T *a, Int lda, const T *b, Int ldb, const T *beta, T *c,   \
-                                                     Int ldc) {                                                       \
+#define CALLS(T, letter)                                                                                              \
+    EMULATOR_API Status cublas##letter##gemm_v2(Handle *h, int ta, int tb, int m, int n, int k, const T *alpha,       \
+                                                const T *a, int lda, const T *b, int ldb, const T *beta, T *c,        \
+                                                int ldc) {                                                            \
         return gemm("cublas" #letter "gemm", h, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);                \
     }                                                                                                                 \
-    EMULATOR_API Status cublas##letter##syrk##ending(Handle *h, int uplo, int t, Int n, Int k, const T *alpha,        \
-                                                     const T *a, Int lda, const T *beta, T *c, Int ldc) {             \
-        return syrk("cublas" #letter "syrk", h, uplo, t, n, k, alpha, a, lda, beta, c, ldc);                          \
-    }                                                                                                                 \
-    EMULATOR_API Status cublas##letter##trsm##ending(Handle *h, int side, int uplo, int t, int diag, Int m, Int n,    \
-                                                     const T *alpha, const T *a, Int lda, T *b, Int ldb) {            \
+    EMULATOR_API Status cublas##letter##trsm_v2(Handle *h, int side, int uplo, int t, int diag, int m, int n,         \
+                                                const T *alpha, const T *a, int lda, T *b, int ldb) {                 \
         return trsm("cublas" #letter "trsm", h, side, uplo, t, diag, m, n, alpha, a, lda, b, ldb);                    \
-    }                                                                                                                 \
-    EMULATOR_API Status cublas##letter##geam##wide(Handle *h, int ta, int tb, Int m, Int n, const T *alpha,           \
-                                                   const T *a, Int lda, const T *beta, const T *b, Int ldb, T *c,     \
-                                                   Int ldc) {                                                         \
-        return geam("cublas" #letter "geam", h, ta, tb, m, n, alpha, a, lda, beta, b, ldb, c, ldc);                   \
-    }                                                                                                                 \
-    EMULATOR_API Status cublas##letter##scal##ending(Handle *h, Int n, const T *alpha, T *x, Int step) {              \
-        return scal("cublas" #letter "scal", h, n, alpha, x, step);                                                   \
-    }                                                                                                                 \
-    EMULATOR_API Status cublas##letter##axpy##ending(Handle *h, Int n, const T *alpha, const T *x, Int step_x, T *y,  \
-                                                     Int step_y) {                                                    \
-        return axpy("cublas" #letter "axpy", h, n, alpha, x, step_x, y, step_y);                                      \
     }
 
-CALLS(float, S, int, _v2, )
-CALLS(double, D, int, _v2, )
-CALLS(float, S, int64_t, _v2_64, _64)
-CALLS(double, D, int64_t, _v2_64, _64)
+CALLS(float, S)
+CALLS(double, D)
+
+EMULATOR_API Status cublasSsyrk_v2(Handle *h, int uplo, int t, int n, int k, const float *alpha, const float *a,
+                                   int lda, const float *beta, float *c, int ldc) {
+    return syrk("cublasSsyrk", h, uplo, t, n, k, alpha, a, lda, beta, c, ldc);
+}
+
+EMULATOR_API Status cublasGemmEx(Handle *h, int ta, int tb, int m, int n, int k, const void *alpha, const void *a,
+                                 int a_type, int lda, const void *b, int b_type, int ldb, const void *beta, void *c,
+                                 int c_type, int ldc, int compute_type, int) {
+    if (a_type != HALVES || b_type != HALVES || c_type != FLOATS || compute_type != IN_FLOAT) {
+        return NOT_SUPPORTED;
+    }
+    return gemm("cublasGemmEx", h, ta, tb, m, n, k, static_cast<const float *>(alpha),
+                static_cast<const uint16_t *>(a), lda, static_cast<const uint16_t *>(b), ldb,
+                static_cast<const float *>(beta), static_cast<float *>(c), ldc);
+}

@@ -13,12 +13,14 @@ namespace blas {
 
 using Status = int;
 
-enum : Status { SUCCESS = 0, NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13 };
+enum : Status { SUCCESS = 0, NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
 enum Operation : int { PLAIN = 0, TRANSPOSED = 1, CONJUGATE_TRANSPOSED = 2 };
 enum Side : int { LEFT = 0, RIGHT = 1 };
 enum Triangle : int { LOWER = 0, UPPER = 1 };
 enum Diagonal : int { OWN = 0, ONES = 1 };
 enum PointerMode : int { HOST = 0, DEVICE = 1 };
+enum Type : int { FLOATS = 0, HALVES = 2 };
+enum ComputeType : int { IN_FLOAT = 68 };
 
 struct Handle {
     driver::Stream *stream;
@@ -28,11 +30,7 @@ struct Handle {
 
 inline bool is_operation(int operation) { return operation >= PLAIN && operation <= CONJUGATE_TRANSPOSED; }
 inline bool is_one_of_two(int value) { return value == 0 || value == 1; }
-
-template <class Int>
-bool is_leading_dimension(Int dimension, Int rows) {
-    return dimension >= (rows > 1 ? rows : 1);
-}
+inline bool is_leading_dimension(int dimension, int rows) { return dimension >= (rows > 1 ? rows : 1); }
 
 // Matrices must be the device's; a library given the host's would fault on a device.
 inline bool on_device(const char *call, std::initializer_list<const void *> matrices) {

@@ -23,7 +23,6 @@ struct Workspace {
     int given, needed;
 };
 
-template <class T>
 bool is_square(int triangle, int n, int lda) {
     return blas::is_one_of_two(triangle) && n >= 0 && blas::is_leading_dimension(lda, n);
 }
@@ -64,31 +63,24 @@ Status call(const char *name, Handle *handle, bool arguments_are_valid, T *a, co
 int cholesky_workspace(int n) { return std::max(1, n); }
 int eigen_workspace(int n) { return 1 + 6 * n + 2 * n * n; }
 
-template <class T>
 Status give_size(Handle *handle, int triangle, int n, int lda, int needed, int *size) {
     if (!handle) {
         return NOT_INITIALIZED;
     }
     *size = needed;
-    return is_square<T>(triangle, n, lda) ? SUCCESS : INVALID_VALUE;
+    return is_square(triangle, n, lda) ? SUCCESS : INVALID_VALUE;
 }
 
 template <class T>
 Status potrf(const char *name, Handle *handle, int triangle, int n, T *a, int lda, T *work, int size, int *info) {
-    return call(name, handle, is_square<T>(triangle, n, lda), a, {work, size, cholesky_workspace(n)}, info,
+    return call(name, handle, is_square(triangle, n, lda), a, {work, size, cholesky_workspace(n)}, info,
                 [=] { return algebra::factorise(n, triangle_of(triangle, a, lda)); });
-}
-
-template <class T>
-Status potri(const char *name, Handle *handle, int triangle, int n, T *a, int lda, T *work, int size, int *info) {
-    return call(name, handle, is_square<T>(triangle, n, lda), a, {work, size, cholesky_workspace(n)}, info,
-                [=] { return algebra::invert_factorised(n, triangle_of(triangle, a, lda)); });
 }
 
 template <class T>
 Status syevd(const char *name, Handle *handle, int with_vectors, int triangle, int n, T *a, int lda, T *values, T *work,
              int size, int *info) {
-    const bool valid = is_square<T>(triangle, n, lda) && blas::is_one_of_two(with_vectors);
+    const bool valid = is_square(triangle, n, lda) && blas::is_one_of_two(with_vectors);
     return call(name, handle, valid, a, {work, size, eigen_workspace(n)}, info, [=] {
         const algebra::Eigen<T> found(n, triangle_of(triangle, a, lda));
         std::copy(found.values.begin(), found.values.end(), values);
@@ -134,27 +126,22 @@ EMULATOR_API Status cusolverGetVersion(int *version) {
 
 #define CALLS(T, letter)                                                                                              \
     EMULATOR_API Status cusolverDn##letter##potrf_bufferSize(Handle *h, int uplo, int n, T *, int lda, int *size) {   \
-        return give_size<T>(h, uplo, n, lda, cholesky_workspace(n), size);                                            \
+        return give_size(h, uplo, n, lda, cholesky_workspace(n), size);                                               \
     }                                                                                                                 \
     EMULATOR_API Status cusolverDn##letter##potrf(Handle *h, int uplo, int n, T *a, int lda, T *work, int size,       \
                                                   int *info) {                                                        \
         return potrf("cusolverDn" #letter "potrf", h, uplo, n, a, lda, work, size, info);                             \
-    }                                                                                                                 \
-    EMULATOR_API Status cusolverDn##letter##potri_bufferSize(Handle *h, int uplo, int n, T *, int lda, int *size) {   \
-        return give_size<T>(h, uplo, n, lda, cholesky_workspace(n), size);                                            \
-    }                                                                                                                 \
-    EMULATOR_API Status cusolverDn##letter##potri(Handle *h, int uplo, int n, T *a, int lda, T *work, int size,       \
-                                                  int *info) {                                                        \
-        return potri("cusolverDn" #letter "potri", h, uplo, n, a, lda, work, size, info);                             \
-    }                                                                                                                 \
-    EMULATOR_API Status cusolverDn##letter##syevd_bufferSize(Handle *h, int, int uplo, int n, const T *, int lda,     \
-                                                             const T *, int *size) {                                  \
-        return give_size<T>(h, uplo, n, lda, eigen_workspace(n), size);                                               \
-    }                                                                                                                 \
-    EMULATOR_API Status cusolverDn##letter##syevd(Handle *h, int jobz, int uplo, int n, T *a, int lda, T *w, T *work, \
-                                                  int size, int *info) {                                              \
-        return syevd("cusolverDn" #letter "syevd", h, jobz, uplo, n, a, lda, w, work, size, info);                    \
     }
 
 CALLS(float, S)
 CALLS(double, D)
+
+EMULATOR_API Status cusolverDnDsyevd_bufferSize(Handle *h, int, int uplo, int n, const double *, int lda,
+                                                const double *, int *size) {
+    return give_size(h, uplo, n, lda, eigen_workspace(n), size);
+}
+
+EMULATOR_API Status cusolverDnDsyevd(Handle *h, int jobz, int uplo, int n, double *a, int lda, double *w, double *work,
+                                     int size, int *info) {
+    return syevd("cusolverDnDsyevd", h, jobz, uplo, n, a, lda, w, work, size, info);
+}
