@@ -184,7 +184,8 @@ impl Stages for CudaStages {
     fn preconditioner(
         &mut self,
         x: &Matrix,
-        kernel: (f64, f64),
+        gamma: f64,
+        alpha: f64,
         landmarks: &[u32],
         groups: &Groups,
     ) -> Result<Nystrom> {
@@ -192,7 +193,7 @@ impl Stages for CudaStages {
         // The kernels, the triangular solve, the Gram matrices; and for each fit a factorisation and an inverse.
         self.flops +=
             2.0 * (n + m) * m * d + 2.0 * n * m * m + groups.fits().len() as f64 * m.powi(3);
-        Nystrom::new(&self.device, x, kernel, landmarks, groups)
+        Nystrom::new(&self.device, x, (gamma, alpha), landmarks, groups)
     }
 
     fn precondition(

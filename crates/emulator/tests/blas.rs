@@ -8,18 +8,20 @@ mod common;
 use common::Gpu;
 use common::matrix::{Matrix, Real, TRIANGLES, assert_close, only, random, turned};
 use cudarc::cublas::sys::{
-    self as blas, cublasDiagType_t, cublasFillMode_t, cublasOperation_t, cublasSideMode_t,
+    self as blas, cublasComputeType_t, cublasDiagType_t, cublasFillMode_t, cublasGemmAlgo_t,
+    cublasOperation_t, cublasSideMode_t, cudaDataType,
 };
 use cudarc::cublas::{CudaBlas, result::CublasError};
-use ndarray::{Array2, s};
+use ndarray::Array2;
 
 use cublasDiagType_t::{CUBLAS_DIAG_NON_UNIT, CUBLAS_DIAG_UNIT};
+use cublasGemmAlgo_t::CUBLAS_GEMM_DFALT;
 use cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
 use cublasSideMode_t::{CUBLAS_SIDE_LEFT, CUBLAS_SIDE_RIGHT};
 
 const OPERATIONS: [cublasOperation_t; 2] = [CUBLAS_OP_N, CUBLAS_OP_T];
 
-type Gemm<T> = unsafe fn(
+type Gemm<F, T> = unsafe fn(
     blas::cublasHandle_t,
     cublasOperation_t,
     cublasOperation_t,
@@ -27,24 +29,25 @@ type Gemm<T> = unsafe fn(
     i32,
     i32,
     *const T,
-    *const T,
+    *const F,
     i32,
-    *const T,
+    *const F,
     i32,
     *const T,
     *mut T,
     i32,
 ) -> blas::cublasStatus_t;
 
-fn products<T: Real>(gemm: Gemm<T>) {
+fn products<F: Real, T: Real>(gemm: Gemm<F, T>) {
     let gpu = Gpu::new();
     let handle = CudaBlas::new(gpu.stream.clone()).unwrap();
     for (m, n, k) in [(1, 1, 1), (17, 5, 30), (33, 70, 1), (200, 7, 300), (201, 400, 40), (3, 3, 0)]
     {
         for (left, right) in OPERATIONS.into_iter().flat_map(|a| OPERATIONS.map(|b| (a, b))) {
-            let (a, b, c) = (random(m, k, 1), random(k, n, 2), random(m, n, 3));
-            let a_gpu = Matrix::<T>::new(&gpu, &turned(left, &a));
-            let b_gpu = Matrix::<T>::new(&gpu, &turned(right, &b));
+            let [a, b] = [random(m, k, 1), random(k, n, 2)].map(|x| x.mapv(|x| F::of(x).wide()));
+            let c = random(m, n, 3);
+            let a_gpu = Matrix::<F>::new(&gpu, &turned(left, &a));
+            let b_gpu = Matrix::<F>::new(&gpu, &turned(right, &b));
             // What is multiplied by zero is not read.
             let fresh = Array2::from_elem((m, n), f64::NAN);
             for (beta, c) in [(0.0, fresh), (-0.5, c)] {
@@ -78,8 +81,87 @@ fn products<T: Real>(gemm: Gemm<T>) {
 
 #[test]
 fn products_in_both_precisions() {
-    products::<f32>(blas::cublasSgemm_v2);
-    products::<f64>(blas::cublasDgemm_v2);
+    products::<f32, f32>(blas::cublasSgemm_v2);
+    products::<f64, f64>(blas::cublasDgemm_v2);
+}
+
+const HALVES: cudaDataType = cudaDataType::CUDA_R_16F;
+const SINGLES: cudaDataType = cudaDataType::CUDA_R_32F;
+const IN_SINGLE: cublasComputeType_t = cublasComputeType_t::CUBLAS_COMPUTE_32F;
+
+#[test]
+fn products_of_halves_in_single_precision() {
+    products::<u16, f32>(|handle, left, right, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc| {
+        // SAFETY: as in `products`.
+        unsafe {
+            blas::cublasGemmEx(
+                handle,
+                left,
+                right,
+                m,
+                n,
+                k,
+                alpha.cast(),
+                a.cast(),
+                HALVES,
+                lda,
+                b.cast(),
+                HALVES,
+                ldb,
+                beta.cast(),
+                c.cast(),
+                SINGLES,
+                ldc,
+                IN_SINGLE,
+                CUBLAS_GEMM_DFALT,
+            )
+        }
+    });
+}
+
+#[test]
+fn products_of_other_types_are_refused() {
+    let gpu = Gpu::new();
+    let handle = CudaBlas::new(gpu.stream.clone()).unwrap();
+    let factor = Matrix::<u16>::new(&gpu, &random(8, 8, 1));
+    let mut product = Matrix::<f32>::new(&gpu, &random(8, 8, 2));
+    let (a, c, leading) = (factor.at(&gpu).cast(), product.at_mut(&gpu).cast(), factor.leading());
+    let (one, plain) = (1.0_f32, CUBLAS_OP_N);
+    let one = (&raw const one).cast();
+    let call = |a_type, b_type, c_type, compute_type| {
+        // SAFETY: other types than those of the matrices are refused before anything is read.
+        unsafe {
+            blas::cublasGemmEx(
+                *handle.handle(),
+                plain,
+                plain,
+                8,
+                8,
+                8,
+                one,
+                a,
+                a_type,
+                leading,
+                a,
+                b_type,
+                leading,
+                one,
+                c,
+                c_type,
+                leading,
+                compute_type,
+                CUBLAS_GEMM_DFALT,
+            )
+        }
+        .result()
+    };
+    let refused = Err(CublasError(blas::cublasStatus_t::CUBLAS_STATUS_NOT_SUPPORTED));
+    let in_half = cublasComputeType_t::CUBLAS_COMPUTE_16F;
+    assert_eq!(call(HALVES, HALVES, SINGLES, IN_SINGLE), Ok(()));
+    assert_eq!(call(SINGLES, HALVES, SINGLES, IN_SINGLE), refused);
+    assert_eq!(call(HALVES, SINGLES, SINGLES, IN_SINGLE), refused);
+    assert_eq!(call(HALVES, HALVES, HALVES, IN_SINGLE), refused);
+    assert_eq!(call(HALVES, HALVES, SINGLES, in_half), refused);
 }
 
 type Trsm<T> = unsafe fn(
@@ -152,93 +234,35 @@ fn triangular_solves_in_both_precisions() {
     triangular_solves::<f64>(blas::cublasDtrsm_v2);
 }
 
-type Syrk<T> = unsafe fn(
-    blas::cublasHandle_t,
-    cublasFillMode_t,
-    cublasOperation_t,
-    i32,
-    i32,
-    *const T,
-    *const T,
-    i32,
-    *const T,
-    *mut T,
-    i32,
-) -> blas::cublasStatus_t;
-
-fn symmetric_products<T: Real>(syrk: Syrk<T>) {
+#[test]
+fn symmetric_products() {
     let gpu = Gpu::new();
     let handle = CudaBlas::new(gpu.stream.clone()).unwrap();
     let (n, k) = (150, 33);
     for (triangle, operation, _) in options() {
         let (a, c) = (random(n, k, 6), random(n, n, 7));
-        let a_gpu = Matrix::<T>::new(&gpu, &turned(operation, &a));
-        let mut c_gpu = Matrix::<T>::new(&gpu, &only(triangle, &c, -5.0));
+        let a_gpu = Matrix::<f32>::new(&gpu, &turned(operation, &a));
+        let mut c_gpu = Matrix::<f32>::new(&gpu, &only(triangle, &c, -5.0));
         // SAFETY: matrices of these shapes.
         let status = unsafe {
-            syrk(
+            blas::cublasSsyrk_v2(
                 *handle.handle(),
                 triangle,
                 operation,
                 n as i32,
                 k as i32,
-                &T::of(2.0),
+                &2.0,
                 a_gpu.at(&gpu),
                 a_gpu.leading(),
-                &T::of(0.25),
+                &0.25,
                 c_gpu.at_mut(&gpu),
                 c_gpu.leading(),
             )
         };
         status.result().unwrap();
         let expected = only(triangle, &(2.0 * a.dot(&a.t()) + 0.25 * c), -5.0);
-        assert_close(&c_gpu.get(&gpu), &expected, T::TOLERANCE);
+        assert_close(&c_gpu.get(&gpu), &expected, f32::TOLERANCE);
     }
-}
-
-#[test]
-fn symmetric_products_in_both_precisions() {
-    symmetric_products::<f32>(blas::cublasSsyrk_v2);
-    symmetric_products::<f64>(blas::cublasDsyrk_v2);
-}
-
-#[test]
-fn sums_of_matrices_and_vectors() {
-    let gpu = Gpu::new();
-    let handle = CudaBlas::new(gpu.stream.clone()).unwrap();
-    let (a, b) = (random(20, 9, 8), random(9, 20, 9));
-    let a_gpu = Matrix::<f32>::new(&gpu, &a);
-    let mut b_gpu = Matrix::<f32>::new(&gpu, &b);
-    let mut c_gpu = Matrix::<f32>::new(&gpu, &Array2::from_elem((20, 9), f64::NAN));
-    // SAFETY: matrices of these shapes; the vectors are the first columns.
-    unsafe {
-        let h = *handle.handle();
-        let (at_b, ldb) = (b_gpu.at_mut(&gpu), b_gpu.leading());
-        blas::cublasSgeam(
-            h,
-            CUBLAS_OP_N,
-            CUBLAS_OP_T,
-            20,
-            9,
-            &2.0,
-            a_gpu.at(&gpu),
-            a_gpu.leading(),
-            &-1.0,
-            at_b,
-            ldb,
-            c_gpu.at_mut(&gpu),
-            c_gpu.leading(),
-        )
-        .result()
-        .unwrap();
-        blas::cublasSscal_v2(h, 9, &3.0, at_b, 1).result().unwrap();
-        blas::cublasSaxpy_v2(h, 9, &0.5, a_gpu.at(&gpu), 1, at_b, 1).result().unwrap();
-    }
-    assert_close(&c_gpu.get(&gpu), &(2.0 * &a - b.t()), 1e-6);
-    let mut expected = b.clone();
-    let first = 3.0 * &b.column(0) + 0.5 * &a.slice(s![..9, 0]);
-    expected.column_mut(0).assign(&first);
-    assert_close(&b_gpu.get(&gpu), &expected, 1e-6);
 }
 
 #[test]

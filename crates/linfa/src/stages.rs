@@ -229,11 +229,12 @@ impl Stages for CpuStages {
     fn preconditioner(
         &mut self,
         x: &Array2<f32>,
-        kernel: (f64, f64),
+        gamma: f64,
+        alpha: f64,
         landmarks: &[u32],
         groups: &Groups,
     ) -> Result<Nystrom, StageError> {
-        let preconditioner = Nystrom::new(x.view(), kernel, landmarks, groups);
+        let preconditioner = Nystrom::new(x.view(), (gamma, alpha), landmarks, groups);
         self.flops += Nystrom::forming_flops(x.dim(), landmarks.len(), groups);
         preconditioner.ok_or(StageError::Preconditioner)
     }

@@ -134,7 +134,7 @@ impl<M> Ensemble<'_, '_, M> {
         let TsvdKrrParams { gamma, alpha, tolerance, .. } = *self.params;
         let landmarks = pcg::sample(groups.cells().len(), landmarks, self.problem.seed);
         timed_during(stages, clock, Stage::Solve, |stages, clock| {
-            let preconditioner = &stages.preconditioner(x, (gamma, alpha), &landmarks, groups)?;
+            let preconditioner = &stages.preconditioner(x, gamma, alpha, &landmarks, groups)?;
             let system = System { kernel, preconditioner, groups, x, gamma, alpha, tolerance };
             let gather = |&fit: &usize| Ok((fit, stages.gather_rows(self.targets, &cells[fit])?));
             let targets = fits.iter().map(gather).collect::<Result<Vec<_>, _>>()?;

@@ -157,7 +157,8 @@ impl Stages for Exact {
     fn preconditioner(
         &mut self,
         x: &Array2<f64>,
-        (gamma, alpha): (f64, f64),
+        gamma: f64,
+        alpha: f64,
         landmarks: &[u32],
         groups: &Groups,
     ) -> Result<Vec<Array2<f64>>, Infallible> {

@@ -126,11 +126,12 @@ pub trait Stages {
     ) -> Result<Vec<Self::Matrix>, Self::Error>;
 
     /// Nystrom's: for each fit (F_f F_f^T + alpha I)^-1 with F = K(x, z) L^-T and L L^T = K(z, z), where z are the rows
-    /// `landmarks` of `x`; the order of cells is that of `groups`.
+    /// `landmarks` of `x` and K is the kernel of `gamma`; the order of cells is that of `groups`.
     fn preconditioner(
         &mut self,
         x: &Self::Matrix,
-        kernel: (f64, f64),
+        gamma: f64,
+        alpha: f64,
         landmarks: &[u32],
         groups: &Groups,
     ) -> Result<Self::Preconditioner, Self::Error>;

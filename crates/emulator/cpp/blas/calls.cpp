@@ -1,5 +1,5 @@
-// cuBLAS' matrix functions: each checks its arguments, then calls `algebra`. Scalars may lie on either side, as
-// the pointer mode says; addresses are the same on both.
+// cuBLAS' matrix functions: each checks its arguments, then calls `algebra`. Scalars may lie on either side, as the
+// pointer mode says; addresses are the same on both.
 #include "../algebra/product.h"
 #include "../algebra/triangular.h"
 #include "handle.h"

@@ -2,6 +2,7 @@
 
 use cudarc::cublas::sys::{cublasFillMode_t, cublasOperation_t};
 use cudarc::driver::{CudaSlice, DevicePtr, DevicePtrMut, DeviceRepr};
+use half::f16;
 use ndarray::{Array2, ArrayView2, ShapeBuilder, s};
 
 use super::{Gpu, numbers};
@@ -10,7 +11,7 @@ use cublasOperation_t::CUBLAS_OP_N;
 
 pub const TRIANGLES: [cublasFillMode_t; 2] = [CUBLAS_FILL_MODE_LOWER, CUBLAS_FILL_MODE_UPPER];
 
-/// One of the two precisions.
+/// One of the precisions.
 pub trait Real: DeviceRepr + Copy + 'static {
     const TOLERANCE: f64;
     fn of(value: f64) -> Self;
@@ -34,6 +35,17 @@ impl Real for f64 {
     }
     fn wide(self) -> f64 {
         self
+    }
+}
+
+/// The bits of a float16.
+impl Real for u16 {
+    const TOLERANCE: f64 = 1e-3;
+    fn of(value: f64) -> u16 {
+        f16::from_f64(value).to_bits()
+    }
+    fn wide(self) -> f64 {
+        f16::from_bits(self).to_f64()
     }
 }
 
@@ -95,7 +107,7 @@ pub fn positive(n: usize, seed: u64) -> Array2<f64> {
     square.mapv(|x| f64::from(x as f32))
 }
 
-pub fn is_in(triangle: cublasFillMode_t, i: usize, j: usize) -> bool {
+fn is_in(triangle: cublasFillMode_t, i: usize, j: usize) -> bool {
     if triangle == CUBLAS_FILL_MODE_LOWER { i >= j } else { i <= j }
 }
 

@@ -52,8 +52,8 @@ fn shared<S: Stages>(
     let device_x = on(stages.upload(x.view()));
     let kernel = on(stages.shared_kernel(&device_x, gamma, &groups));
     let wanted_kernel = on(Exact.shared_kernel(&wide(&x), gamma, &groups));
-    let inverse = on(stages.preconditioner(&device_x, (gamma, alpha), &landmarks, &groups));
-    let wanted_inverse = on(Exact.preconditioner(&wide(&x), (gamma, alpha), &landmarks, &groups));
+    let inverse = on(stages.preconditioner(&device_x, gamma, alpha, &landmarks, &groups));
+    let wanted_inverse = on(Exact.preconditioner(&wide(&x), gamma, alpha, &landmarks, &groups));
     let vector =
         |&(fit, columns): &(usize, usize)| (fit, dense(groups.len_of(fit), columns, 12) / 30.0);
     let vectors: Vec<(usize, Array2<f32>)> = asked.iter().map(vector).collect();

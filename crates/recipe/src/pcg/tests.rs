@@ -110,12 +110,13 @@ impl Stages for Counting {
     fn preconditioner(
         &mut self,
         x: &Matrix,
-        kernel: (f64, f64),
+        gamma: f64,
+        alpha: f64,
         landmarks: &[u32],
         groups: &Groups,
     ) -> Result<Vec<Matrix>, Infallible> {
         self.attempts += 1;
-        Exact.preconditioner(x, kernel, landmarks, groups)
+        Exact.preconditioner(x, gamma, alpha, landmarks, groups)
     }
 
     fn shared_products(
