@@ -1,6 +1,7 @@
 #include "product.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "../kernel/halves.h"
@@ -111,15 +112,32 @@ void multiply_tile(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, T alpha, View<const T>
     }
 }
 
-// Float16 numbers as float, column by column.
-std::vector<float> widened(ptrdiff_t rows, ptrdiff_t columns, View<const uint16_t> halves) {
+float rounded(float number) {
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    const bool is_finite = (bits & 0x7f800000) != 0x7f800000;
+    bits = is_finite ? (bits + 0x0fff + (bits >> 13 & 1)) & 0xffffe000 : bits;
+    memcpy(&number, &bits, sizeof bits);
+    return number;
+}
+
+// What `convert` makes of the entries, column by column.
+template <class From, class Convert>
+std::vector<float> converted(ptrdiff_t rows, ptrdiff_t columns, View<const From> entries, const Convert &convert) {
     std::vector<float> numbers((size_t)(rows * columns));
     for (ptrdiff_t j = 0; j < columns; j++) {
         for (ptrdiff_t i = 0; i < rows; i++) {
-            numbers[(size_t)(i + j * rows)] = emulator::half_to_float(halves(i, j));
+            numbers[(size_t)(i + j * rows)] = convert(entries(i, j));
         }
     }
     return numbers;
+}
+
+template <class From, class Convert>
+void multiply_converted(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha, View<const From> a, View<const From> b,
+                        float beta, View<float> c, const Convert &convert) {
+    const std::vector<float> left = converted(m, k, a, convert), right = converted(k, n, b, convert);
+    multiply<float>(m, n, k, alpha, column_major(left.data(), m), column_major(right.data(), k), beta, c);
 }
 
 }  // namespace
@@ -148,8 +166,12 @@ template void multiply(ptrdiff_t, ptrdiff_t, ptrdiff_t, double, View<const doubl
 
 void multiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha, View<const uint16_t> a, View<const uint16_t> b,
               float beta, View<float> c) {
-    const std::vector<float> left = widened(m, k, a), right = widened(k, n, b);
-    multiply<float>(m, n, k, alpha, column_major(left.data(), m), column_major(right.data(), k), beta, c);
+    multiply_converted(m, n, k, alpha, a, b, beta, c, emulator::half_to_float);
+}
+
+void multiply_rounded(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha, View<const float> a, View<const float> b,
+                      float beta, View<float> c) {
+    multiply_converted(m, n, k, alpha, a, b, beta, c, rounded);
 }
 
 }  // namespace algebra

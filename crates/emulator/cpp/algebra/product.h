@@ -20,4 +20,8 @@ extern template void multiply(ptrdiff_t, ptrdiff_t, ptrdiff_t, double, View<cons
 void multiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha, View<const uint16_t> a, View<const uint16_t> b,
               float beta, View<float> c);
 
+// The same for factors that are rounded to the 11 bits of TF32.
+void multiply_rounded(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha, View<const float> a, View<const float> b,
+                      float beta, View<float> c);
+
 }  // namespace algebra

@@ -1,5 +1,6 @@
-// cuBLAS' matrix functions: each checks its arguments, then calls `algebra`. Scalars may lie on either side, as the
-// pointer mode says; addresses are the same on both.
+// cuBLAS' matrix functions: each checks its arguments, then calls `algebra`. Scalars are the host's.
+#include <type_traits>
+
 #include "../algebra/product.h"
 #include "../algebra/triangular.h"
 #include "handle.h"
@@ -32,8 +33,15 @@ Status gemm(const char *name, Handle *handle, int operation_a, int operation_b, 
         return EXECUTION_FAILED;
     }
     const Call call(name);
-    algebra::multiply(m, n, depth, *alpha, with_operation(operation_a, a, lda), with_operation(operation_b, b, ldb),
-                      *beta, column_major(c, ldc));
+    const View<const Factor> left = with_operation(operation_a, a, lda), right = with_operation(operation_b, b, ldb);
+    const View<T> product = column_major(c, ldc);
+    if constexpr (std::is_same_v<Factor, float>) {
+        if (handle->math_mode == TF32) {
+            algebra::multiply_rounded(m, n, depth, *alpha, left, right, *beta, product);
+            return SUCCESS;
+        }
+    }
+    algebra::multiply(m, n, depth, *alpha, left, right, *beta, product);
     return SUCCESS;
 }
 

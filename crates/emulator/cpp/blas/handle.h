@@ -18,14 +18,13 @@ enum Operation : int { PLAIN = 0, TRANSPOSED = 1, CONJUGATE_TRANSPOSED = 2 };
 enum Side : int { LEFT = 0, RIGHT = 1 };
 enum Triangle : int { LOWER = 0, UPPER = 1 };
 enum Diagonal : int { OWN = 0, ONES = 1 };
-enum PointerMode : int { HOST = 0, DEVICE = 1 };
+enum MathMode : int { EXACT = 0, TF32 = 3 };
 enum Type : int { FLOATS = 0, HALVES = 2 };
 enum ComputeType : int { IN_FLOAT = 68 };
 
 struct Handle {
     driver::Stream *stream;
-    PointerMode pointer_mode;
-    int math_mode;
+    MathMode math_mode;
 };
 
 inline bool is_operation(int operation) { return operation >= PLAIN && operation <= CONJUGATE_TRANSPOSED; }

@@ -114,16 +114,6 @@ EMULATOR_API Status cusolverDnSetStream(Handle *handle, driver::Stream *stream) 
     return SUCCESS;
 }
 
-EMULATOR_API Status cusolverDnGetStream(Handle *handle, driver::Stream **stream) {
-    *stream = handle->stream;
-    return SUCCESS;
-}
-
-EMULATOR_API Status cusolverGetVersion(int *version) {
-    *version = 12000;
-    return SUCCESS;
-}
-
 #define CALLS(T, letter)                                                                                              \
     EMULATOR_API Status cusolverDn##letter##potrf_bufferSize(Handle *h, int uplo, int n, T *, int lda, int *size) {   \
         return give_size(h, uplo, n, lda, cholesky_workspace(n), size);                                               \
