@@ -42,7 +42,7 @@ struct Product {
 };
 
 // exp(-gamma ||x - y||^2) for x among `rows` and y among `columns`, both packed.
-struct Formula {
+struct Rbf {
     const uint4 *x_hi;
     const uint4 *x_lo;
     const float *x_norms;
@@ -106,7 +106,7 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
 // those of the right half, in the order of multiply_add's D. From the tile `count` on nothing is computed.
 // 3 x 2 x 16 x 16 x 16 flops a tile and step; reads 1 KB a tile and step.
 template <class Number>
-__device__ __forceinline__ void form(const Formula &k, unsigned row, const Number &number, unsigned count,
+__device__ __forceinline__ void form(const Rbf &k, unsigned row, const Number &number, unsigned count,
                                      float (&values)[CHUNK][2][4]) {
     const unsigned lane = threadIdx.x % WARP;
 #pragma unroll
@@ -183,7 +183,7 @@ __device__ __forceinline__ uint4 lower_bits(uint4 tile) {
 }
 
 // What a warp multiplies with: a tile as the sum of two of float16 numbers. It is 1 / UNIT times the kernel's, where UNIT is
-// that of Kept, Formed or Exact: they read or form CHUNK tiles, and take them apart later, when their registers are free.
+// that of Kept, Formed or Fine: they read or form CHUNK tiles, and take them apart later, when their registers are free.
 struct Halves {
     uint4 upper, lower;
 };
@@ -221,12 +221,12 @@ struct Formed {
     static constexpr float UNIT = Kept::UNIT;
     static constexpr unsigned AT_ONCE = 1;
 
-    Formula formula;
+    Rbf rbf;
 
     template <class Number>
     __device__ __forceinline__ Words get(unsigned row, const Number &number, unsigned count) const {
         float values[CHUNK][2][4];
-        form(formula, row, number, count, values);
+        form(rbf, row, number, count, values);
         Words words;
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
@@ -253,16 +253,16 @@ struct Values {
 };
 
 // Tiles formed whenever they are needed, of 22 bits instead of 16.
-struct Exact {
+struct Fine {
     static constexpr float UNIT = Values::UNIT;
     static constexpr unsigned AT_ONCE = 1;
 
-    Formula formula;
+    Rbf rbf;
 
     template <class Number>
     __device__ __forceinline__ Values get(unsigned row, const Number &number, unsigned count) const {
         Values values;
-        form(formula, row, number, count, values.tiles);
+        form(rbf, row, number, count, values.tiles);
         return values;
     }
 };
@@ -365,28 +365,28 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP, 2)
 
 // The same products, bit by bit, with a kernel that is formed tile by tile and never stored. Launched as multiply_kept.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP, 2)
-    multiply_formed(Formula formula, const Product *__restrict__ products, const uint2 *__restrict__ work) {
+    multiply_formed(Rbf rbf, const Product *__restrict__ products, const uint2 *__restrict__ work) {
     const uint2 mine = work[blockIdx.x];
-    multiply_rows(Formed{formula}, products[mine.x], mine.y);
+    multiply_rows(Formed{rbf}, products[mine.x], mine.y);
 }
 
 // Products with a kernel of 22 bits that is formed tile by tile and never stored. Launched as multiply_kept.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP, 2)
-    multiply_exact(Formula formula, const Product *__restrict__ products, const uint2 *__restrict__ work) {
+    multiply_fine(Rbf rbf, const Product *__restrict__ products, const uint2 *__restrict__ work) {
     const uint2 mine = work[blockIdx.x];
-    multiply_rows(Exact{formula}, products[mine.x], mine.y);
+    multiply_rows(Fine{rbf}, products[mine.x], mine.y);
 }
 
 // The kernel between all tiles of x and of y, kept. Grid: (chunks of y's tiles, x's tiles / 8), 256 threads.
 // 6 d flops an entry, and writes 2 bytes.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP)
-    keep_tiles(Formula formula, unsigned row_tiles, unsigned column_tiles, uint4 *__restrict__ tiles) {
+    keep_tiles(Rbf rbf, unsigned row_tiles, unsigned column_tiles, uint4 *__restrict__ tiles) {
     const unsigned lane = threadIdx.x % WARP, row = blockIdx.y * WARPS + threadIdx.x / WARP;
     const unsigned start = blockIdx.x * CHUNK;
     if (row < row_tiles) {
         float values[CHUNK][2][4];
         const unsigned count = min(column_tiles - start, (unsigned)CHUNK);
-        form(formula, row, [=](unsigned j) { return start + j; }, count, values);
+        form(rbf, row, [=](unsigned j) { return start + j; }, count, values);
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
             if (j < count) {
@@ -399,7 +399,7 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
 // The kernel between the rows of x and of y in float32, rows of x one behind the other. Launched as keep_tiles.
 // 6 d flops an entry, and writes 4 bytes.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP)
-    dense_kernel(Formula formula, const Tile *__restrict__ rows, const Tile *__restrict__ columns, unsigned row_tiles,
+    dense_kernel(Rbf rbf, const Tile *__restrict__ rows, const Tile *__restrict__ columns, unsigned row_tiles,
                  unsigned column_tiles, size_t width, float *__restrict__ out) {
     const unsigned lane = threadIdx.x % WARP, index = blockIdx.y * WARPS + threadIdx.x / WARP;
     const unsigned start = blockIdx.x * CHUNK, g = lane / 4, t = lane % 4;
@@ -407,7 +407,7 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
         const Tile x = rows[index];
         float values[CHUNK][2][4];
         const unsigned count = min(column_tiles - start, (unsigned)CHUNK);
-        form(formula, x.tile, [=](unsigned j) { return columns[start + j].tile; }, count, values);
+        form(rbf, x.tile, [=](unsigned j) { return columns[start + j].tile; }, count, values);
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
             if (j < count) {

@@ -113,7 +113,7 @@ impl Device {
         let mut parts = self.parts(direction)?;
         launch!(
             self,
-            curve_directions,
+            add_ridge,
             grid,
             BLOCK,
             (&mut product.values, &direction.values, &alpha, &rows, &width, &mut parts)

@@ -62,7 +62,7 @@ struct Product {
 /// See `kernels/rbf.cu`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
-struct Formula {
+struct Rbf {
     x_hi: u64,
     x_lo: u64,
     x_norms: u64,
@@ -88,7 +88,7 @@ unsafe impl DeviceRepr for Tile {}
 // SAFETY: as above.
 unsafe impl DeviceRepr for Product {}
 // SAFETY: as above.
-unsafe impl DeviceRepr for Formula {}
+unsafe impl DeviceRepr for Rbf {}
 // SAFETY: as above.
 unsafe impl DeviceRepr for Work {}
 
@@ -200,9 +200,9 @@ impl Device {
     /// All tiles of the kernel between the packed rows of one matrix.
     pub(crate) fn keep(&self, x: &Packed, tiles: &Tiles, gamma: f64) -> Result<CudaSlice<Quad>> {
         let mut kept = self.allocate(tiles.count * tiles.count * LANES)?;
-        let (formula, count) = (self.formula((x, x), gamma), tiles.count as u32);
+        let (rbf, count) = (self.rbf((x, x), gamma), tiles.count as u32);
         let grid = (tiles.count.div_ceil(CHUNK), tiles.count.div_ceil(WARPS));
-        launch!(self, keep_tiles, grid, BLOCK, (&formula, &count, &count, &mut kept));
+        launch!(self, keep_tiles, grid, BLOCK, (&rbf, &count, &count, &mut kept));
         Ok(kept)
     }
 
@@ -213,7 +213,7 @@ impl Device {
             (self.tiles(tiles_of(0..x.rows, 0))?, self.tiles(tiles_of(0..y.rows, 0))?);
         let (packed_x, packed_y) = (self.pack(x, &rows)?, self.pack(y, &columns)?);
         let mut out = self.matrix(x.rows, y.rows)?;
-        let formula = self.formula((&packed_x, &packed_y), gamma);
+        let rbf = self.rbf((&packed_x, &packed_y), gamma);
         let (across, down, width) = (columns.count as u32, rows.count as u32, y.rows);
         let grid = (columns.count.div_ceil(CHUNK), rows.count.div_ceil(WARPS));
         launch!(
@@ -221,7 +221,7 @@ impl Device {
             dense_kernel,
             grid,
             BLOCK,
-            (&formula, &rows.list, &columns.list, &down, &across, &width, &mut out.values)
+            (&rbf, &rows.list, &columns.list, &down, &across, &width, &mut out.values)
         );
         Ok(out)
     }
@@ -252,9 +252,9 @@ impl Device {
                 self.address_mut(&mut sums.values) + (part * length * size_of::<f32>()) as u64;
             batch.add(self, (&rows, &columns), range, &vectors, out);
         }
-        let formula = self.formula((&packed_x, &packed_y), gamma);
+        let rbf = self.rbf((&packed_x, &packed_y), gamma);
         let (products, work) = (self.send(&batch.products)?, self.send(&batch.work)?);
-        launch!(self, multiply_exact, (batch.work.len(), 1), BLOCK, (&formula, &products, &work));
+        launch!(self, multiply_fine, (batch.work.len(), 1), BLOCK, (&rbf, &products, &work));
         if parts == 1 {
             return Ok(sums);
         }
@@ -296,8 +296,8 @@ impl Device {
                 launch!(self, multiply_kept, grid, BLOCK, (tiles, &across, &products, &work));
             }
             Entries::Formed => {
-                let formula = self.formula((x, x), gamma);
-                launch!(self, multiply_formed, grid, BLOCK, (&formula, &products, &work));
+                let rbf = self.rbf((x, x), gamma);
+                launch!(self, multiply_formed, grid, BLOCK, (&rbf, &products, &work));
             }
         }
         Ok(outs)
@@ -328,8 +328,8 @@ impl Device {
         Ok(Vectors { packed, scales, tiles: tiles.count, width: matrix.columns })
     }
 
-    fn formula(&self, (x, y): (&Packed, &Packed), gamma: f64) -> Formula {
-        Formula {
+    fn rbf(&self, (x, y): (&Packed, &Packed), gamma: f64) -> Rbf {
+        Rbf {
             x_hi: self.address(&x.hi),
             x_lo: self.address(&x.lo),
             x_norms: self.address(&x.norms),

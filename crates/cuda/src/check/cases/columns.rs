@@ -49,7 +49,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         // The copy stands for the product with the kernel, which the step consumes.
-        kernels: "a copy, curve_directions, step_along, finish_sums twice",
+        kernels: "a copy, add_ridge, step_along, finish_sums twice",
         allowed: 1e-6,
         small: SMALL,
         large: VECTORS,

@@ -68,7 +68,7 @@ pub(super) const CASES: &[Case] = &[
     },
     Case {
         // Test cells, training cells and targets, of COMPONENTS components.
-        kernels: "pack_rows twice, column_maxima, pack_columns, multiply_exact, sum_parts",
+        kernels: "pack_rows twice, column_maxima, pack_columns, multiply_fine, sum_parts",
         allowed: CUT_OFF,
         small: &[[1, 1, 1], [45, 130, 73], [33, 700, 7]],
         large: [1000, 66_175, WIDTH],
