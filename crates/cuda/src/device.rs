@@ -148,7 +148,7 @@ impl Facts {
     ///
     /// # Errors
     /// [`Error::Unavailable`] with what is missing.
-    pub fn of(index: usize) -> Result<Self> {
+    pub(crate) fn of(index: usize) -> Result<Self> {
         libraries::driver()?;
         let unusable =
             |error| Error::Unavailable(format!("cuda:{index} cannot be used: {}", describe(error)));

@@ -55,7 +55,6 @@ pub use columns::Scalars;
 pub use device::{Device, Facts};
 pub use error::{Error, Result};
 pub use matrix::Matrix;
-pub use memory::Needs;
 pub use nystrom::Nystrom;
 pub use run::{expect, hello, run};
 pub use shared::SharedKernel;

@@ -20,7 +20,7 @@ const PROGRAM: u64 = 512 << 20;
 
 /// What TSVD + KRR takes of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needs {
+pub(crate) struct Needs {
     /// At the peak of a truncated SVD.
     tsvd: u64,
     /// While the fits are solved, beside the kernel matrix.
@@ -31,7 +31,12 @@ pub struct Needs {
 
 impl Needs {
     /// Of TSVD + KRR with these fits, on a device with so much `memory` in all.
-    pub fn of(shape: &Shape, params: &TsvdKrrParams, fits: &[Vec<u32>], memory: u64) -> Self {
+    pub(crate) fn of(
+        shape: &Shape,
+        params: &TsvdKrrParams,
+        fits: &[Vec<u32>],
+        memory: u64,
+    ) -> Self {
         let (components, targets) =
             (params.gex_components.min(shape.genes), params.adt_components.min(shape.proteins));
         let inputs = shape.nonzeros * (FLOAT + size_of::<u32>())
@@ -52,12 +57,12 @@ impl Needs {
     }
 
     /// With the whole kernel matrix, if it is to be kept.
-    pub fn peak(&self) -> u64 {
+    pub(crate) fn peak(&self) -> u64 {
         self.tsvd.max(self.solving + self.kernel.0)
     }
 
     /// With as little of the kernel matrix as will do.
-    pub fn least(&self) -> u64 {
+    pub(crate) fn least(&self) -> u64 {
         self.tsvd.max(self.solving + self.kernel.1)
     }
 
@@ -65,7 +70,7 @@ impl Needs {
     ///
     /// # Errors
     /// [`Error::Unavailable`] if that is not enough.
-    pub fn expected(&self, free: u64) -> Result<u64> {
+    pub(crate) fn expected(&self, free: u64) -> Result<u64> {
         if self.least() > free {
             return Err(Error::Unavailable(format!(
                 "it needs at least {} of GPU memory, and {} are free",
@@ -80,12 +85,12 @@ impl Needs {
     ///
     /// # Errors
     /// As [`Needs::expected`].
-    pub fn own(&self, free: u64) -> Result<u64> {
+    pub(crate) fn own(&self, free: u64) -> Result<u64> {
         Ok(self.expected(free)? - PROGRAM)
     }
 
     /// What is left for the kernel matrix of `free` bytes.
-    pub fn room(&self, free: u64) -> u64 {
+    pub(crate) fn room(&self, free: u64) -> u64 {
         free.saturating_sub(self.solving)
     }
 }

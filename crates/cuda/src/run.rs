@@ -13,7 +13,7 @@ use modality_harness::{
 use modality_recipe::{Problem, tsvd_krr};
 
 use crate::{
-    CudaStages, Device, Error, Facts, Needs, Result, algebra::Factor, device, meter::Meter,
+    CudaStages, Device, Error, Facts, Result, algebra::Factor, device, memory::Needs, meter::Meter,
     warm::warm_up,
 };
 

@@ -32,8 +32,8 @@ pub struct CudaStages {
 }
 
 impl CudaStages {
-    /// Stages on `device`, of whose memory a shared kernel may take `room` bytes ([`Needs::room`](crate::Needs::room)); its
-    /// entries are kept if they are to be and fit.
+    /// Stages on `device`, of whose memory a shared kernel may take `room` bytes; its entries are kept if they are to be and
+    /// fit.
     pub fn new(device: Device, room: u64, entries: KernelEntries) -> Self {
         Self { device, entries, room, notes: Vec::new(), flops: 0.0 }
     }
