@@ -33,6 +33,9 @@ const LEAST_BLOCKS: usize = 3;
 const PASSES: usize = 5;
 /// Bytes of the rows of a sparse matrix that are dense at a time: an eighth of the device's memory, within these.
 const DENSE_BYTES: (u64, u64) = (1 << 28, 1 << 32);
+/// Dense rows have as many columns as a multiple of this, those past the genes being zero: a library's fastest products want rows
+/// that begin where a vector of four numbers may.
+const ALIGNMENT: usize = 8;
 /// Rows that are multiplied in float64 at a time.
 const WIDE_ROWS: usize = 1 << 16;
 
@@ -43,7 +46,7 @@ pub struct Gex {
     pub(crate) values: CudaSlice<f32>,
     pub(crate) train: usize,
     pub(crate) rows: usize,
-    pub(crate) columns: usize,
+    pub(crate) genes: usize,
     pub(crate) nonzeros: usize,
 }
 
@@ -92,13 +95,14 @@ impl Device {
 
     /// Both halves as dense matrices.
     pub(crate) fn densify(&self, gex: &Gex) -> Result<(Matrix, Matrix)> {
-        let mut all = self.matrix(gex.rows, gex.columns)?;
+        let mut all = self.matrix(gex.rows, gex.genes)?;
         self.densify_rows(gex, 0..gex.rows, &mut all)?;
         self.split_rows(&all, gex.train)
     }
 
     fn densify_rows(&self, gex: &Gex, rows: Range<usize>, out: &mut Matrix) -> Result<()> {
-        let (first, columns) = (rows.start as u32, gex.columns as u32);
+        assert!(rows.end <= gex.rows && rows.len() <= out.rows && gex.genes <= out.columns);
+        let (first, columns) = (rows.start as u32, out.columns as u32);
         launch!(
             self,
             densify_rows,
@@ -164,7 +168,7 @@ impl Device {
 impl<'a> Work<'a> {
     fn new(device: &'a Device, input: Input<'a>) -> Result<Self> {
         let rows = match input {
-            Input::Sparse(gex) => dense_rows((gex.rows, gex.columns), device.facts().memory),
+            Input::Sparse(_) => dense_rows(input.shape(), device.facts().memory),
             Input::Dense(_) => 0,
         };
         Self::by(device, input, rows)
@@ -401,7 +405,7 @@ impl<'a> Work<'a> {
 impl Input<'_> {
     fn shape(&self) -> (usize, usize) {
         match self {
-            Self::Sparse(gex) => (gex.rows, gex.columns),
+            Self::Sparse(gex) => (gex.rows, gex.genes.next_multiple_of(ALIGNMENT)),
             Self::Dense(matrix) => (matrix.rows, matrix.columns),
         }
     }
@@ -426,8 +430,9 @@ fn dense_rows((rows, columns): (usize, usize), memory: u64) -> usize {
     (bytes / (columns.max(1) * size_of::<f32>())).clamp(1, rows.max(1))
 }
 
-/// Bytes that a truncated SVD takes beside its input and result.
-pub(crate) fn workspace((rows, columns): (usize, usize), n_components: usize, memory: u64) -> u64 {
+/// Bytes that a truncated SVD of gene expression takes beside its input and result.
+pub(crate) fn workspace((rows, genes): (usize, usize), n_components: usize, memory: u64) -> u64 {
+    let columns = genes.next_multiple_of(ALIGNMENT);
     let dense = dense_rows((rows, columns), memory) * columns;
     let numbers = match needs_all_directions(rows, columns, n_components) {
         true => 8 * columns * columns,
@@ -453,11 +458,11 @@ mod tests {
     fn products_do_not_depend_on_how_many_rows_are_dense_at_a_time() {
         modality_emulator::Emulator::start(None).unwrap();
         let device = Device::open("cuda").unwrap();
-        let dense = Array2::from_shape_fn((50, 20), |(i, j)| ((i * 7 + j * 3) % 5) as f32);
+        let dense = Array2::from_shape_fn((50, 24), |(i, j)| ((i * 7 + j * 3) % 5) as f32);
         let (train, test) = dense.view().split_at(ndarray::Axis(0), 33);
         let [train, test] = [train, test].map(|half| Csr::csr_from_dense(half, 0.0));
         let gex = upload::gex(&device, &train, &test).unwrap();
-        let x = Array2::from_shape_fn((20, 3), |(i, j)| (i + 2 * j) as f32);
+        let x = Array2::from_shape_fn((24, 3), |(i, j)| (i + 2 * j) as f32);
         let uploaded = device.upload(x.view()).unwrap();
         let wanted = dense.t().dot(&dense.dot(&x));
         for rows in [7, 49, 50] {

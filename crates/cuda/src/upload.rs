@@ -34,7 +34,7 @@ pub(crate) fn gex(device: &Device, train: &Csr, test: &Csr) -> Result<Gex> {
         values: joined(device, [train.data(), test.data()], LENGTH)?,
         train: train.rows(),
         rows: train.rows() + test.rows(),
-        columns: train.cols(),
+        genes: train.cols(),
         nonzeros,
     })
 }
