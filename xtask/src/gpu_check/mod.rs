@@ -134,3 +134,28 @@ fn place(root: &Path, given: Option<&Path>) -> Result<PathBuf> {
     })?;
     Ok(folder)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fetch::Network, progress::Progress};
+
+    #[test]
+    fn what_would_run_nothing_is_a_mistake() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
+        for (arguments, wanted) in [
+            (
+                GpuCheck { quick: true, only: vec![Step::Studies], ..GpuCheck::default() },
+                "--quick runs no study",
+            ),
+            (
+                GpuCheck { studies: vec!["no-such".to_owned()], ..GpuCheck::default() },
+                "--studies no-such: there are ",
+            ),
+        ] {
+            let error = Checkup::new(&world, &arguments).err().unwrap();
+            assert!(error.is::<UserError>() && error.to_string().starts_with(wanted), "{error}");
+        }
+    }
+}
