@@ -268,7 +268,8 @@ struct Fine {
 };
 
 // out = K V for the product and the eight tiles of its rows that `work` gives this block, a tile a warp; vectors go through
-// registers, all read before the first is needed, and shared memory. Sums of a chunk are added up in float32 apart, as the matrix instruction cuts off what it cannot hold.
+// registers and shared memory. Sums of a chunk are added up in float32 apart, as the matrix instruction cuts off what it
+// cannot hold.
 // 3 x 2 x 16 x 16 x 72 flops a tile; reads 512 bytes of K (or forms them), 4.5 KB of vectors from shared memory.
 template <class Tiles>
 __device__ __forceinline__ void multiply_rows(const Tiles &kernel, const Product &product, unsigned first_tile) {

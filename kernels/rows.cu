@@ -62,10 +62,10 @@ struct Move {
 };
 
 // Copies every part, or adds it to what is there; no two may have the same place. Blocks of 32 x 8 threads for 64 rows each:
-// grid (rows of the longest part / 64, parts). Reads and writes 4 bytes an entry, or reads 8.
+// grid (parts, rows of the longest / 64). Reads and writes 4 bytes an entry, or reads 8.
 extern "C" __global__ void __launch_bounds__(256) move_parts(const Move *__restrict__ moves, unsigned adds) {
-    const Move part = moves[blockIdx.y];
-    const unsigned start = blockIdx.x * 64, end = min(part.rows, start + 64);
+    const Move part = moves[blockIdx.x];
+    const unsigned start = blockIdx.y * 64, end = min(part.rows, start + 64);
     for (unsigned row = start + threadIdx.y; row < end; row += 8) {
         const float *from = part.from + (size_t)row * part.from_width;
         float *to = part.to + (size_t)row * part.to_width;

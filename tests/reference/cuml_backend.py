@@ -12,7 +12,8 @@ Hyperparameters, lists of cells and signs of the components are the plan's, as f
 gamma = 1 / components where it is left out, and other signs in some versions.
 
 Stage `setup` holds the device's context, a warm-up of its libraries and the upload of the sparse matrices; each stage
-ends when the device is done.
+ends when the device is done. Its memory is that of PyTorch's own allocations at their peak, without context and libraries
+(with CuPy, what its pool holds).
 """
 
 import os
@@ -162,7 +163,7 @@ class Torch:
             self.torch.cuda.synchronize(self.device)
 
     def peak_mb(self):
-        return self.torch.cuda.max_memory_reserved(self.device) / MIB
+        return self.torch.cuda.max_memory_allocated(self.device) / MIB
 
     def pci(self):
         of = self.torch.cuda.get_device_properties(self.device)
@@ -213,7 +214,7 @@ class Peer:
             raise Unavailable(f"this backend computes on a CUDA device, not on {device}")
         index = int(device.partition(":")[2] or 0)
         reasons = []
-        # CuPy takes longer to make a sparse matrix dense.
+        # CuPy sorts a sparse matrix's entries, and copies the dense one, before it is made.
         for library in (Torch, Modules):
             try:
                 self.arrays = library(index)

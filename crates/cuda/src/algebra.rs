@@ -96,8 +96,8 @@ impl Device {
         Ok(())
     }
 
-    /// Does `work`, in which factors of float32 products are rounded to the 11 bits of TF32 where the device has matrix units
-    /// for that: many times as fast, for what need not be exact.
+    /// Does `work`, in which float32 products may have factors of 11 bits (TF32), as matrix units take them where there are some:
+    /// for what need not be exact.
     pub(crate) fn rounded<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
         let choose = |mode| {
             // SAFETY: the handle is a live one.
@@ -105,8 +105,10 @@ impl Device {
         };
         choose(cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH)?;
         let result = work();
-        choose(cublasMath_t::CUBLAS_DEFAULT_MATH)?;
-        result
+        let back = choose(cublasMath_t::CUBLAS_DEFAULT_MATH);
+        let result = result?;
+        back?;
+        Ok(result)
     }
 
     /// `a` `b`.

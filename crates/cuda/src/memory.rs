@@ -113,7 +113,10 @@ fn of_pcg(
     let factor = shape.train_cells * m * FLOAT;
     // A Gram matrix in float32 a fit, one more, and the inverses in float64.
     let squares = (fits.len() + 1) * square * FLOAT + (fits.len() + 1) * square * DOUBLE;
-    let (all, by_fit) = shared::layout(&Groups::new(fits));
+    let groups = Groups::new(fits);
+    let (all, by_fit) = shared::layout(&groups);
+    // Landmarks x targets, for every fit of every group.
+    let sides = groups.iter().map(|group| group.fits.len()).sum::<usize>() * m * targets * FLOAT;
     // Targets, dual coefficients, solution, residual, direction, its product; and the preconditioned residual, side by side
     // and by itself.
     let vectors: usize = fits.iter().map(|fit| 8 * fit.len() * targets * FLOAT).sum();
@@ -125,7 +128,7 @@ fn of_pcg(
         KernelEntries::Kept => kept_bytes(all.len()),
         KernelEntries::Formed => 0,
     };
-    ((factor + squares + vectors + rows) as u64 + fragments + packed, (kept, 0))
+    ((factor + squares + vectors + sides + rows) as u64 + fragments + packed, (kept, 0))
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ impl Nystrom {
         device.solve_transposed(&mut factor, &triangle)?;
         let grams = grams(device, &factor, groups)?;
         let factors = factorised(device, &grams, alpha)?;
+        drop(grams);
         let inverse = |factor| device.inverse_of_factorised(&factor, m);
         let inner = factors.into_iter().map(inverse).collect::<Result<_>>()?;
         Ok(Self { factor, inner, alpha })

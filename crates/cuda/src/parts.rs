@@ -92,7 +92,7 @@ impl Device {
             .collect();
         let longest = moves.iter().map(|part| part.rows).max().unwrap_or(0);
         let (list, adds) = (self.send(&addressed)?, u32::from(adds));
-        let grid = (longest.div_ceil(ROWS), moves.len());
+        let grid = (moves.len(), longest.div_ceil(ROWS));
         launch!(self, move_parts, grid, (32, 8), (&list, &adds));
         Ok(())
     }

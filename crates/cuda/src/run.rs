@@ -98,6 +98,9 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     if let Some(bytes) = peak {
         clock.say(Event::GpuMemory { peak_mb: bytes as f64 / MIB });
     }
+    if meter.outside_of_pool().is_none() {
+        clock.note("the driver does not tell what context and libraries take of the GPU's memory: its peak is without them");
+    }
     for note in stages.take_notes() {
         clock.note(note);
     }

@@ -19,7 +19,7 @@ use crate::{
     matrix::Matrix,
 };
 
-/// The lower triangle, columns one behind the other: the libraries' own order, and their faster one.
+/// The lower triangle, columns one behind the other: the libraries' own order.
 const LOWER: cublasFillMode_t = cublasFillMode_t::CUBLAS_FILL_MODE_LOWER;
 const VECTORS: cusolverEigMode_t = cusolverEigMode_t::CUSOLVER_EIG_MODE_VECTOR;
 

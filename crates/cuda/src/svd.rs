@@ -33,8 +33,8 @@ const LEAST_BLOCKS: usize = 3;
 const PASSES: usize = 5;
 /// Bytes of the rows of a sparse matrix that are dense at a time: an eighth of the device's memory, within these.
 const DENSE_BYTES: (u64, u64) = (1 << 28, 1 << 32);
-/// Dense rows have as many columns as a multiple of this, those past the genes being zero: a library's fastest products want rows
-/// that begin where a vector of four numbers may.
+/// Dense rows have a multiple of so many columns, those past the genes being zero: rows then begin at multiples of 32 bytes, and
+/// can be read 16 bytes at a time.
 const ALIGNMENT: usize = 8;
 /// Rows that are multiplied in float64 at a time.
 const WIDE_ROWS: usize = 1 << 16;
@@ -222,7 +222,7 @@ impl<'a> Work<'a> {
         for start in (0..width).step_by(WIDTH) {
             let places: Vec<u32> = (start as u32..(start + WIDTH) as u32).collect();
             let orthonormal = self.orthonormalise(block, Some(&basis), &mut draws)?;
-            // What is off by 2^-11 here turns the directions by as little, and captures less by the square of that.
+            // What is off by 2^-10 here turns the directions by as little, and captures less by the square of that.
             block = self.device.rounded(|| self.gram_product(&orthonormal))?;
             self.device.put_columns(&mut images, &places, &block)?;
             self.device.put_columns(&mut basis, &places, &orthonormal)?;

@@ -218,7 +218,8 @@ pub enum Event {
         /// One sentence.
         text: String,
     },
-    /// Peak memory taken on the accelerator.
+    /// Peak memory taken on the accelerator: what the program asked for and, where the driver tells, what its context and
+    /// libraries take.
     GpuMemory {
         /// In MiB.
         peak_mb: f64,

@@ -86,21 +86,26 @@ impl Device {
 
     /// The check again under each tool of compute-sanitizer.
     pub(super) fn sanitize(&self, checkup: &Checkup<'_>) -> Vec<Line> {
-        let program = match (&self.program, checkup.is_over()) {
-            (Err(line), _) => return vec![Line::not_run(SANITIZER, &line.note)],
-            (Ok(_), true) => return vec![Line::not_run(SANITIZER, "the time was over")],
-            (Ok(program), false) => program,
+        let program = match &self.program {
+            Err(line) => return vec![Line::not_run(SANITIZER, &line.note)],
+            Ok(program) => program,
         };
         let Some(sanitizer) = places().into_iter().find(|place| answers(place)) else {
             return vec![Line::not_run(SANITIZER, "it is not installed here")];
         };
         let kernels = match run(checkup, Command::new(program).arg("--kernels"), LONGEST) {
-            Ok(Ended { said, .. }) => said,
+            Ok(Ended { status, said }) if status.success() && !said.is_empty() => said,
+            Ok(Ended { status, said }) => {
+                return vec![Line::wrong(
+                    SANITIZER,
+                    format!("the kernels have no names: {status}; {said}"),
+                )];
+            }
             Err(reason) => return vec![Line::wrong(SANITIZER, reason)],
         };
         let kernels: Vec<&str> = kernels.lines().collect();
         let work = Sanitized { checkup, sanitizer: &sanitizer, program, kernels: &kernels };
-        TOOLS.into_iter().map(|tool| work.under(tool, TOOL_PATIENCE)).collect()
+        work.under_all(TOOL_PATIENCE)
     }
 }
 
@@ -134,7 +139,28 @@ fn run(checkup: &Checkup<'_>, command: &mut Command, patience: Duration) -> Resu
 }
 
 impl Sanitized<'_> {
-    fn under(&self, (tool, options): (&str, &[&str]), patience: Duration) -> Line {
+    /// One tool after the other. One that had to be stopped may have left the program behind, which the next is to be spared.
+    fn under_all(&self, patience: Duration) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut was_stopped = false;
+        for (tool, options) in TOOLS {
+            let what = format!("{SANITIZER} {tool}");
+            let line = match (was_stopped, self.checkup.is_over()) {
+                (true, _) => Line::not_run(what, "the one before may still be running"),
+                (false, true) => Line::not_run(what, "the time was over"),
+                (false, false) => {
+                    let (line, stopped) = self.under((tool, options), patience);
+                    was_stopped = stopped;
+                    line
+                }
+            };
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// What came of it, and whether it had to be stopped.
+    fn under(&self, (tool, options): (&str, &[&str]), patience: Duration) -> (Line, bool) {
         let Self { checkup, sanitizer, program, kernels } = self;
         let what = format!("{SANITIZER} {tool}");
         let log = format!("sanitizer-{tool}.log");
@@ -147,7 +173,7 @@ impl Sanitized<'_> {
         command.arg(checkup.out.join(&log)).arg(program).arg("--quick");
         command.arg("--out").arg(checkup.out.join(format!("sanitizer-{tool}.json")));
         checkup.world.progress.say(&what);
-        match run(checkup, &mut command, patience) {
+        let line = match run(checkup, &mut command, patience) {
             Ok(Ended { status, .. }) if status.success() => Line::good(what, ""),
             Ok(Ended { status, .. }) if status.code() == Some(FOUND) => {
                 Line::wrong(what, format!("it found errors; see {log}"))
@@ -156,9 +182,22 @@ impl Sanitized<'_> {
                 let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
                 Line::wrong(what, format!("{status}: {last}; see {log}"))
             }
-            Err(reason) => Line::not_run(what, reason),
-        }
+            Err(reason) if has_findings(&checkup.out.join(&log)) => {
+                return (
+                    Line::wrong(what, format!("{reason}, and had found errors; see {log}")),
+                    true,
+                );
+            }
+            Err(reason) => return (Line::not_run(what, reason), true),
+        };
+        (line, false)
     }
+}
+
+/// Whether there is more in the sanitizer's log than its heading.
+fn has_findings(log: &Path) -> bool {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    text.lines().any(|line| line.starts_with("=========") && !line.contains("COMPUTE-SANITIZER"))
 }
 
 /// Where toolkits have it, and where the shell would find it.
@@ -200,7 +239,7 @@ mod tests {
         let program = Path::new("gpu-check");
         let kernels: &[&str] = &["add", "move_parts"];
         let work = Sanitized { checkup: &checkup, sanitizer: &sanitizer, program, kernels };
-        let line = work.under(TOOLS[0], patience);
+        let (line, _) = work.under(TOOLS[0], patience);
         (line, fs::read_to_string(programs.path().join("called")).unwrap_or_default())
     }
 
@@ -224,7 +263,13 @@ mod tests {
         assert_eq!(note("exit 9", patience), wrong(format!("it found errors; {log}")));
         let broke = note("echo no device; echo; exit 3", patience);
         assert_eq!(broke, wrong(format!("exit status: 3: no device; {log}")));
-        let late = note("exec sleep 600", Duration::from_millis(50));
+        let soon = Duration::from_millis(500);
+        let late = note("exec sleep 600", soon);
         assert_eq!(late, (Verdict::NotRun, "it was stopped after 0 s".to_owned()));
+        let log_and_sleep = "while [ \"$1\" != --log-file ]; do shift; done\n\
+                             echo '========= COMPUTE-SANITIZER' > \"$2\"\n\
+                             echo '========= Invalid __global__ write' >> \"$2\"\nexec sleep 600";
+        let late = note(log_and_sleep, soon);
+        assert_eq!(late, wrong(format!("it was stopped after 0 s, and had found errors; {log}")));
     }
 }

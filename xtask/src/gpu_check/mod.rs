@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum as _;
 use modality_harness::study::{self, Backends};
 
 use crate::{
@@ -74,6 +75,7 @@ fn here(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
     if arguments.wants(Step::Sanitizer) {
         summary.lines.extend(device.sanitize(&checkup));
     }
+    summary.is_whole = true;
     checkup.keep(&summary)?;
     println!("\n{summary}\nresults: {}", output::shown(&checkup.out).display());
     Ok(if summary.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -89,7 +91,8 @@ impl GpuCheck {
 impl<'a> Checkup<'a> {
     fn new(world: &'a World, arguments: &'a GpuCheck) -> Result<Self> {
         let configs = world.configs();
-        if arguments.quick && arguments.only == [Step::Studies] {
+        let no_step = Step::value_variants().iter().all(|step| !arguments.wants(*step));
+        if no_step {
             let message =
                 "--quick runs no study: leave it out, or name another step than `studies`";
             return Err(UserError(message.to_owned()).into());
@@ -146,7 +149,7 @@ mod tests {
         let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
         for (arguments, wanted) in [
             (
-                GpuCheck { quick: true, only: vec![Step::Studies], ..GpuCheck::default() },
+                GpuCheck { quick: true, only: vec![Step::Studies; 2], ..GpuCheck::default() },
                 "--quick runs no study",
             ),
             (

@@ -25,6 +25,8 @@ pub(super) struct Summary {
     /// Why there is no GPU to check, if there is none.
     pub(super) missing: Option<String>,
     pub(super) made_from: Option<String>,
+    /// Whether all that was to be run is in it.
+    pub(super) is_whole: bool,
 }
 
 impl Line {
@@ -46,10 +48,11 @@ impl Line {
 }
 
 impl Summary {
-    /// Whether there was a GPU, and something was run that is as it should be, and nothing that is not.
+    /// Whether it is whole, there was a GPU, and something was run that is as it should be, and nothing that is not.
     pub(super) fn is_good(&self) -> bool {
         let is_good = |line: &Line| line.verdict == Verdict::Good;
-        self.missing.is_none() && self.wrong() == 0 && self.lines.iter().any(is_good)
+        let has_good = self.lines.iter().any(is_good);
+        self.is_whole && self.missing.is_none() && self.wrong() == 0 && has_good
     }
 
     fn wrong(&self) -> usize {
@@ -70,6 +73,9 @@ impl fmt::Display for Summary {
             };
             writeln!(f, "{what}: {verdict}{}{note}", if note.is_empty() { "" } else { ": " })?;
         }
+        if !self.is_whole {
+            return write!(f, "unfinished: there was more to come when this was written");
+        }
         match (&self.missing, self.wrong()) {
             (Some(reason), _) => write!(f, "no GPU was checked: {reason}"),
             (None, 0) if self.is_good() => write!(f, "all that was run is as it should be"),
@@ -87,11 +93,14 @@ mod tests {
     #[test]
     fn what_was_not_run_is_no_mistake_and_no_gpu_is_no_success() {
         let lines = vec![Line::good("a", "5 ms"), Line::not_run("b", "it is not installed")];
-        let mut summary = Summary { lines, ..Summary::default() };
+        let mut summary = Summary { lines, is_whole: true, ..Summary::default() };
         assert!(summary.is_good());
         let text =
             "a: good: 5 ms\nb: not run: it is not installed\nall that was run is as it should be";
         assert_eq!(summary.to_string(), text);
+        summary.is_whole = false;
+        assert!(!summary.is_good() && summary.to_string().contains("unfinished: "));
+        summary.is_whole = true;
         summary.lines.push(Line::wrong("c", ""));
         assert!(!summary.is_good() && summary.to_string().ends_with("c: WRONG\n1 line is wrong"));
         summary.lines.truncate(0);

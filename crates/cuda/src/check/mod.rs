@@ -1,7 +1,7 @@
 //! A device held against what it should compute, and timed: what `gpu-check` runs.
 //!
-//! The recipe's conformance suite, part by part; every kernel of `kernels/*.cu` by itself against plain float64 arithmetic
-//! on the host; and, unless the device is emulated, how fast each kernel is beside what the device reaches at best.
+//! Every kernel of `kernels/*.cu` by itself against plain float64 arithmetic on the host and, unless the device is emulated, how
+//! fast it is beside what the device reaches at best; then the recipe's conformance suite, part by part.
 
 mod cases;
 mod ceilings;
