@@ -5,10 +5,8 @@
 //! float64: a product with one is faster than two triangular solves, and along the leading directions the identity leaves a
 //! share of alpha / ||K|| of what is subtracted.
 
-use std::ops::Range;
-
 use cudarc::driver::CudaSlice;
-use modality_recipe::{Group, Groups, Side};
+use modality_recipe::{Group, Groups, Side, Wide};
 
 use crate::{
     algebra::Factor,
@@ -93,7 +91,9 @@ impl Nystrom {
     ) -> Result<Vec<Matrix>> {
         let m = self.landmarks();
         let mut products = beside.matrices(device, Some(m))?;
-        for ((cells, wide), product) in beside.groups().zip(wide).zip(&mut products) {
+        for ((Wide { cells, .. }, wide), product) in
+            beside.groups.iter().zip(wide).zip(&mut products)
+        {
             let (factor, side) = (self.factor.rows(cells.clone()), wide.rows(0..wide.rows));
             let left = Factor::new(&factor, cells.len(), m).t();
             let right = Factor::new(&side, wide.rows, wide.columns);
@@ -120,7 +120,7 @@ impl Nystrom {
         let mut inside = beside.matrices(device, Some(m))?;
         let solved: Vec<&Matrix> = solved.iter().collect();
         device.copy_parts(&solved, &mut inside, &beside.landmarks(m))?;
-        for ((cells, inside), wide) in beside.groups().zip(&inside).zip(wide) {
+        for ((Wide { cells, .. }, inside), wide) in beside.groups.iter().zip(&inside).zip(wide) {
             let (factor, side) = (self.factor.rows(cells.clone()), inside.rows(0..m));
             let left = Factor::new(&factor, cells.len(), m);
             let right = Factor::new(&side, m, inside.columns);
@@ -144,24 +144,17 @@ impl Nystrom {
 
 /// The groups of cells, and which columns of which fits stand beside one another in each.
 struct Beside {
-    groups: Vec<(Range<usize>, Vec<Side>)>,
+    groups: Vec<Wide>,
 }
 
 impl Beside {
     fn new(groups: &Groups, widths: &[(usize, usize)]) -> Self {
-        Self { groups: groups.side_by_side(widths).collect() }
-    }
-
-    fn groups(&self) -> impl Iterator<Item = &Range<usize>> {
-        self.groups.iter().map(|(cells, _)| cells)
+        Self { groups: groups.side_by_side(widths) }
     }
 
     /// One for each group, as wide as all fits that have it; of so many rows, or its cells.
     fn matrices(&self, device: &Device, rows: Option<usize>) -> Result<Vec<Matrix>> {
-        let width = |sides: &[Side]| sides.last().map_or(0, |side| side.columns.end);
-        let matrix = |(cells, sides): &(Range<usize>, Vec<Side>)| {
-            device.matrix(rows.unwrap_or(cells.len()), width(sides))
-        };
+        let matrix = |group: &Wide| device.matrix(rows.unwrap_or(group.cells.len()), group.width());
         self.groups.iter().map(matrix).collect()
     }
 
@@ -205,7 +198,7 @@ impl Beside {
         self.groups
             .iter()
             .enumerate()
-            .flat_map(|(group, (_, sides))| sides.iter().map(move |side| (group, side)))
+            .flat_map(|(index, group)| group.sides.iter().map(move |side| (index, side)))
     }
 }
 

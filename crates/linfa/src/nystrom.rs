@@ -4,7 +4,7 @@
 //! identity of Woodbury, (I - F_f (alpha I + F_f^T F_f)^-1 F_f^T) / alpha. F serves all fits, and their F_f^T F_f are
 //! sums of those of groups of cells that are in the same fits.
 
-use modality_recipe::{Group, Groups, Side};
+use modality_recipe::{Group, Groups, Wide};
 use ndarray::{Array2, ArrayView2, Axis, Zip, s};
 use rayon::prelude::*;
 
@@ -76,20 +76,22 @@ impl Nystrom {
         residuals: &[(usize, &Array2<f32>)],
     ) -> Vec<Array2<f32>> {
         let landmarks = self.factor.ncols();
-        let shapes: Vec<(usize, usize)> =
+        let widths: Vec<(usize, usize)> =
             residuals.iter().map(|(fit, residual)| (*fit, residual.ncols())).collect();
+        let beside = groups.side_by_side(&widths);
         let mut inner: Vec<Array2<f32>> = residuals
             .iter()
             .map(|(_, residual)| Array2::zeros((landmarks, residual.ncols())))
             .collect();
-        for (cells, sides) in groups.side_by_side(&shapes) {
-            let mut wide = Array2::zeros((cells.len(), width(&sides)));
-            for side in &sides {
+        for group @ Wide { cells, sides } in &beside {
+            let mut wide = Array2::zeros((cells.len(), group.width()));
+            for side in sides {
                 let rows = residuals[side.index].1.slice(s![side.rows.clone(), ..]);
                 wide.slice_mut(s![.., side.columns.clone()]).assign(&rows);
             }
-            let product = dense::product(self.factor.slice(s![cells, ..]).t(), wide.view());
-            for side in &sides {
+            let factor = self.factor.slice(s![cells.clone(), ..]);
+            let product = dense::product(factor.t(), wide.view());
+            for side in sides {
                 inner[side.index] += &product.slice(s![.., side.columns.clone()]);
             }
         }
@@ -101,13 +103,13 @@ impl Nystrom {
             .collect();
         let mut out: Vec<Array2<f32>> =
             residuals.iter().map(|(_, residual)| Array2::zeros(residual.dim())).collect();
-        for (cells, sides) in groups.side_by_side(&shapes) {
-            let mut wide = Array2::zeros((landmarks, width(&sides)));
-            for side in &sides {
+        for group @ Wide { cells, sides } in &beside {
+            let mut wide = Array2::zeros((landmarks, group.width()));
+            for side in sides {
                 wide.slice_mut(s![.., side.columns.clone()]).assign(&inner[side.index]);
             }
-            let product = dense::product(self.factor.slice(s![cells, ..]), wide.view());
-            for side in &sides {
+            let product = dense::product(self.factor.slice(s![cells.clone(), ..]), wide.view());
+            for side in sides {
                 let residual = residuals[side.index].1.slice(s![side.rows.clone(), ..]);
                 Zip::from(out[side.index].slice_mut(s![side.rows.clone(), ..]))
                     .and(residual)
@@ -119,10 +121,6 @@ impl Nystrom {
         }
         out
     }
-}
-
-fn width(sides: &[Side]) -> usize {
-    sides.last().map_or(0, |side| side.columns.end)
 }
 
 /// Of the symmetric matrix whose upper triangle is in `a`, with `first` added to its diagonal, or ten times as much, and

@@ -113,11 +113,8 @@ impl Groups {
 
     /// The cells of each group, and what of `matrices` they are, side by side: one product with many columns is faster than
     /// several with few. Each of `matrices` is a fit and a number of columns; groups in none of these fits are left out.
-    pub fn side_by_side(
-        &self,
-        matrices: &[(usize, usize)],
-    ) -> impl Iterator<Item = (Range<usize>, Vec<Side>)> {
-        self.iter().filter_map(|Group { blocks, cells, .. }| {
+    pub fn side_by_side(&self, matrices: &[(usize, usize)]) -> Vec<Wide> {
+        let wide = |Group { blocks, cells, .. }: Group<'_>| {
             let mut end = 0;
             let sides = matrices.iter().enumerate().filter_map(|(index, &(fit, width))| {
                 let start = self.rows_of(fit, blocks.start)?.start;
@@ -126,8 +123,9 @@ impl Groups {
                 Some(Side { index, rows: start..start + cells.len(), columns })
             });
             let sides: Vec<Side> = sides.collect();
-            (!sides.is_empty()).then_some((cells, sides))
-        })
+            (!sides.is_empty()).then_some(Wide { cells, sides })
+        };
+        self.iter().filter_map(wide).collect()
     }
 
     /// Rows of `fit`'s own matrices that are `block`, if it has that block.
@@ -149,7 +147,23 @@ pub struct Group<'a> {
     pub fits: &'a [usize],
 }
 
-/// A fit's part of a matrix in which those of several fits that have the same cells stand side by side.
+/// A matrix in which those of several fits that have the same cells stand side by side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wide {
+    /// Positions in [`Groups::cells`].
+    pub cells: Range<usize>,
+    /// What it is made of; never empty.
+    pub sides: Vec<Side>,
+}
+
+impl Wide {
+    /// Columns of all sides.
+    pub fn width(&self) -> usize {
+        self.sides.last().map_or(0, |side| side.columns.end)
+    }
+}
+
+/// A fit's part of a [`Wide`] matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
     /// Index among the matrices that are asked for.
@@ -200,9 +214,11 @@ mod tests {
         let groups = Groups::new(&[vec![0, 1, 4, 5], vec![2, 3, 5], vec![5, 4]]);
         let matrices = [(2, 7), (0, 3)];
         let mut rows = [0, 0];
-        for ((cells, sides), group) in
-            groups.side_by_side(&matrices).zip(groups.iter().filter(|group| group.fits != [1]))
-        {
+        let wide = groups.side_by_side(&matrices);
+        let those: Vec<Group<'_>> = groups.iter().filter(|group| group.fits != [1]).collect();
+        assert_eq!(wide.len(), those.len());
+        for (wide, group) in wide.into_iter().zip(those) {
+            let (width, Wide { cells, sides }) = (wide.width(), wide);
             assert_eq!(cells, group.cells);
             let mut end = 0;
             for Side { index, rows: own, columns } in sides {
@@ -211,8 +227,9 @@ mod tests {
                 assert_eq!(columns, end..end + matrices[index].1);
                 (rows[index], end) = (own.end, columns.end);
             }
+            assert_eq!(width, end);
         }
         assert_eq!(rows, [2, 4]);
-        assert_eq!(groups.side_by_side(&[]).count(), 0);
+        assert!(groups.side_by_side(&[]).is_empty());
     }
 }

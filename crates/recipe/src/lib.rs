@@ -15,6 +15,6 @@ mod stages;
 mod tsvd_krr;
 
 pub use exact::Exact;
-pub use groups::{Block, Group, Groups, Part, Side};
+pub use groups::{Block, Group, Groups, Part, Side, Wide};
 pub use stages::{Stages, Step, Stepped, Tsvd, ratio};
 pub use tsvd_krr::{Error, Outcome, Problem, gex_scores, tsvd_krr};
