@@ -100,8 +100,8 @@ extern "C" __global__ void __launch_bounds__(256)
 
 // product += alpha direction, and the inner products of both. Reads 8 bytes an entry, writes 4; 4 flops.
 extern "C" __global__ void __launch_bounds__(256)
-    add_ridge(float *__restrict__ product, const float *__restrict__ direction, double alpha, unsigned rows,
-                     unsigned width, double *__restrict__ parts) {
+    add_ridge(float *__restrict__ product, const float *__restrict__ direction, double alpha, unsigned rows, unsigned width,
+              double *__restrict__ parts) {
     sum_columns(rows, width, parts, [=](unsigned) {
         return [=](size_t i) {
             const double d = direction[i];

@@ -54,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(128)
     }
 }
 
-// Where a part of a matrix is, and where it is to go: there, rows are as long as `from_width` and `to_width` say.
+// A part of a matrix with rows of `from_width` numbers, and its place in one with rows of `to_width`.
 struct Move {
     const float *from;
     float *to;

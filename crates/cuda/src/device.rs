@@ -12,6 +12,8 @@ use cudarc::{
     },
 };
 
+use modality_harness::record::EMULATED;
+
 use crate::{
     error::{Error, Result, describe},
     kernels::Kernels,
@@ -144,6 +146,11 @@ impl Device {
 }
 
 impl Facts {
+    /// Whether it is one of `modality-emulator`'s.
+    pub(crate) fn is_emulated(&self) -> bool {
+        self.name.starts_with(EMULATED)
+    }
+
     /// Of the device with this index.
     ///
     /// # Errors

@@ -4,10 +4,14 @@
 
 mod common;
 
-use std::process::{Command, Output};
+use std::{
+    cell::Cell,
+    process::{Command, Output},
+};
 
 use backend_cuda::check::{self, FORMAT, Options, Record};
 use common::emulator;
+use modality_emulator::Failure;
 
 fn gpu_check(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gpu-check")).args(arguments).output().unwrap()
@@ -32,6 +36,28 @@ fn everything_is_as_it_should_be_and_nothing_is_timed() {
     let again: Record = serde_json::from_str(&json).unwrap();
     // Numbers may differ in their last bit.
     assert_eq!(again.to_string(), text);
+}
+
+#[test]
+fn a_lost_device_is_not_blamed_on_what_comes_after() {
+    let (emulator, _guard) = emulator();
+    let options = Options { device: "cuda:0".to_owned(), quick: true };
+    let said = Cell::new(0);
+    let record = check::run(&options, &|_| {
+        said.set(said.get() + 1);
+        if said.get() == 2 {
+            emulator.fail(Failure::Launch);
+        }
+    });
+    let record = record.unwrap();
+    let [first, second, others @ ..] = record.kernels.as_slice() else { panic!("{record}") };
+    assert!(first.passed() && !second.passed(), "{record}");
+    let after = format!("can do nothing more after: {}", second.kernels);
+    let failures = others.iter().map(|line| &line.failure);
+    for failure in failures.chain(record.conformance.iter().map(|part| &part.failure)) {
+        assert!(failure.as_ref().is_some_and(|text| text.ends_with(&after)), "{record}");
+    }
+    assert!(second.failure.as_ref().is_some_and(|text| !text.contains("nothing more")), "{record}");
 }
 
 #[test]

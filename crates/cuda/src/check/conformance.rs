@@ -3,36 +3,35 @@
 use modality_harness::methods::KernelEntries;
 use modality_recipe::conformance;
 
-use super::{Health, PartLine};
+use super::{Checked, PartLine};
 use crate::{CudaStages, Device, Result};
 
 /// For float32 arithmetic.
 const TOLERANCE: f64 = 1e-4;
 
 /// A line for each part, with kernel entries kept and formed.
-pub(super) fn lines(device: &Device, name: &str, health: &mut Health) -> Vec<PartLine> {
+pub(super) fn lines(checked: &mut Checked<'_>, device: &str) -> Vec<PartLine> {
     [("kept", KernelEntries::Kept), ("formed", KernelEntries::Formed)]
         .into_iter()
-        .flat_map(|(entries_name, entries)| with(device, name, (entries_name, entries), health))
+        .flat_map(|(name, entries)| with(checked, device, (name, entries)))
         .collect()
 }
 
 fn with(
-    device: &Device,
-    device_name: &str,
+    checked: &mut Checked<'_>,
+    device: &str,
     (entries_name, entries): (&str, KernelEntries),
-    health: &mut Health,
 ) -> Vec<PartLine> {
     let mut stages = None;
     let mut line = |(name, part): conformance::Part<CudaStages>| {
-        let failure = health.attempt(device, name, || {
+        let failure = checked.attempt(name, |_| {
             let ready = match stages.take() {
                 Some(ready) => ready,
-                None => open(device_name, entries)?,
+                None => open(device, entries)?,
             };
             // After a panic, the next part has stages of its own.
             part(stages.insert(ready), TOLERANCE);
-            Ok::<_, crate::Error>(())
+            Ok(())
         });
         let failure = failure.err();
         if failure.is_some() {

@@ -16,7 +16,7 @@ use std::{
     path::Path,
 };
 
-use modality_harness::{environment::Environment, record::EMULATED};
+use modality_harness::environment::Environment;
 
 pub use record::{
     Ceilings, Check, DeviceFacts, FORMAT, KernelLine, PartLine, Record, Timing, Unit,
@@ -54,26 +54,25 @@ pub fn kernels() -> &'static [&'static str] {
 /// text that names none. What goes wrong on the device is in the record.
 pub fn run(options: &Options, say: &dyn Fn(&str)) -> Result<Record> {
     let device = Device::open(&options.device)?;
-    let facts = DeviceFacts::from(device.facts());
-    let timed = !options.quick && !facts.name.starts_with(EMULATED);
+    let timed = !options.quick && !device.facts().is_emulated();
     let _quiet = QuietPanics::new();
-    let (mut health, mut failures) = (Health::default(), Vec::new());
+    let (mut checked, mut failures) = (Checked { device: &device, lost_by: None }, Vec::new());
     let ceilings = timed.then(|| {
         let what = "what the device reaches at best";
         say(what);
-        health.attempt(&device, what, || ceilings::measure(&device))
+        checked.attempt(what, ceilings::measure)
     });
     let ceilings = ceilings.and_then(|measured| measured.map_err(|why| failures.push(why)).ok());
     let mut kernels = Vec::new();
     for case in cases::all() {
         say(case.kernels);
-        kernels.push(cases::line(case, &device, ceilings.as_ref(), &mut health));
+        kernels.push(cases::line(case, &mut checked, ceilings.as_ref()));
     }
     say("conformance");
-    let conformance = conformance::lines(&device, &options.device, &mut health);
+    let conformance = conformance::lines(&mut checked, &options.device);
     Ok(Record {
         format: FORMAT,
-        device: facts,
+        device: DeviceFacts::from(device.facts()),
         environment: Environment::observe(Path::new(".")),
         ceilings,
         conformance,
@@ -82,26 +81,25 @@ pub fn run(options: &Options, say: &dyn Fn(&str)) -> Result<Record> {
     })
 }
 
-/// Whether a device can still be used. What a kernel did that a driver cannot mend, such as an access out of bounds, makes all
-/// later work of the process fail too, and is not to be blamed on that.
-#[derive(Default)]
-struct Health {
+/// A device, and whether it can still be used. What a kernel did that a driver cannot mend, such as an access out of bounds,
+/// makes all later work of the process fail too, and is not to be blamed on that.
+struct Checked<'a> {
+    device: &'a Device,
     lost_by: Option<String>,
 }
 
-impl Health {
+impl Checked<'_> {
     /// What `work` gives; a sentence for its error or panic, or for the device that was lost before.
-    fn attempt<T, E: ToString>(
+    fn attempt<T>(
         &mut self,
-        device: &Device,
         name: &str,
-        work: impl FnOnce() -> std::result::Result<T, E>,
+        work: impl FnOnce(&Device) -> Result<T>,
     ) -> std::result::Result<T, String> {
         if let Some(by) = &self.lost_by {
             return Err(format!("not checked, as the device can do nothing more after: {by}"));
         }
-        let result = attempt(work);
-        if result.is_err() && device.stream.synchronize().is_err() {
+        let result = attempt(|| work(self.device));
+        if result.is_err() && self.device.stream.synchronize().is_err() {
             self.lost_by = Some(name.to_owned());
         }
         result
