@@ -117,12 +117,13 @@ impl Workbench<'_> {
                     folder.display()
                 )));
             }
-            let mut command = vec![runner.display().to_string()];
+            let mut command = Vec::new();
             if needs == Some(LIBTORCH) {
                 let found = self.loaded.get_or_init(|| libtorch::at_hand(self.world)?.loaded_by());
                 let (variable, path) = found.clone().map_err(Missing::unavailable)?;
-                command.splice(0..0, ["env".to_owned(), format!("{variable}={}", path.display())]);
+                command.extend(["env".to_owned(), format!("{variable}={}", path.display())]);
             }
+            command.push(runner.display().to_string());
             Ok(command)
         };
         folder

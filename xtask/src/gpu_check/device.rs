@@ -149,8 +149,8 @@ impl Sanitized<'_> {
                 (true, _) => Line::not_run(what, "the one before may still be running"),
                 (false, true) => Line::not_run(what, "the time was over"),
                 (false, false) => {
-                    let (line, stopped) = self.under((tool, options), patience);
-                    was_stopped = stopped;
+                    let line;
+                    (line, was_stopped) = self.under((tool, options), patience);
                     line
                 }
             };
@@ -173,7 +173,9 @@ impl Sanitized<'_> {
         command.arg(checkup.out.join(&log)).arg(program).arg("--quick");
         command.arg("--out").arg(checkup.out.join(format!("sanitizer-{tool}.json")));
         checkup.world.progress.say(&what);
-        let line = match run(checkup, &mut command, patience) {
+        let ended = run(checkup, &mut command, patience);
+        let was_stopped = ended.is_err();
+        let line = match ended {
             Ok(Ended { status, .. }) if status.success() => Line::good(what, ""),
             Ok(Ended { status, .. }) if status.code() == Some(FOUND) => {
                 Line::wrong(what, format!("it found errors; see {log}"))
@@ -183,14 +185,11 @@ impl Sanitized<'_> {
                 Line::wrong(what, format!("{status}: {last}; see {log}"))
             }
             Err(reason) if has_findings(&checkup.out.join(&log)) => {
-                return (
-                    Line::wrong(what, format!("{reason}, and had found errors; see {log}")),
-                    true,
-                );
+                Line::wrong(what, format!("{reason}, and had found errors; see {log}"))
             }
-            Err(reason) => return (Line::not_run(what, reason), true),
+            Err(reason) => Line::not_run(what, reason),
         };
-        (line, false)
+        (line, was_stopped)
     }
 }
 

@@ -7,9 +7,10 @@
 # nothing is written outside OUT and this folder; the data of all studies takes about 1 GB there.
 #
 # Needs x86-64 Linux with a glibc and libstdc++ as new as where this folder was made, a driver for CUDA 13 (580 or newer), and
-# cuBLAS and cuSOLVER of CUDA 13: a toolkit in $CUDA_HOME or /usr/local/cuda, or what Python's torch brings. The rows of the peer `cuml-peer` need python3 with
-# SciPy and PyTorch or CuPy, those of the MLP need python3 with PyTorch 2.11.0 (or $LIBTORCH, the folder of a libtorch 2.11.0);
-# compute-sanitizer is used where it is installed. What is not there is said, and the rest goes on.
+# cuBLAS and cuSOLVER of CUDA 13: a toolkit in $CUDA_HOME or /usr/local/cuda, or what Python's torch brings. The rows of the
+# peer `cuml-peer` need python3 with SciPy and PyTorch or CuPy, those of the MLP need python3 with PyTorch 2.11.0 (or $LIBTORCH,
+# the folder of a libtorch 2.11.0); compute-sanitizer is used where it is installed. What is not there is said, and the rest
+# goes on.
 #
 # Variables, all optional:
 #     QUICK=1            correctness only: nothing is timed and no study run
@@ -21,7 +22,8 @@
 #     CUDA_VISIBLE_DEVICES=N   take another GPU than the first
 #     MODALITY_BENCH_CACHE=DIR keep data there, not in OUT
 #
-# Exit codes: 0 all is as it should be, 1 something is wrong, or there is no GPU, or nothing was run, 2 a mistake in the command line.
+# Exit codes: 0 all is as it should be, 1 something is wrong, or there is no GPU, or nothing was run, 2 a mistake in the
+# command line.
 set -u
 
 if [ "$#" -ne 1 ] || [ -z "$1" ]; then

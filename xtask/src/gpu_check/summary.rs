@@ -103,7 +103,7 @@ mod tests {
         summary.is_whole = true;
         summary.lines.push(Line::wrong("c", ""));
         assert!(!summary.is_good() && summary.to_string().ends_with("c: WRONG\n1 line is wrong"));
-        summary.lines.truncate(0);
+        summary.lines.clear();
         assert!(!summary.is_good() && summary.to_string() == "nothing was run");
         summary.missing = Some("no driver".to_owned());
         assert!(!summary.is_good() && summary.to_string() == "no GPU was checked: no driver");
