@@ -22,16 +22,6 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// A file of the starter data, where the checkout has it beside itself; says so where not.
-pub fn starter() -> Option<PathBuf> {
-    let folder = root().join("../shared/data/bmmc-cite-starter");
-    if !folder.is_dir() {
-        eprintln!("skipped: {} is not there", folder.display());
-        return None;
-    }
-    Some(folder)
-}
-
 /// `cargo xtask`, built as its alias builds it.
 pub fn xtask() -> assert_cmd::Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
@@ -84,11 +74,12 @@ pub fn libtorch() -> &'static Path {
     })
 }
 
-/// Whether rows of the libtorch backend can run; says so where not.
+/// Whether rows of the libtorch backend can run; where not, they are expected to be unavailable, and the test counts as
+/// skipped.
 pub fn has_libtorch() -> bool {
     let found = libtorch().is_dir();
     if !found {
-        eprintln!("without libtorch: its rows are expected to be unavailable");
+        modality_testing::skip("there is no libtorch, so nothing of the MLP is checked");
     }
     found
 }

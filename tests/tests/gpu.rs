@@ -14,6 +14,7 @@ use modality_harness::{
     protocol::PROTOCOL,
     record::{RunRecord, Status},
 };
+use modality_testing::skip;
 
 const LIMITS: Limits = Limits { threads: 2, memory: 1 << 40 };
 const STUDY: &str = "\
@@ -73,15 +74,17 @@ fn the_peer_s_arithmetic_is_that_of_the_method() {
     let script = root().join("tests/reference/check_cuml.py");
     let output = match Command::new("python3").arg(script).arg(&dataset).arg(&path).output() {
         Ok(output) => output,
-        Err(error) => return eprintln!("skipped: python3 cannot be started: {error}"),
+        Err(error) => return skip(format_args!("python3 cannot be started: {error}")),
     };
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
     if output.status.code() == Some(LACKING) {
-        return;
+        let why = said.lines().next_back().and_then(|line| line.strip_prefix("skipped: "));
+        return skip(why.unwrap_or("python3 lacks what the peer needs"));
     }
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("Modules, data in float32, solved in float64: "), "{said}");
+    said.lines().filter(|line| line.contains(": skipped, ")).for_each(skip);
 }
 
 /// A run that says of itself what the script says, and leaves predictions that could be scored.

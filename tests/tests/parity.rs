@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use end_to_end::{exact, has_libtorch, records, reproduce, root, starter};
+use end_to_end::{exact, has_libtorch, records, reproduce, root};
 use modality_data::prepared;
 use modality_harness::{
     bench::Output,
@@ -17,6 +17,7 @@ use modality_harness::{
     plan::Plan,
     record::{RunRecord, Status},
 };
+use modality_testing::starter;
 use ndarray::Array2;
 use serde::Deserialize;
 
@@ -156,7 +157,7 @@ fn generated_cells_agree() {
 fn is_without_data(output: &std::process::Output) -> bool {
     let without = String::from_utf8_lossy(&output.stderr).contains("going on with generated data");
     if without {
-        eprintln!("skipped: the data set cannot be fetched here");
+        modality_testing::skip("the data set cannot be fetched here");
     }
     without
 }

@@ -6,8 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use end_to_end::{records, refusal, reproduce, starter, xtask};
+use end_to_end::{records, refusal, reproduce, xtask};
 use modality_harness::record::Status;
+use modality_testing::starter;
 
 #[test]
 fn unknown_names_are_answered_with_the_known_ones() {

@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Name the studies, data sets and backends
     List,
     /// Run every check that needs no GPU: format, kernels, lints, unit, doc, emulated-GPU and end-to-end tests
-    Test,
+    Test(Test),
 }
 
 /// What backends are built with.
@@ -154,6 +154,20 @@ pub(crate) enum Step {
     Sanitizer,
     /// Studies that compare the GPU with the CPU and with the work of cuML's algorithms
     Studies,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Only these steps, by name or key: unit, emulated-gpu, end-to-end, ...
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Run the tests so many times, each time with other addresses, another order and another seed, and name those that
+    /// are not steady
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) repeat: u16,
+    /// Seed of the first run; 0 is the plain one
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Debug, Args)]

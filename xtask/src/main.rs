@@ -53,8 +53,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Report { folder } => report::run(folder)?,
         Command::Calibrate(arguments) => return calibrate::run(world, arguments),
         Command::GpuCheck(arguments) => return gpu_check::run(world, arguments),
+        Command::Test(arguments) => return test::run(world, arguments),
         Command::List => list::run(world)?,
-        Command::Test => test::run(world)?,
     }
     Ok(ExitCode::SUCCESS)
 }

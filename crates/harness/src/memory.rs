@@ -85,7 +85,11 @@ mod tests {
         };
         let memory = PeakMemory::begin();
         touch();
-        let Some(with) = memory.peak_mb() else { return };
+        let Some(with) = memory.peak_mb() else {
+            return modality_testing::skip(
+                "this system does not let a process set its peak memory back",
+            );
+        };
         let memory = PeakMemory::begin();
         let without = memory.peak_mb().unwrap();
         assert!(with > without + MIB as f64 / 2.0, "{with} and {without} MiB");

@@ -12,7 +12,7 @@ use cells::{Cells, PROTEINS, TEST, fit_on, folds, params, rmse};
 fn a_cuda_device_gives_what_the_cpu_gives() {
     let cuda = match device::choose("cuda") {
         Ok(cuda) => cuda,
-        Err(Error::Unavailable(reason)) => return eprintln!("skipped: {reason}"),
+        Err(Error::Unavailable(reason)) => return modality_testing::skip(reason),
         Err(other) => panic!("{other}"),
     };
     let (cells, folds) = (Cells::new(), folds());

@@ -64,11 +64,7 @@ impl Scene {
 
     /// Copies of the starter sample's files, if it is there.
     fn starter(&self) -> Option<PathBuf> {
-        let here = Path::new(ROOT).join("../shared/data/bmmc-cite-starter");
-        if !here.is_dir() {
-            eprintln!("skipped: {} is absent", here.display());
-            return None;
-        }
+        let here = modality_testing::starter()?;
         let copy = self.folder.path().join("my data");
         fs::create_dir(&copy).unwrap();
         for entry in fs::read_dir(here).unwrap() {

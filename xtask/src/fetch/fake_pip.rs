@@ -15,6 +15,15 @@ use super::pip::Pip;
 /// A folder of programs.
 pub(crate) struct Programs(tempfile::TempDir);
 
+/// Writes a program of this path that does what the script says. By a child: a file that this process holds open for
+/// writing cannot be run by another thread.
+pub(crate) fn program(path: &Path, script: &str) {
+    let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && /bin/chmod 755 "$2""#;
+    let status =
+        Command::new("/bin/sh").args(["-c", write, "sh", script]).arg(path).status().unwrap();
+    assert!(status.success());
+}
+
 impl Programs {
     pub(crate) fn none() -> Self {
         Self(tempfile::tempdir().unwrap())
@@ -24,13 +33,8 @@ impl Programs {
         self.0.path()
     }
 
-    /// Written by a child: a file that this process holds open for writing cannot be run by another thread.
     pub(crate) fn with(self, name: &str, script: &str) -> Self {
-        let path = self.path().join(name);
-        let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && /bin/chmod 755 "$2""#;
-        let status =
-            Command::new("/bin/sh").args(["-c", write, "sh", script]).arg(path).status().unwrap();
-        assert!(status.success());
+        program(&self.path().join(name), script);
         self
     }
 

@@ -1,20 +1,7 @@
 //! The competition's starter files. The expected values are anndata's; `tests/make_fixtures.py FOLDER` prints them.
 
-use std::path::Path;
-
 use modality_data::{Column, Split, read_four_files, read_table};
-
-const STARTER: &str =
-    concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/bmmc-cite-starter");
-
-fn starter() -> Option<&'static Path> {
-    let folder = Path::new(STARTER);
-    if !folder.is_dir() {
-        eprintln!("skipped: {STARTER} is not there");
-        return None;
-    }
-    Some(folder)
-}
+use modality_testing::starter;
 
 struct Expected {
     file: &'static str,
@@ -148,7 +135,7 @@ fn tables_hold_what_anndata_reads() {
 #[test]
 fn the_folder_becomes_a_data_set() {
     let Some(folder) = starter() else { return };
-    let dataset = read_four_files(folder, "bmmc-cite-starter").unwrap();
+    let dataset = read_four_files(&folder, "bmmc-cite-starter").unwrap();
     let sizes = |split: &Split| (split.gex.shape(), split.adt.dim());
     assert_eq!(sizes(&dataset.train), ((311, 1000), (311, 134)));
     assert_eq!(sizes(&dataset.test), ((289, 1000), (289, 134)));
