@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the commands as a user types them, and a place to run them in.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -17,6 +18,9 @@ use modality_harness::{
 
 pub mod exact;
 
+/// Why what a run takes may not be known.
+pub const NO_PEAK: &str = "this system does not tell the peak memory of a process";
+
 /// The root of the checkout.
 pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -25,7 +29,11 @@ pub fn root() -> &'static Path {
 /// `cargo xtask`, built as its alias builds it.
 pub fn xtask() -> assert_cmd::Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    assert_cmd::Command::new(BINARY.get_or_init(|| built("xtask")))
+    let mut command = assert_cmd::Command::new(BINARY.get_or_init(|| built("xtask")));
+    command.env_remove("MODALITY_BENCH_DATA");
+    // Tests run side by side; threads that wait for others should not keep them from working.
+    command.env("OMP_WAIT_POLICY", "passive");
+    command
 }
 
 /// The runner of the CPU backend, built as `cargo xtask reproduce` builds it.
@@ -87,12 +95,24 @@ pub fn has_libtorch() -> bool {
 /// `cargo xtask reproduce` into `out`, with a cache in `cache` and the machine's own libtorch.
 pub fn reproduce(cache: &Path, out: &Path, arguments: &[&str]) -> assert_cmd::Command {
     let mut command = xtask();
-    command.env("MODALITY_BENCH_CACHE", cache).env_remove("MODALITY_BENCH_DATA");
-    command.env("LIBTORCH", libtorch());
-    // Tests run side by side; threads that wait for others should not keep them from working.
-    command.env("OMP_WAIT_POLICY", "passive");
+    command.env("MODALITY_BENCH_CACHE", cache).env("LIBTORCH", libtorch());
     command.args(["reproduce", "--quiet", "--out"]).arg(out).args(arguments);
     command
+}
+
+/// The same program with the same arguments and environment, to be started or wrapped by another.
+pub fn bare(command: &assert_cmd::Command, wrapped_by: &[&str]) -> Command {
+    let words = wrapped_by.iter().map(AsRef::as_ref).chain([command.get_program()]);
+    let words: Vec<&OsStr> = words.chain(command.get_args()).collect();
+    let mut bare = Command::new(words[0]);
+    bare.args(&words[1..]);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => bare.env(name, value),
+            None => bare.env_remove(name),
+        };
+    }
+    bare
 }
 
 /// The records in an output folder.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use end_to_end::{has_libtorch, records, refusal, reproduce};
+use end_to_end::{NO_PEAK, bare, has_libtorch, records, refusal, reproduce};
 use modality_harness::{
     plan::Plan,
     protocol::Stage,
@@ -99,7 +99,7 @@ fn check_what_is_counted(krr: &RunRecord) {
     let expected = usage.expected_rss_mb.unwrap();
     // Systems other than Linux do not tell; some containers do not let a process set its peak back.
     let Some(peak) = usage.peak_rss_mb else {
-        return modality_testing::skip("this system does not tell the peak memory of a process");
+        return modality_testing::skip(NO_PEAK);
     };
     assert!((0.5..2.0).contains(&(expected / peak)), "{expected} MiB expected, {peak} taken");
     let tells_stages = fs::write("/proc/self/clear_refs", "5").is_ok();
@@ -186,13 +186,8 @@ fn a_killed_study_leaves_whole_records_and_goes_on() {
     let out = folder.path().join("out");
     smoke(folder.path(), "warm-up", &["--only", "mean", "--repeats", "1"]).assert().success();
 
-    let command = smoke(folder.path(), "out", &[]);
-    let mut study = std::process::Command::new(command.get_program())
-        .args(command.get_args())
-        .env("MODALITY_BENCH_CACHE", folder.path().join("cache"))
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut study = bare(&smoke(folder.path(), "out", &[]), &[]);
+    let mut study = study.stdout(std::process::Stdio::null()).spawn().unwrap();
     let records_in = |out: &Path| fs::read_dir(out.join("records")).map_or(0, Iterator::count);
     while records_in(&out) < 2 && study.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -213,13 +208,8 @@ fn a_full_disk_is_a_sentence_and_leaves_no_torn_record() {
 
     // No file may grow beyond one block: what a full disk looks like to a program.
     let command = smoke(folder.path(), "out", &["--resume", "--only", "mean,tsvd-krr"]);
-    let output = std::process::Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env("MODALITY_BENCH_CACHE", folder.path().join("cache"))
-        .output()
-        .unwrap();
+    let within = ["sh", "-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""];
+    let output = bare(&command, &within).output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && message.contains("error: "), "{message}");
     assert!(!message.contains("panicked"), "{message}");

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn both_ways_agree() {
-        tch::manual_seed(5);
+        let _generator = crate::training::seeded(5);
         let normal = || Tensor::randn([70_000], (Kind::Float, Device::Cpu));
         let (mut parameter, gradient) = (normal(), normal());
         let mut moments = Moments { first: normal(), second: normal().abs() };

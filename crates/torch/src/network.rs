@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn initial_parameters_are_within_their_bounds_and_reach_them() {
-        tch::manual_seed(3);
+        let _generator = crate::training::seeded(3);
         let shape = Shape { genes: 400, hidden: [100, 25], proteins: 50 };
         let network = Network::new(shape, Products::OneDnn, Device::Cpu).unwrap();
         let inputs = [400.0, 400.0, 100.0, 100.0, 125.0, 125.0_f64];
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn both_passes_agree_with_automatic_differentiation() {
         for products in [Products::OneDnn, Products::Default] {
-            tch::manual_seed(4);
+            let _generator = crate::training::seeded(4);
             let network = Network::new(SHAPE, products, Device::Cpu).unwrap();
             let (x, y) = (Tensor::randn([6, 9], CPU).relu(), Tensor::randn([6, 3], CPU));
             let (output, gradients) = by_autograd(&network, &x, &y);

@@ -2,7 +2,7 @@
 
 use std::{
     f64::consts::PI,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use modality_harness::{
@@ -135,9 +135,7 @@ impl<'a> Trainer<'a> {
             hidden: self.params.hidden,
             proteins: problem.train_adt.ncols(),
         };
-        let generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-        let seed = problem.seed.wrapping_add(FOLD_SEEDS.wrapping_mul(index as u64));
-        tch::manual_seed(seed as i64);
+        let generator = seeded(problem.seed.wrapping_add(FOLD_SEEDS.wrapping_mul(index as u64)));
         let mut network = Network::new(shape, self.products, self.device)?;
         let orders = (0..self.params.epochs).map(|_| shuffled(&cells));
         let orders = orders.collect::<Result<Vec<_>>>()?;
@@ -190,6 +188,13 @@ impl<'a> Trainer<'a> {
         let rows = Tensor::f_from_slice(&rows)?.f_to_device(self.device)?;
         Ok(self.adt.f_index_select(0, &rows)?)
     }
+}
+
+/// libtorch's generator on the CPU, with this seed and for the caller alone as long as the guard lives.
+pub(crate) fn seeded(seed: u64) -> MutexGuard<'static, ()> {
+    let generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::manual_seed(seed as i64);
+    generator
 }
 
 /// Rows that a buffer needs, for training and for evaluation.

@@ -1,6 +1,6 @@
 //! The method as a whole, on cells made up here.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cells;
 
@@ -42,13 +42,17 @@ fn it_learns_and_tells_how() {
 #[test]
 fn the_epoch_with_the_best_validation_is_kept() {
     let (cells, folds) = (Cells::new(), folds());
-    let problem = cells.problem(&folds[..1], 3);
-    // So fast that the error goes up and down.
+    // So fast that the error goes up and down; where it is lowest hangs on the processor's rounding, and must not be in the
+    // last epoch.
     let wild = MlpParams { learning_rate: 0.1, epochs: 12, ..params() };
-    let (predicted, epochs) = fit(&problem, &wild).unwrap();
-    let best = epochs.iter().min_by(|a, b| a.validation_rmse.total_cmp(&b.validation_rmse));
-    let best = best.unwrap();
-    assert!(best.epoch < 12, "the last epoch is the best; another seed is needed");
+    let tried = (0..20).find_map(|seed| {
+        let problem = cells.problem(&folds[..1], seed);
+        let (predicted, epochs) = fit(&problem, &wild).unwrap();
+        let of = |epoch: &Epoch| epoch.validation_rmse;
+        let best = epochs.into_iter().min_by(|a, b| of(a).total_cmp(&of(b))).unwrap();
+        (best.epoch < wild.epochs).then_some((problem, predicted, best))
+    });
+    let (problem, predicted, best) = tried.expect("a seed whose last epoch is not the best");
 
     // On its validation cells the model that was kept has the error of its best epoch.
     let inside: Vec<usize> = folds[0].cells.iter().map(|&cell| cell as usize).collect();

@@ -1,16 +1,18 @@
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::fetch::test_server::{Reply, Request, Server};
 
 const TAG: &str = "\"v1\"";
+/// Longer than any answer of a test's server takes, however busy the machine is.
+const UNHURRIED: Duration = Duration::from_secs(120);
 
 fn content() -> Vec<u8> {
     (0..100_000_u32).map(|byte| (byte.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
 fn patience() -> Patience {
-    Patience { failures: 3, pause: Duration::from_millis(1), timeout: Duration::from_secs(10) }
+    Patience { failures: 3, pause: Duration::from_millis(1), timeout: UNHURRIED }
 }
 
 /// A folder for one download.
@@ -195,7 +197,10 @@ fn a_silent_server_is_a_sentence_and_not_a_hang() {
 
 #[test]
 fn a_dead_server_is_a_sentence() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port that is taken by one end of a connection: nobody listens there, nor can a server of another test.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let connection = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let address = connection.local_addr().unwrap();
     let message = unreachable(Place::new().get(&format!("http://{address}/f")));
     assert!(message.contains("the connection failed"), "{message}");
 }
