@@ -43,16 +43,17 @@ pub fn linfa_runner() -> Runner {
     Runner { command: vec![binary.display().to_string()], folder: root().to_owned() }
 }
 
-/// The binary of a package.
-fn built(package: &str) -> PathBuf {
+/// The binary of this name.
+fn built(name: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments =
-        ["build", "--release", "--package", package, "--message-format", "json-render-diagnostics"];
+    let selection = ["build", "--release", "--workspace", "--exclude", "backend-torch"];
+    let arguments = ["--bin", name, "--message-format", "json-render-diagnostics"];
+    let arguments = [&selection[..], &arguments].concat();
     let output = Command::new(cargo).current_dir(root()).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("cargo cannot be started: {error}"));
     assert!(
         output.status.success(),
-        "{package} does not build:\n{}",
+        "{name} does not build:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
     let executable = |line: &str| {

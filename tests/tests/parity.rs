@@ -65,8 +65,8 @@ fn reference(study: &str) -> Study {
     reference.studies.remove(study).unwrap()
 }
 
-/// `reproduce` of a study with as many threads and as much memory as the reference values were measured with, whatever the
-/// machine has.
+/// `reproduce` of a study, with as many threads and as much memory on any machine: what is expected of memory hangs on
+/// both.
 fn alike(cache: &Path, out: &Path, study: &str) -> assert_cmd::Command {
     reproduce(cache, out, &["--study", study, "--threads", "2", "--memory", "4"])
 }

@@ -24,6 +24,17 @@ use crate::{child, error::UserError, libtorch, nvcc, world::World};
 const LIBTORCH: &str = "libtorch";
 const NVCC: &str = "nvcc";
 
+/// What links libtorch, and is built by itself.
+pub(crate) const LINKS_LIBTORCH: &str = "backend-torch";
+
+/// All other packages, which share what they are made of: cargo compiles it with the features that all packages of a selection
+/// ask for, so a smaller selection would compile much of it once more. The default members of the workspace, of which
+/// `cargo xtask` is built, are the same.
+pub(crate) const USUAL: [&str; 3] = ["--workspace", "--exclude", LINKS_LIBTORCH];
+
+/// Programs that are wanted beside a runner.
+const BESIDE: [(&str, &str); 1] = [("backend-cuda", "gpu-check")];
+
 /// Runners that are there already, in the root of a folder without sources.
 pub(crate) const PREBUILT: &str = "runners";
 
@@ -169,9 +180,16 @@ fn build(
     is_quiet: bool,
     package: &str,
 ) -> anyhow::Result<Result<PathBuf, Missing>> {
-    let arguments = ["build", "--release", "--package", package];
+    let arguments = if package == LINKS_LIBTORCH {
+        vec!["build", "--release", "--package", package]
+    } else {
+        let beside = BESIDE.into_iter().filter(|(runner, _)| *runner == package);
+        let binaries = beside.map(|(_, program)| program).chain([package]);
+        let binaries = binaries.flat_map(|binary| ["--bin", binary]);
+        ["build", "--release"].into_iter().chain(USUAL).chain(binaries).collect()
+    };
     let output = cargo
-        .args(arguments)
+        .args(&arguments)
         .args(["--message-format", "json-render-diagnostics"])
         .args(is_quiet.then_some("--quiet"))
         .stdin(Stdio::null())
@@ -286,6 +304,6 @@ mod tests {
         let missing = runner(&backend(Some("no-such-package"), None)).unwrap();
         let Missing { status, reason } = missing.unwrap_err();
         assert_eq!(status, Status::Failed);
-        assert!(reason.contains("cargo build --release --package no-such-package"), "{reason}");
+        assert!(reason.contains("--bin no-such-package` failed"), "{reason}");
     }
 }

@@ -4,11 +4,18 @@ use std::{cell::OnceCell, process::Command};
 
 use modality_nvcc::Nvcc;
 
-use super::steps::{Needs, Step};
-use crate::{child, compiler, kernels, libtorch, nvcc, world::World};
+use super::steps::{Needs, Selection, Step};
+use crate::{
+    child, compiler, kernels, libtorch, nvcc,
+    runners::{LINKS_LIBTORCH, USUAL},
+    world::World,
+};
 
 /// Names a CUDA toolkit; tests find NVRTC there.
 const TOOLKIT: &str = "CUDA_HOME";
+
+/// What is left out of the usual packages where there is no C++ compiler.
+const WITHOUT_COMPILER: [&str; 4] = ["--exclude", "backend-cuda", "--exclude", "modality-emulator"];
 
 pub(super) struct Bench<'a> {
     world: &'a World,
@@ -66,13 +73,27 @@ impl<'a> Bench<'a> {
         kernels::check(self.world, nvcc).map_err(|error| format!("{error:#}"))
     }
 
-    pub(super) fn cargo(&self, step: &Step) -> Command {
+    /// Cargo, to do `what` with a selection of packages.
+    pub(super) fn cargo(&self, what: &[&str], selection: Selection) -> Command {
         let mut cargo = child::cargo(self.world);
-        self.equip(&mut cargo, step.needs);
+        cargo.args(what);
+        match selection {
+            Selection::Usual => {
+                cargo.args(USUAL);
+                if self.compiler().is_err() {
+                    cargo.args(WITHOUT_COMPILER);
+                }
+                self.equip(&mut cargo, Needs::Compiler);
+            }
+            Selection::Libtorch => {
+                cargo.args(["--release", "--package", LINKS_LIBTORCH]);
+                self.equip(&mut cargo, Needs::Libtorch);
+            }
+        }
         cargo
     }
 
-    /// Lets a program have what its step stands on, and nothing of the kind that the user's own environment names.
+    /// Lets a program have what it stands on, and nothing of the kind that the user's own environment names.
     pub(super) fn equip(&self, program: &mut Command, needs: Needs) {
         let (with_libtorch, with_cuda) = match needs {
             Needs::Nothing | Needs::Tool(_) => (false, false),

@@ -7,16 +7,21 @@ mod steps;
 mod tally;
 mod turn;
 
-use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{Command, ExitCode},
+    time::Instant,
+};
 
 use anyhow::Context as _;
 use bench::Bench;
-use programs::{Outcome, Program};
-use steps::{Step, Work};
+use programs::Program;
+use steps::{Part, Selection, Step, Work};
 use tally::Tally;
 use turn::Turn;
 
-use crate::{cli::Test, world::World};
+use crate::{child, cli::Test, world::World};
 
 /// Where there is an NVIDIA driver: Linux, and Linux in Windows.
 const DRIVERS: [&str; 2] = ["/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1"];
@@ -27,6 +32,7 @@ const DRIVERS: [&str; 2] = ["/proc/driver/nvidia/version", "/usr/lib/wsl/lib/lib
 /// [`UserError`](crate::error::UserError) for a step that is not there.
 pub(crate) fn run(world: &World, arguments: &Test) -> anyhow::Result<ExitCode> {
     let mut session = Session {
+        world,
         bench: Bench::new(world),
         steps: steps::chosen(&arguments.only)?,
         programs: BTreeMap::new(),
@@ -53,98 +59,131 @@ fn about_gpu(has_driver: bool) -> &'static str {
 }
 
 struct Session<'a> {
+    world: &'a World,
     bench: Bench<'a>,
     steps: Vec<Step>,
-    /// What was built, by step.
-    programs: BTreeMap<&'static str, Vec<Program>>,
+    /// What was built; nothing of what does not build.
+    programs: BTreeMap<Selection, Option<Vec<Program>>>,
     tally: Tally,
     /// What each step came to.
     lines: Vec<String>,
 }
 
 impl Session<'_> {
-    /// All steps the first time; later, those that may come out otherwise and can be made.
+    /// All steps the first time; later, those that may come out otherwise.
     fn turn(&mut self, turn: Turn, is_first: bool) -> anyhow::Result<()> {
         self.tally.begin(turn);
         for step in self.steps.clone() {
-            if is_first {
-                self.step(&step, turn)?;
-            } else if step.is_repeated() && self.programs.contains_key(step.key) {
-                eprintln!("\n== {}, seed {}", step.name, turn.0);
-                let start = Instant::now();
-                self.test(&step, turn)?;
-                let seconds = start.elapsed().as_secs_f64();
-                self.lines.push(format!("{}, seed {}: {seconds:.0} s", step.name, turn.0));
+            match self.bench.lacks(&step) {
+                None if is_first || step.is_repeated() => self.step(&step, turn)?,
+                Some(line) if is_first => {
+                    self.tally.step_skipped();
+                    if !self.lines.contains(&line) {
+                        self.lines.push(line);
+                    }
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 
     fn step(&mut self, step: &Step, turn: Turn) -> anyhow::Result<()> {
-        if let Some(line) = self.bench.lacks(step) {
-            self.tally.step_skipped();
-            if !self.lines.contains(&line) {
-                self.lines.push(line);
-            }
-            return Ok(());
+        let seed = if turn == Turn(0) { String::new() } else { format!(", seed {}", turn.0) };
+        let name = format!("{}{seed}", step.name);
+        eprintln!("\n== {name}");
+        if let Work::Tests(selection, ..) = step.work {
+            self.build(selection)?;
         }
         let start = Instant::now();
-        let took = |since: Instant| format!("{:.0} s", since.elapsed().as_secs_f64());
-        let (went_well, how) = match step.work {
-            Work::Check(arguments) => (self.check(step, arguments)?, took(start)),
+        let went_well = match step.work {
+            Work::Format => self.check(step, &mut self.format())?,
+            Work::Lints(selection) => {
+                let mut clippy =
+                    self.bench.cargo(&["clippy", "--all-targets", "--quiet"], selection);
+                self.check(step, clippy.args(["--", "--deny", "warnings"]))?
+            }
             Work::Kernels => {
-                eprintln!("== {}: cargo xtask kernels", step.name);
-                let outcome = self.bench.kernels();
-                let why = outcome.as_ref().err().map(|why| format!(": {why}")).unwrap_or_default();
-                (outcome.is_ok(), took(start) + &why)
+                let outcome = self.bench.kernels().map_err(|why| eprintln!("{why}"));
+                self.judge(step, outcome.is_ok())
             }
-            Work::Tests(arguments, _) => {
-                let built = self.build(step, arguments)?;
-                let (building, testing) = (took(start), Instant::now());
-                let passed = built && self.test(step, turn)?;
-                (passed, format!("{} and {building} of building", took(testing)))
+            Work::Tests(selection, part, options) => {
+                self.test(step, turn, (selection, part, options))?
             }
+            Work::Docs(selection) => self.document(step, turn, selection)?,
         };
-        if !went_well && !(step.is_repeated() && self.programs.contains_key(step.key)) {
-            self.tally.step_failed(step);
-        }
         let verdict = if went_well { "passed" } else { "FAILED" };
-        self.lines.push(format!("{}: {verdict} in {how}", step.name));
+        self.lines.push(format!("{name}: {verdict} in {}", seconds(start)));
         Ok(())
     }
 
+    fn format(&self) -> Command {
+        let mut cargo = child::cargo(self.world);
+        cargo.args(["fmt", "--all", "--check"]);
+        cargo
+    }
+
     /// Whether cargo is content.
-    fn check(&self, step: &Step, arguments: &str) -> anyhow::Result<bool> {
-        eprintln!("== {}: cargo {arguments}", step.name);
-        let mut cargo = self.bench.cargo(step);
-        let status = cargo.args(arguments.split(' ')).status();
-        Ok(status.context("cargo cannot be started")?.success())
+    fn check(&mut self, step: &Step, cargo: &mut Command) -> anyhow::Result<bool> {
+        let status = cargo.status().context("cargo cannot be started")?;
+        Ok(self.judge(step, status.success()))
     }
 
-    /// Whether the step's tests could be built.
-    fn build(&mut self, step: &Step, arguments: &str) -> anyhow::Result<bool> {
-        eprintln!("== {}: cargo test {arguments}", step.name);
-        let mut cargo = self.bench.cargo(step);
-        cargo.arg("test").args(arguments.split(' ')).args(["--lib", "--bins", "--tests"]);
-        let built = programs::build(&mut cargo)?;
-        Ok(built.is_some_and(|programs| self.programs.insert(step.key, programs).is_none()))
-    }
-
-    /// Runs the tests of a step that was built; whether all passed.
-    fn test(&mut self, step: &Step, turn: Turn) -> anyhow::Result<bool> {
-        let Work::Tests(arguments, options) = step.work else { return Ok(true) };
-        let mut passed = true;
-        let mut add = |program: &str, outcome: Outcome| {
-            passed &= outcome.failed.is_empty();
-            self.tally.add(step, program, outcome);
-        };
-        for program in self.programs.get(step.key).into_iter().flatten() {
-            let equip = |command: &mut _| self.bench.equip(command, step.needs);
-            add(&program.name, program.run(turn, options, &equip)?);
+    fn judge(&mut self, step: &Step, went_well: bool) -> bool {
+        if !went_well {
+            self.tally.step_failed(step);
         }
-        let mut cargo = self.bench.cargo(step);
-        cargo.args(["test", "--quiet", "--no-fail-fast", "--doc"]).args(arguments.split(' '));
-        add("doc tests", programs::watched(&mut cargo, turn, output::of_all)?);
+        went_well
+    }
+
+    /// Builds programs of tests, once.
+    fn build(&mut self, selection: Selection) -> anyhow::Result<()> {
+        if self.programs.contains_key(&selection) {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let what = ["test", "--lib", "--bins", "--tests"];
+        let programs = programs::build(&mut self.bench.cargo(&what, selection))?;
+        let verdict = if programs.is_some() { "built" } else { "FAILED" };
+        let name = match selection {
+            Selection::Usual => "building tests",
+            Selection::Libtorch => "building libtorch tests",
+        };
+        self.lines.push(format!("{name}: {verdict} in {}", seconds(start)));
+        self.programs.insert(selection, programs);
+        Ok(())
+    }
+
+    /// Runs a part of the programs that were built; whether all tests passed.
+    fn test(
+        &mut self,
+        step: &Step,
+        turn: Turn,
+        (selection, part, options): (Selection, Part, &[&str]),
+    ) -> anyhow::Result<bool> {
+        let Some(Some(programs)) = self.programs.get(&selection) else {
+            return Ok(self.judge(step, false));
+        };
+        let mut passed = true;
+        for program in programs.iter().filter(|program| part.has(program.package())) {
+            let equip = |command: &mut _| self.bench.equip(command, step.needs);
+            let outcome = program.run(turn, options, &equip)?;
+            passed &= outcome.failed.is_empty();
+            self.tally.add(step, &program.name, outcome);
+        }
         Ok(passed)
     }
+
+    fn document(&mut self, step: &Step, turn: Turn, selection: Selection) -> anyhow::Result<bool> {
+        let what = ["test", "--doc", "--quiet", "--no-fail-fast"];
+        let mut cargo = self.bench.cargo(&what, selection);
+        let outcome = programs::watched(&mut cargo, turn, output::of_all)?;
+        let passed = outcome.failed.is_empty();
+        self.tally.add(step, "doc tests", outcome);
+        Ok(passed)
+    }
+}
+
+fn seconds(since: Instant) -> String {
+    format!("{:.0} s", since.elapsed().as_secs_f64())
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
 };
@@ -62,6 +62,11 @@ fn program(message: &str) -> Option<Program> {
 }
 
 impl Program {
+    /// The package's folder.
+    pub(super) fn package(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
     /// Runs all tests with `options`; `equip` gives each process its environment.
     ///
     /// # Errors
@@ -146,14 +151,13 @@ fn shown(command: &mut Command) -> anyhow::Result<(ExitStatus, String)> {
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(context)?;
     let stdout = child.stdout.take().ok_or_else(|| anyhow!("no standard output"))?;
     let mut said = Vec::new();
-    let (mut lines, mut out) = (BufReader::new(stdout), io::stdout());
+    let mut lines = BufReader::new(stdout);
     loop {
         let before = said.len();
         if lines.read_until(b'\n', &mut said).with_context(context)? == 0 {
             break;
         }
-        // Whoever reads it may have gone away; the count is made all the same.
-        drop(out.write_all(&said[before..]).and_then(|()| out.flush()));
+        print!("{}", String::from_utf8_lossy(&said[before..]));
     }
     Ok((child.wait().with_context(context)?, String::from_utf8_lossy(&said).into_owned()))
 }
@@ -169,7 +173,7 @@ impl Outcome {
         Self { run: passed + failed.len(), skipped: skipped.collect(), failed }
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    fn add(&mut self, other: Self) {
         self.run += other.run;
         self.failed.extend(other.failed);
         self.skipped.extend(other.skipped);

@@ -16,16 +16,34 @@ pub(super) enum Needs {
     All,
 }
 
+/// Packages that cargo builds together. What they share, they compile once, with the features that all of them ask for: so
+/// steps take what they need out of few such selections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Selection {
+    /// All but what needs libtorch, nor what needs a C++ compiler where there is none.
+    Usual,
+    /// What links libtorch; in the release profile, as its rows are run, so that the bindings are compiled once.
+    Libtorch,
+}
+
+/// Which tests of a selection, by the folders of their packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Only(&'static [&'static str]),
+    AllBut(&'static [&'static str]),
+}
+
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Cargo with these arguments, once.
-    Check(&'static str),
-    /// `cargo xtask kernels`, once.
+    Format,
+    /// `cargo xtask kernels`.
     Kernels,
-    /// Unit, integration and doc tests of the packages that `cargo test` takes by these arguments; each program of
-    /// tests is run with the second ones.
-    Tests(&'static str, &'static [&'static str]),
+    Lints(Selection),
+    /// The programs of tests, each run with these options.
+    Tests(Selection, Part, &'static [&'static str]),
+    /// The examples in the documentation.
+    Docs(Selection),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,70 +55,57 @@ pub(super) struct Step {
     pub(super) needs: Needs,
 }
 
-/// What links libtorch is checked as it is run, so that the bindings are compiled once. The end-to-end tests show what
-/// they print: how far they were from the reference values.
-pub(super) const STEPS: [Step; 9] = [
-    Step {
-        key: "format",
-        name: "format",
-        work: Work::Check("fmt --all --check"),
-        needs: Needs::Tool("fmt"),
-    },
-    Step { key: "kernels", name: "kernels", work: Work::Kernels, needs: Needs::Nvcc },
-    Step {
-        key: "lints",
-        name: "lints",
-        work: Work::Check(
-            "clippy --workspace --exclude backend-torch --exclude backend-cuda --exclude modality-emulator \
-             --all-targets --quiet -- --deny warnings",
-        ),
-        needs: Needs::Tool("clippy"),
-    },
-    Step {
-        key: "unit",
-        name: "unit, integration and doc tests",
-        work: Work::Tests(
-            "--workspace --exclude backend-torch --exclude backend-cuda --exclude modality-emulator \
-             --exclude end-to-end",
-            &[],
-        ),
-        needs: Needs::Nothing,
-    },
-    Step {
-        key: "emulated-gpu-lints",
-        name: "emulated GPU lints",
-        work: Work::Check(
-            "clippy --package backend-cuda --package modality-emulator --all-targets --quiet -- --deny warnings",
-        ),
-        needs: Needs::Compiler,
-    },
-    Step {
-        key: "emulated-gpu",
-        name: "emulated GPU tests",
-        work: Work::Tests("--package modality-emulator --package backend-cuda", &[]),
-        needs: Needs::Compiler,
-    },
-    Step {
-        key: "libtorch-lints",
-        name: "libtorch lints",
-        work: Work::Check(
-            "clippy --release --package backend-torch --all-targets --quiet -- --deny warnings",
-        ),
-        needs: Needs::Libtorch,
-    },
-    Step {
-        key: "libtorch",
-        name: "libtorch tests",
-        work: Work::Tests("--release --package backend-torch", &[]),
-        needs: Needs::Libtorch,
-    },
-    Step {
-        key: "end-to-end",
-        name: "end-to-end tests",
-        work: Work::Tests("--package end-to-end", &["--show-output"]),
-        needs: Needs::All,
-    },
+const EMULATED: &[&str] = &["emulator", "cuda"];
+const END_TO_END: &[&str] = &["tests"];
+const ELSEWHERE: &[&str] = &["emulator", "cuda", "tests"];
+
+/// The end-to-end tests show what they print: how far they were from the reference values.
+pub(super) const STEPS: [Step; 10] = [
+    step("format", "format", Work::Format, Needs::Tool("fmt")),
+    step("kernels", "kernels", Work::Kernels, Needs::Nvcc),
+    step("lints", "lints", Work::Lints(Selection::Usual), Needs::Tool("clippy")),
+    step(
+        "unit",
+        "unit and integration tests",
+        Work::Tests(Selection::Usual, Part::AllBut(ELSEWHERE), &[]),
+        Needs::Nothing,
+    ),
+    step(
+        "emulated-gpu",
+        "emulated GPU tests",
+        Work::Tests(Selection::Usual, Part::Only(EMULATED), &[]),
+        Needs::Compiler,
+    ),
+    step("doc", "doc tests", Work::Docs(Selection::Usual), Needs::Nothing),
+    step("libtorch-lints", "libtorch lints", Work::Lints(Selection::Libtorch), Needs::Libtorch),
+    step(
+        "libtorch",
+        "libtorch tests",
+        Work::Tests(Selection::Libtorch, Part::AllBut(&[]), &[]),
+        Needs::Libtorch,
+    ),
+    step("libtorch-doc", "libtorch doc tests", Work::Docs(Selection::Libtorch), Needs::Libtorch),
+    step(
+        "end-to-end",
+        "end-to-end tests",
+        Work::Tests(Selection::Usual, Part::Only(END_TO_END), &["--show-output"]),
+        Needs::All,
+    ),
 ];
+
+const fn step(key: &'static str, name: &'static str, work: Work, needs: Needs) -> Step {
+    Step { key, name, work, needs }
+}
+
+impl Part {
+    /// Whether the package in a folder of this name belongs to it.
+    pub(super) fn has(self, folder: &str) -> bool {
+        match self {
+            Self::Only(folders) => folders.contains(&folder),
+            Self::AllBut(folders) => !folders.contains(&folder),
+        }
+    }
+}
 
 /// The steps that are named by key or name, in their own order; all where none is named.
 ///
@@ -123,7 +128,7 @@ pub(super) fn chosen(only: &[String]) -> Result<Vec<Step>, UserError> {
 impl Step {
     /// Whether another order or seed could make a difference.
     pub(super) fn is_repeated(&self) -> bool {
-        matches!(self.work, Work::Tests(..))
+        matches!(self.work, Work::Tests(..) | Work::Docs(_))
     }
 }
 
@@ -143,25 +148,21 @@ mod tests {
         assert_eq!(keys(&["Emulated GPU tests"]), ["emulated-gpu"]);
         let wrong = chosen(&["unit".to_owned(), "units".to_owned()]).unwrap_err().to_string();
         assert!(wrong.starts_with("--only units: there is no such step; there are: format, kern"));
-        assert!(wrong.ends_with("libtorch, end-to-end"), "{wrong}");
+        assert!(wrong.ends_with("libtorch-doc, end-to-end"), "{wrong}");
     }
 
     #[test]
-    fn only_the_steps_that_need_something_build_what_stands_on_it() {
-        for Step { name, work, needs, .. } in STEPS {
-            let (Work::Check(arguments) | Work::Tests(arguments, _)) = work else { continue };
-            let whole = arguments.contains("--workspace");
-            for (package, needed) in [
-                ("backend-torch", Needs::Libtorch),
-                ("backend-cuda", Needs::Compiler),
-                ("modality-emulator", Needs::Compiler),
-            ] {
-                assert!(!whole || arguments.contains(&format!("--exclude {package}")), "{name}");
-                let with = arguments.contains(&format!("--package {package}"));
-                assert_eq!(with, needs == needed, "{name}");
-            }
-            let is_release = arguments.contains("--release");
-            assert!(needs != Needs::Libtorch || is_release, "{name}: compiled twice");
+    fn every_package_s_tests_are_in_one_step() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let crates = std::fs::read_dir(root.join("crates")).unwrap();
+        let folders = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        for folder in folders.chain(["tests", "xtask"].map(str::to_owned)) {
+            let of = if folder == "torch" { Selection::Libtorch } else { Selection::Usual };
+            let takes = |step: &&Step| match step.work {
+                Work::Tests(selection, part, _) => selection == of && part.has(&folder),
+                _ => false,
+            };
+            assert_eq!(STEPS.iter().filter(takes).count(), 1, "{folder}");
         }
     }
 }
