@@ -40,7 +40,7 @@ pub(crate) fn run(world: &World, arguments: &Test) -> anyhow::Result<ExitCode> {
         lines: Vec::new(),
     };
     for repeat in 0..u64::from(arguments.repeat) {
-        session.turn(Turn(arguments.seed + repeat), repeat == 0)?;
+        session.turn(Turn(arguments.seed.wrapping_add(repeat)), repeat == 0)?;
     }
     let has_driver = DRIVERS.into_iter().any(|file| Path::new(file).exists());
     session.lines.push(format!("gpu: {}", about_gpu(has_driver)));
