@@ -110,7 +110,7 @@ impl Tally {
     fn steadiness(&self) -> Option<String> {
         let (first, last) = (self.turns.first()?.0, self.turns.last()?.0);
         let number = self.turns.len();
-        (number > 1 && self.failed.is_empty())
+        (number > 1 && self.failed.is_empty() && !self.run.is_empty())
             .then(|| format!("steady in {number} runs, with seeds {first} to {last}"))
     }
 }
