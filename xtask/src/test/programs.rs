@@ -45,7 +45,10 @@ pub(super) fn build(cargo: &mut Command) -> anyhow::Result<Option<Vec<Program>>>
     cargo.args(["--no-run", "--message-format", "json-render-diagnostics"]);
     let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
     let said = String::from_utf8_lossy(&output.stdout);
-    Ok(output.status.success().then(|| said.lines().filter_map(program).collect()))
+    let mut programs: Vec<Program> = said.lines().filter_map(program).collect();
+    // They are named as they are finished, which is never twice in the same order.
+    programs.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(output.status.success().then_some(programs))
 }
 
 /// That of a message of cargo's, if it is about one.
