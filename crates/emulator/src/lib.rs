@@ -6,10 +6,13 @@
 //! - Blocks run in an order drawn from a [seed](Emulator::seed); within a block, so do warps and the lanes of each, and
 //!   the order is drawn anew at every barrier, shuffle, vote and matrix instruction. The results of a kernel
 //!   that lacks a barrier hang on the seed, or are always wrong.
-//! - Every allocation lies between two pages that nothing may touch and ends less than 16 bytes before one of them. An access
-//!   outside of it, or after it was freed, ends the process with [`EXIT_CODE`] and a sentence: which kernel, block and
-//!   thread, and how far from which allocation. The few bytes between an allocation and its pages are looked at after each
-//!   launch. So it is with dynamic shared memory.
+//! - Every allocation lies between two guards of its own, as wide as itself but of 4 MiB at least and 16 GiB at most, and ends
+//!   less than 16 bytes before the upper one. An access to a guard, or to what was freed, ends the process with [`EXIT_CODE`]
+//!   and a sentence: which kernel, block and thread, and how far from which allocation. Addresses are never used again,
+//!   so that does not hang on what lies nearby. The few bytes between an allocation and its guards are looked at after each
+//!   launch. So it is with dynamic shared memory, and with the stacks of threads.
+//! - Results have the same bits on all processors of a kind, whatever their instructions and the number of their cores, as far
+//!   as a kernel's own order of additions and the functions of the C library have.
 //! - Device memory, pinned host memory and shared memory hold NaN until they are written.
 //! - Copies out of pinned memory are made as late as can be: memory that is filled anew too early is copied as it is then.
 //! - Threads that wait for what cannot come fail the launch, with a [sentence](Emulator::report) that says how many wait where.
@@ -26,7 +29,7 @@
 //!   memory has been done when its call returns.
 //! - Effects of weakly ordered memory: a thread runs alone until it waits, and sees what was written before it.
 //! - Accesses within an allocation but beyond the part that was meant, overruns from one static `__shared__` array into
-//!   another, and reads (not writes) of the fewer than 16 bytes behind an allocation, or of the fewer than 4096 before it.
+//!   another, and reads (not writes) of the fewer than 16 bytes behind an allocation, or of the part of a page before it.
 //! - Host code that reads device memory by its address, and kernels that read the host's.
 //! - Loops without end in a kernel.
 //! - What a compiler for the device decides: registers, static shared memory, and the occupancy that follows from them. Here

@@ -107,6 +107,27 @@ fn fragments_multiply_as_matrices() -> Result<(), DriverError> {
     Ok(())
 }
 
+/// To the bit, whether or not the processor has an instruction that multiplies and adds.
+#[test]
+fn sums_of_fragments_round_once_a_product() -> Result<(), DriverError> {
+    let gpu = Gpu::new();
+    let all: Vec<Matrices> = (6..12).map(Matrices::random).collect();
+    let found = run(&gpu, &all, 1)?;
+    for (one, found) in all.iter().zip(found.chunks(128)) {
+        for (lane, found) in found.chunks(4).enumerate() {
+            for (place, found) in Matrices::places(lane).into_iter().zip(found) {
+                let (row, column) = (place / 8, place % 8);
+                let factors =
+                    (0..16).map(|k| (one.a[16 * row + k].to_f32(), one.b[8 * k + column].to_f32()));
+                let apart = factors.clone().fold(one.d[place], |sum, (a, b)| sum + a * b);
+                let fused = factors.fold(one.d[place], |sum, (a, b)| a.mul_add(b, sum));
+                assert_eq!([apart.to_bits(), fused.to_bits()], [found.to_bits(); 2]);
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn nan_and_infinities_go_through_fragments() -> Result<(), DriverError> {
     let gpu = Gpu::new();

@@ -1,10 +1,6 @@
 #include "block.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstring>
-#include <new>
 
 #include "report.h"
 #include "shared.h"
@@ -17,17 +13,16 @@ EMULATOR_THREAD_LOCAL Block *running_block = nullptr;
 
 namespace {
 
-constexpr size_t STACK_BYTES = 128 * 1024, GUARD_BYTES = 4096;
+// Apart by as much as a stack again, which nothing may touch; tops are moved by less than COLOURS.
+constexpr size_t STACK_BYTES = 128 * 1024, COLOURS = 4096, STACK_STEP = 2 * STACK_BYTES;
 
-char *map(size_t bytes) {
-    void *mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapped == MAP_FAILED) {
-        report_and_exit("the host has no memory for the stacks of a block's threads");
+Region *reserve(Region::Kind kind, size_t bytes) {
+    Region *region = Region::reserve(kind, bytes);
+    if (!region) {
+        report_and_exit("the host has no address space for a block's threads");
     }
-    return static_cast<char *>(mapped);
+    return region;
 }
-
-size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
 std::string text(const uint3 &at) {
     return "(" + std::to_string(at.x) + ", " + std::to_string(at.y) + ", " + std::to_string(at.z) + ")";
@@ -47,14 +42,14 @@ Block &Block::of_this_thread() {
     return *block;
 }
 
-Block::Block() : stacks(map(MOST_THREADS * STACK_BYTES)) {
+Block::Block()
+    : shared(reserve(Region::Kind::SharedMemory, MOST_SHARED_BYTES)),
+      stacks(reserve(Region::Kind::Stacks, MOST_THREADS * STACK_STEP)) {
     for (unsigned i = 0; i < MOST_THREADS; i++) {
-        mprotect(stacks + i * STACK_BYTES, GUARD_BYTES, PROT_NONE);
+        if (!stacks->hold_stack((i + 1) * STACK_STEP - (STACK_BYTES + COLOURS), STACK_BYTES + COLOURS)) {
+            report_and_exit("the host has no memory or mappings left for the stacks of a block's threads");
+        }
     }
-    const size_t bytes = round_up(MOST_SHARED_BYTES, GUARD_BYTES);
-    char *shared = map(bytes + GUARD_BYTES);
-    shared_end = shared + bytes;
-    mprotect(shared_end, GUARD_BYTES, PROT_NONE);
 }
 
 bool Block::run(const Launch &what, uint64_t index) {
@@ -64,7 +59,7 @@ bool Block::run(const Launch &what, uint64_t index) {
     running_block = nullptr;
     emulator_thread = nullptr;
     running = nullptr;
-    check_shared_memory(what);
+    check_shared_memory();
     return !stuck;
 }
 
@@ -96,25 +91,23 @@ void Block::prepare_thread(unsigned index) {
     thread[index].position = {unravel(index, launch->block_size), &position};
     thread[index].warp = index / WARP;
     thread[index].lane = index % WARP;
-    char *bottom = stacks + index * STACK_BYTES;
     // Tops at the same place of every page would contend for the same lines of the cache.
-    char *top = bottom + STACK_BYTES - index * 704 % 4096;
-    thread[index].fiber.prepare(bottom, top, thread_main);
+    char *top = stacks->pages() + (index + 1) * STACK_STEP - index * 704 % COLOURS;
+    thread[index].fiber.prepare(top - STACK_BYTES, top, thread_main);
 }
 
 void Block::fill_shared_memory(const Launch &what) {
-    shared_bytes = round_up(what.shared_bytes, 16);
-    std::memset(dynamic_shared_memory(), 0xff, shared_bytes);
+    if (what.shared_bytes != shared->bytes() && !shared->hold(what.shared_bytes)) {
+        report_and_exit("the host has no memory or mappings left for the shared memory of a block");
+    }
+    std::memset(shared->data(), 0xff, what.shared_bytes);
     fill_static_shared_memory(what.kernel->shared_memory());
 }
 
-void Block::check_shared_memory(const Launch &what) {
-    const char *end = shared_end - shared_bytes + what.shared_bytes;
-    for (; end < shared_end; end++) {
-        if ((unsigned char)*end != 0xff) {
-            report_and_exit(std::string("kernel ") + what.kernel->name + " wrote past the end of its " +
-                            std::to_string(what.shared_bytes) + " bytes of dynamic shared memory");
-        }
+void Block::check_shared_memory() const {
+    const std::string overrun = shared->overrun();
+    if (!overrun.empty()) {
+        report_and_exit(std::string("kernel ") + launch->kernel->name + " wrote " + overrun);
     }
 }
 
@@ -308,18 +301,6 @@ std::string Block::whereabouts() const {
     }
     return std::string("kernel ") + launch->kernel->name + ", block " + text(position.index) + ", thread " +
            text(running->position.index) + ",";
-}
-
-std::string Block::own_place_of(const void *address) const {
-    const char *at = static_cast<const char *>(address);
-    if (at >= stacks && at < stacks + MOST_THREADS * STACK_BYTES) {
-        return "past the end of a thread's " + std::to_string(STACK_BYTES - GUARD_BYTES) + " bytes of stack";
-    }
-    if (at >= shared_end && at < shared_end + GUARD_BYTES) {
-        return std::to_string(at - (shared_end - shared_bytes) - (ptrdiff_t)launch->shared_bytes) +
-               " bytes past the end of " + std::to_string(launch->shared_bytes) + " bytes of dynamic shared memory";
-    }
-    return {};
 }
 
 }  // namespace emulator

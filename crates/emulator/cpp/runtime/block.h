@@ -6,6 +6,7 @@
 #include "../kernel/machine.h"
 #include "fiber.h"
 #include "random.h"
+#include "region.h"
 
 namespace emulator {
 
@@ -66,12 +67,10 @@ public:
     void wait_for_block();
     void meet(Meeting meeting, unsigned mask);
     Deposit &deposit();
-    void *dynamic_shared_memory() const { return shared_end - shared_bytes; }
+    void *dynamic_shared_memory() const { return shared->data(); }
 
     // For reports: the kernel, the block and the thread that runs; empty when none does.
     std::string whereabouts() const;
-    // What lies at an address that no allocation has, or nothing.
-    std::string own_place_of(const void *address) const;
 
 private:
     Block();
@@ -79,7 +78,7 @@ private:
     void prepare(const Launch &launch, uint64_t index);
     void prepare_thread(unsigned index);
     void fill_shared_memory(const Launch &launch);
-    void check_shared_memory(const Launch &launch);
+    void check_shared_memory() const;
     void end_thread();
     void release_block();
     void finish(Warp &warp, Group &group);
@@ -100,9 +99,7 @@ private:
     unsigned threads = 0, warps = 0, live = 0, at_barrier = 0, ready_warps = 0, current_warp = 0;
     bool stuck = false;
     std::string sentence;
-    char *stacks;
-    char *shared_end;
-    size_t shared_bytes = 0;
+    Region *const shared, *const stacks;
     Thread thread[MOST_THREADS];
     Warp warp[MOST_THREADS / WARP];
 };

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "block.h"
-#include "memory.h"
 #include "pending.h"
+#include "region.h"
 #include "report.h"
 
 namespace emulator {
@@ -33,11 +33,9 @@ void on_fault(int signal, siginfo_t *info, void *context) {
     const Block *block = running_block;
     std::string who = block ? block->whereabouts() : call ? call : "";
     if (!who.empty()) {
-        std::string place = block ? block->own_place_of(info->si_addr) : std::string();
-        if (place.empty()) {
-            place = place_of(info->si_addr);
-        }
-        report_and_exit(who + access_of(context) + place);
+        // The processor does not tell an address that is none.
+        report_and_exit(who + (info->si_code == SI_KERNEL ? " touches an address that no memory can have"
+                                                           : access_of(context) + place_of(info->si_addr)));
     }
     // Not ours: as if this handler had never been.
     sigaction(signal, &before_us, nullptr);

@@ -45,6 +45,7 @@ void unpack_plainly(const Deposit (&lanes)[WARP], Operands &operands) {
     }
 }
 
+// To the same bits as multiply_fast(): a product of two float16 numbers is exact in float32, so it rounds once either way.
 void multiply_plainly(Operands &operands) {
     for (unsigned row = 0; row < 16; row++) {
         for (unsigned k = 0; k < 16; k++) {

@@ -1,9 +1,10 @@
-// Device memory: every allocation between two pages that nothing may touch.
+// Device memory: every allocation in a region of its own.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
+
+#include "region.h"
 
 namespace emulator {
 
@@ -17,10 +18,8 @@ void *allocate(size_t bytes);
 bool release(void *address);
 // Whether all of it lies in one allocation.
 bool is_device(const void *address, size_t bytes);
-// Where a byte between an allocation and its guard pages was changed, as the end of a sentence; empty if none was.
+// Where a byte that shares a page with an allocation was changed, as the end of a sentence; empty if none was.
 std::string find_overrun();
-// Where an address lies, seen from the nearest allocation.
-std::string place_of(const void *address);
 
 Use memory_use();
 void limit_memory(size_t bytes);
