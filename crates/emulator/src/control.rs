@@ -1,12 +1,19 @@
 //! The emulated libraries, and their functions for tests.
 
+use std::collections::BTreeSet;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::{Path, PathBuf};
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 
-use crate::Error;
+use crate::{Call, Error};
 
+type EachCall = unsafe extern "C" fn(
+    context: *mut c_void,
+    name: *const c_char,
+    options: *const c_char,
+    shape: *const c_char,
+);
 type Each = unsafe extern "C" fn(context: *mut c_void, name: *const c_char, count: u64);
 
 /// What `cpp/runtime/control.cpp` defines.
@@ -19,6 +26,7 @@ pub(crate) struct Libraries {
     peak_memory: unsafe extern "C" fn() -> u64,
     reset_counts: unsafe extern "C" fn(),
     launches: unsafe extern "C" fn(Each, *mut c_void),
+    calls: unsafe extern "C" fn(EachCall, *mut c_void),
     report: unsafe extern "C" fn(*mut c_char, u64) -> u64,
 }
 
@@ -43,6 +51,7 @@ impl Libraries {
             peak_memory: find(&driver, "emulator_peak_memory")?,
             reset_counts: find(&driver, "emulator_reset_counts")?,
             launches: find(&driver, "emulator_launches")?,
+            calls: find(&driver, "emulator_calls")?,
             report: find(&driver, "emulator_report")?,
         })
     }
@@ -85,6 +94,13 @@ impl Libraries {
         list
     }
 
+    pub(crate) fn calls(&self) -> BTreeSet<Call> {
+        let mut set: BTreeSet<Call> = BTreeSet::new();
+        // SAFETY: `insert` gets back the address of `set`, which outlives the call and is used by nobody else meanwhile.
+        unsafe { (self.calls)(insert, (&raw mut set).cast()) };
+        set
+    }
+
     pub(crate) fn report(&self) -> String {
         let mut text = vec![0u8; 4096];
         // SAFETY: at most `text.len()` bytes are written.
@@ -102,6 +118,22 @@ unsafe extern "C" fn push(context: *mut c_void, name: *const c_char, count: u64)
     let (list, name) =
         unsafe { (&mut *context.cast::<Vec<(String, u64)>>(), CStr::from_ptr(name)) };
     list.push((name.to_string_lossy().into_owned(), count));
+}
+
+/// # Safety
+/// `context` is the address of a set that nobody else uses, the others are those of strings that end with zero.
+unsafe extern "C" fn insert(
+    context: *mut c_void,
+    name: *const c_char,
+    options: *const c_char,
+    shape: *const c_char,
+) {
+    // SAFETY: as demanded of callers.
+    let (set, [name, options, shape]) = unsafe {
+        let text = |it| CStr::from_ptr(it).to_string_lossy().into_owned();
+        (&mut *context.cast::<BTreeSet<Call>>(), [name, options, shape].map(text))
+    };
+    set.insert(Call { name, options, shape });
 }
 
 /// The libraries of kernels; those of the variant in place of the ones that it alters.

@@ -42,6 +42,7 @@
 
 mod control;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -96,6 +97,23 @@ pub enum Failure {
     Launch,
     /// NVRTC does not compile.
     Nvrtc,
+}
+
+/// A kind of call that the device was asked for. Libraries load a kernel when it is first needed, and which one is needed hangs
+/// on all of this; so a program that has made one call of a kind has made the device ready for the next.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    /// The kernel's, the library's or, for fills, the driver's function: `pack_rows`, `cublasSgemm_v2`, `cuMemsetD32`.
+    pub name: String,
+    /// What a library was told to do, in its order: `N T float32 as TF32`, `left lower N non-unit float64`. Empty for others.
+    pub options: String,
+    /// What a library chooses a kernel by beside the options. Empty for others: a kernel is loaded with its module.
+    ///
+    /// Sizes (`m`, `n`, `k`) are in one class from above a power of two to the next, as tiles are chosen by how many of them
+    /// there are; 0 and 1 are classes of their own, as there are shorter ways for them. Of each matrix follows the alignment
+    /// of its columns in bytes, at most 16: a kernel that reads as much at a time needs both the first entry's address and the
+    /// leading dimension to be multiples of it. `m 2^7, n 1, k 2^10, A 16, B 4, C 16` is 65 to 128 rows by one column.
+    pub shape: String,
 }
 
 /// The emulated device of this process.
@@ -160,12 +178,17 @@ impl Emulator {
         self.libraries.launches()
     }
 
+    /// The kinds of calls that were made: kernels, fills, and functions of cuBLAS and cuSOLVER.
+    pub fn calls(&self) -> BTreeSet<Call> {
+        self.libraries.calls()
+    }
+
     /// Bytes of device memory that were allocated at one time, at most.
     pub fn peak_memory(&self) -> u64 {
         self.libraries.peak_memory()
     }
 
-    /// Begins to count anew: waits, launches (which the order of threads hangs on as well), peak memory.
+    /// Begins to count anew: waits, launches (which the order of threads hangs on as well), calls, peak memory.
     pub fn reset_counts(&self) {
         self.libraries.reset_counts();
     }

@@ -235,33 +235,90 @@ fn triangular_solves_in_both_precisions() {
 }
 
 #[test]
-fn symmetric_products() {
+fn symmetric_products_in_both_precisions() {
+    symmetric_products::<f32>(blas::cublasSsyrk_v2);
+    symmetric_products::<f64>(blas::cublasDsyrk_v2);
+}
+
+type Syrk<T> = unsafe fn(
+    blas::cublasHandle_t,
+    cublasFillMode_t,
+    cublasOperation_t,
+    i32,
+    i32,
+    *const T,
+    *const T,
+    i32,
+    *const T,
+    *mut T,
+    i32,
+) -> blas::cublasStatus_t;
+
+fn symmetric_products<T: Real>(syrk: Syrk<T>) {
     let gpu = Gpu::new();
     let handle = CudaBlas::new(gpu.stream.clone()).unwrap();
     let (n, k) = (150, 33);
     for (triangle, operation, _) in options() {
         let (a, c) = (random(n, k, 6), random(n, n, 7));
-        let a_gpu = Matrix::<f32>::new(&gpu, &turned(operation, &a));
-        let mut c_gpu = Matrix::<f32>::new(&gpu, &only(triangle, &c, -5.0));
+        let a_gpu = Matrix::<T>::new(&gpu, &turned(operation, &a));
+        let mut c_gpu = Matrix::<T>::new(&gpu, &only(triangle, &c, -5.0));
         // SAFETY: matrices of these shapes.
         let status = unsafe {
-            blas::cublasSsyrk_v2(
+            syrk(
                 *handle.handle(),
                 triangle,
                 operation,
                 n as i32,
                 k as i32,
-                &2.0,
+                &T::of(2.0),
                 a_gpu.at(&gpu),
                 a_gpu.leading(),
-                &0.25,
+                &T::of(0.25),
                 c_gpu.at_mut(&gpu),
                 c_gpu.leading(),
             )
         };
         status.result().unwrap();
         let expected = only(triangle, &(2.0 * a.dot(&a.t()) + 0.25 * c), -5.0);
-        assert_close(&c_gpu.get(&gpu), &expected, f32::TOLERANCE);
+        assert_close(&c_gpu.get(&gpu), &expected, T::TOLERANCE);
+    }
+}
+
+/// To the bit, whether or not the processor has an instruction that multiplies and adds.
+#[test]
+fn sums_of_products_round_twice_a_product() {
+    let gpu = Gpu::new();
+    let handle = CudaBlas::new(gpu.stream.clone()).unwrap();
+    let (m, n, k) = (30, 20, 50);
+    let (a, b) = (random(m, k, 8), random(k, n, 9));
+    let (a_gpu, b_gpu) = (Matrix::<f32>::new(&gpu, &a), Matrix::<f32>::new(&gpu, &b));
+    let mut c_gpu = Matrix::<f32>::new(&gpu, &random(m, n, 10));
+    let (plain, sizes) = (CUBLAS_OP_N, [m, n, k].map(|size| size as i32));
+    let (a_at, b_at, c_at) = (a_gpu.at(&gpu), b_gpu.at(&gpu), c_gpu.at_mut(&gpu));
+    let leading = [a_gpu.leading(), b_gpu.leading(), c_gpu.leading()];
+    // SAFETY: matrices of these shapes.
+    let status = unsafe {
+        blas::cublasSgemm_v2(
+            *handle.handle(),
+            plain,
+            plain,
+            sizes[0],
+            sizes[1],
+            sizes[2],
+            &1.0,
+            a_at,
+            leading[0],
+            b_at,
+            leading[1],
+            &0.0,
+            c_at,
+            leading[2],
+        )
+    };
+    status.result().unwrap();
+    for ((i, j), found) in c_gpu.get(&gpu).indexed_iter() {
+        let products = (0..k).map(|k| a[(i, k)] as f32 * b[(k, j)] as f32);
+        assert_eq!(*found, f64::from(products.fold(0.0, |sum, product| sum + product)));
     }
 }
 

@@ -5,6 +5,8 @@
 mod common;
 
 use common::{Ended, Gpu, apart, config};
+use cudarc::cublas::sys::cublasOperation_t::CUBLAS_OP_N;
+use cudarc::cublas::{CudaBlas, Gemm, GemmConfig};
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{CudaSlice, DevicePtr, DriverError, PushKernelArg};
 use modality_emulator::{EXIT_CODE, Emulator, Error};
@@ -240,6 +242,33 @@ fn variants_do_not_mix() {
     let other = Emulator::start(Some("test-out-of-bounds"));
     assert!(matches!(other, Err(Error::OtherVariant { .. })));
     assert!(matches!(Emulator::start(Some("nothing")), Err(Error::NoVariant(_))));
+}
+
+/// C = A B of the host's shapes, with matrices of 100 entries.
+fn multiply_hundreds(m: i32, n: i32, k: i32) {
+    let gpu = Gpu::new();
+    let [a, b] = [0; 2].map(|_| gpu.stream.alloc_zeros::<f32>(100).unwrap());
+    let mut c = gpu.stream.alloc_zeros::<f32>(100).unwrap();
+    let handle = CudaBlas::new(gpu.stream.clone()).unwrap();
+    let (transa, transb) = (CUBLAS_OP_N, CUBLAS_OP_N);
+    let (alpha, beta, lda, ldb, ldc) = (1.0, 0.0, m, k, m);
+    let config = GemmConfig { transa, transb, m, n, k, alpha, lda, ldb, beta, ldc };
+    // SAFETY: whether the matrices are large enough is for the emulator to see.
+    unsafe { handle.gemm(config, &a, &b, &mut c) }.unwrap();
+}
+
+#[test]
+fn a_factor_is_too_small() {
+    let ended = apart("a_factor_is_too_small", || multiply_hundreds(4, 12, 9));
+    let place = "28 bytes past the end of an allocation of 400 bytes";
+    has_ended(&ended, &format!("cublasSgemm_v2 reads {place}, as the last entry of its B"));
+}
+
+#[test]
+fn a_product_is_too_small() {
+    let ended = apart("a_product_is_too_small", || multiply_hundreds(10, 11, 9));
+    let place = "36 bytes past the end of an allocation of 400 bytes";
+    has_ended(&ended, &format!("cublasSgemm_v2 writes {place}, as the last entry of its C"));
 }
 
 /// Writes one of 64 floats of dynamic shared memory, by index.

@@ -6,8 +6,7 @@
 
 #include "../driver/driver.h"
 #include "../runtime/fault.h"
-#include "../runtime/memory.h"
-#include "../runtime/report.h"
+#include "operand.h"
 
 namespace blas {
 
@@ -27,22 +26,19 @@ struct Handle {
     MathMode math_mode;
 };
 
+// Options in the words of CallKind.
+inline std::string text_of(Operation operation) { return operation == PLAIN ? "N" : operation == TRANSPOSED ? "T" : "C"; }
+inline std::string text_of(Side side) { return side == LEFT ? "left" : "right"; }
+inline std::string text_of(Triangle triangle) { return triangle == LOWER ? "lower" : "upper"; }
+inline std::string text_of(Diagonal diagonal) { return diagonal == ONES ? "unit" : "non-unit"; }
+template <class T>
+std::string type_name() {
+    return sizeof(T) == 2 ? "float16" : sizeof(T) == 4 ? "float32" : "float64";
+}
+
 inline bool is_operation(int operation) { return operation >= PLAIN && operation <= CONJUGATE_TRANSPOSED; }
 inline bool is_one_of_two(int value) { return value == 0 || value == 1; }
 inline bool is_leading_dimension(int dimension, int rows) { return dimension >= (rows > 1 ? rows : 1); }
-
-// Matrices must be the device's; a library given the host's would fault on a device.
-inline bool on_device(const char *call, std::initializer_list<const void *> matrices) {
-    for (const void *matrix : matrices) {
-        if (!emulator::is_device(matrix, 1)) {
-            emulator::report(std::string(call) + " is given an address that is in no live allocation: " +
-                             emulator::place_of(matrix));
-            driver::device().broken = true;
-            return false;
-        }
-    }
-    return true;
-}
 
 // Whether a call may begin.
 inline Status begin(const Handle *handle, bool arguments_are_valid) {

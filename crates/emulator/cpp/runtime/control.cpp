@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "calls.h"
 #include "device.h"
 #include "fault.h"
 #include "memory.h"
@@ -25,12 +26,23 @@ EMULATOR_API uint64_t emulator_synchronizations() { return Device::the().waits; 
 
 EMULATOR_API uint64_t emulator_peak_memory() { return memory_use().most; }
 
-EMULATOR_API void emulator_reset_counts() { Device::the().reset_counts(); }
+EMULATOR_API void emulator_reset_counts() {
+    Device::the().reset_counts();
+    forget_calls();
+}
 
 // Calls `each` for every kernel that was launched, in the order of their names.
 EMULATOR_API void emulator_launches(void (*each)(void *context, const char *name, uint64_t count), void *context) {
     for (const auto &[name, count] : Device::the().launches()) {
         each(context, name.c_str(), count);
+    }
+}
+
+// Calls `each` for every kind of call that was made, in their order.
+EMULATOR_API void emulator_calls(void (*each)(void *context, const char *name, const char *options, const char *shape),
+                                 void *context) {
+    for (const CallKind &kind : noted_calls()) {
+        each(context, kind.name.c_str(), kind.options.c_str(), kind.shape.c_str());
     }
 }
 

@@ -1,5 +1,6 @@
 #include "device.h"
 
+#include "calls.h"
 #include "fault.h"
 #include "memory.h"
 #include "pool.h"
@@ -29,7 +30,9 @@ const Kernel *Device::find(const std::string &name) const {
 bool Device::launch(Launch launch) {
     // One kernel at a time, whatever stream it is on.
     const std::lock_guard<std::mutex> lock(mutex);
-    counts[launch.kernel->name]++;
+    if (counts[launch.kernel->name]++ == 0) {
+        note_call({launch.kernel->name, "", ""});
+    }
     launch.seed = Random::mix(seed) ^ Random::mix(++ordinal);
     Random random(launch.seed);
     const uint64_t blocks = (uint64_t)launch.grid_size.x * launch.grid_size.y * launch.grid_size.z;

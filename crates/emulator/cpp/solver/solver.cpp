@@ -8,6 +8,8 @@
 
 using algebra::column_major;
 using algebra::View;
+using blas::Operand;
+using blas::written;
 
 namespace {
 
@@ -20,7 +22,7 @@ struct Handle {
 
 struct Workspace {
     void *data;
-    int given, needed;
+    int64_t given, needed;
 };
 
 bool is_square(int triangle, int n, int lda) {
@@ -40,55 +42,85 @@ View<T> triangle_of(int triangle, T *a, int lda) {
     return triangle == blas::LOWER ? square : square.transposed();
 }
 
+// What the host asked for, and what is checked of it.
+struct Asked {
+    const char *name;
+    Handle *handle;
+    bool is_valid;
+    std::string options;
+    int n;
+};
+
 // Calls `work`, which returns what becomes `info`.
 template <class T, class Work>
-Status call(const char *name, Handle *handle, bool arguments_are_valid, T *a, const Workspace &workspace, int *info,
-            Work work) {
-    if (!handle) {
+Status call(const Asked &asked, const Workspace &workspace, int *info, const Operand &a,
+            std::initializer_list<Operand> others, Work work) {
+    if (!asked.handle) {
         return NOT_INITIALIZED;
     }
-    if (!arguments_are_valid || workspace.given < workspace.needed) {
+    if (!asked.is_valid || workspace.given < workspace.needed) {
         return INVALID_VALUE;
     }
-    if (driver::ready_on(handle->stream) != driver::SUCCESS ||
-        !blas::on_device(name, {a, workspace.data, info})) {
+    if (driver::ready_on(asked.handle->stream) != driver::SUCCESS) {
         return EXECUTION_FAILED;
     }
-    const emulator::Call named(name);
+    blas::note(asked.name, asked.options, {{"n", asked.n}}, {a});
+    if (!blas::are_on_device(asked.name, {a}) || !blas::are_on_device(asked.name, others)) {
+        return EXECUTION_FAILED;
+    }
+    const emulator::Call named(asked.name);
     spoil<T>(workspace);
     *info = (int)work();
     return SUCCESS;
 }
 
-int cholesky_workspace(int n) { return std::max(1, n); }
-int eigen_workspace(int n) { return 1 + 6 * n + 2 * n * n; }
+int64_t cholesky_workspace(int64_t n) { return std::max<int64_t>(1, n); }
+int64_t eigen_workspace(int64_t n) { return 1 + 6 * n + 2 * n * n; }
 
-Status give_size(Handle *handle, int triangle, int n, int lda, int needed, int *size) {
+Status give_size(Handle *handle, int triangle, int n, int lda, int64_t needed, int *size) {
     if (!handle) {
         return NOT_INITIALIZED;
     }
-    *size = needed;
-    return is_square(triangle, n, lda) ? SUCCESS : INVALID_VALUE;
+    if (!is_square(triangle, n, lda) || needed > std::numeric_limits<int>::max()) {
+        return INVALID_VALUE;
+    }
+    *size = (int)needed;
+    return SUCCESS;
 }
 
 template <class T>
 Status potrf(const char *name, Handle *handle, int triangle, int n, T *a, int lda, T *work, int size, int *info) {
-    return call(name, handle, is_square(triangle, n, lda), a, {work, size, cholesky_workspace(n)}, info,
-                [=] { return algebra::factorise(n, triangle_of(triangle, a, lda)); });
+    const Asked asked{name, handle, is_square(triangle, n, lda),
+                      blas::text_of((blas::Triangle)triangle) + " " + blas::type_name<T>(), n};
+    return call<T>(asked, {work, size, cholesky_workspace(n)}, info,
+                   written("A", a, n, n, lda),
+                   {written("workspace", work, size, 1, size), written("info", info, 1, 1, 1)},
+                   [=] { return algebra::factorise(n, triangle_of(triangle, a, lda)); });
+}
+
+template <class T>
+void give_eigenvalues(const algebra::Eigen<T> &found, int n, bool with_vectors, T *a, int lda, T *values) {
+    std::copy(found.values.begin(), found.values.end(), values);
+    for (int j = 0; j < n && with_vectors; j++) {
+        std::copy_n(found.vectors.begin() + (ptrdiff_t)j * n, n, a + (ptrdiff_t)j * lda);
+    }
 }
 
 template <class T>
 Status syevd(const char *name, Handle *handle, int with_vectors, int triangle, int n, T *a, int lda, T *values, T *work,
              int size, int *info) {
+    const std::string options = (with_vectors ? "vectors " : "values ") + blas::text_of((blas::Triangle)triangle);
     const bool valid = is_square(triangle, n, lda) && blas::is_one_of_two(with_vectors);
-    return call(name, handle, valid, a, {work, size, eigen_workspace(n)}, info, [=] {
-        const algebra::Eigen<T> found(n, triangle_of(triangle, a, lda));
-        std::copy(found.values.begin(), found.values.end(), values);
-        for (int j = 0; j < n && with_vectors; j++) {
-            std::copy_n(found.vectors.begin() + (ptrdiff_t)j * n, n, a + (ptrdiff_t)j * lda);
-        }
-        return found.converged ? 0 : n;
-    });
+    return call<T>({name, handle, valid, options + " " + blas::type_name<T>(), n},
+                   {work, size, eigen_workspace(n)}, info,
+                   written("A", a, n, n, lda),
+                   {written("W", values, n, 1, n), written("workspace", work, size, 1, size),
+                    written("info", info, 1, 1, 1)},
+                   [=] {
+                       const algebra::Eigen<T> found(n, triangle_of(triangle, a, lda));
+                       give_eigenvalues(found, n, with_vectors != 0, a, lda, values);
+                       return found.converged ? 0 : n;
+                   });
 }
 
 }  // namespace
@@ -120,7 +152,7 @@ EMULATOR_API Status cusolverDnSetStream(Handle *handle, driver::Stream *stream) 
     }                                                                                                                 \
     EMULATOR_API Status cusolverDn##letter##potrf(Handle *h, int uplo, int n, T *a, int lda, T *work, int size,       \
                                                   int *info) {                                                        \
-        return potrf("cusolverDn" #letter "potrf", h, uplo, n, a, lda, work, size, info);                             \
+        return potrf(__func__, h, uplo, n, a, lda, work, size, info);                             \
     }
 
 CALLS(float, S)
@@ -133,5 +165,5 @@ EMULATOR_API Status cusolverDnDsyevd_bufferSize(Handle *h, int, int uplo, int n,
 
 EMULATOR_API Status cusolverDnDsyevd(Handle *h, int jobz, int uplo, int n, double *a, int lda, double *w, double *work,
                                      int size, int *info) {
-    return syevd("cusolverDnDsyevd", h, jobz, uplo, n, a, lda, w, work, size, info);
+    return syevd(__func__, h, jobz, uplo, n, a, lda, w, work, size, info);
 }
