@@ -149,10 +149,10 @@ fn kernel_job(compiler: &cc::Tool, folder: &Path, source: &Source) -> Result<Job
     fs::write(&code, source.as_host_code()?)
         .map_err(|error| format!("{}: {error}", code.display()))?;
     let mut command = command(compiler);
-    // Hidden, since files may have functions of the same name.
+    // Hidden, since files may have functions of the same name. What overflows wraps, as it does on a device.
     command
         .args(SHARED)
-        .args(["-fvisibility=hidden", "-w", "-I", "cpp/kernel", "-o"])
+        .args(["-fvisibility=hidden", "-fwrapv", "-w", "-I", "cpp/kernel", "-o"])
         .arg(&library)
         .arg(&code);
     Ok(Job { command, makes: library })

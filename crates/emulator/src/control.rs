@@ -21,6 +21,7 @@ type Each = unsafe extern "C" fn(context: *mut c_void, name: *const c_char, coun
 pub(crate) struct Libraries {
     seed: unsafe extern "C" fn(u64),
     memory_limit: unsafe extern "C" fn(u64),
+    sample: unsafe extern "C" fn(i64),
     fail: unsafe extern "C" fn(i32),
     synchronizations: unsafe extern "C" fn() -> u64,
     peak_memory: unsafe extern "C" fn() -> u64,
@@ -46,6 +47,7 @@ impl Libraries {
         Ok(Libraries {
             seed: find(&driver, "emulator_seed")?,
             memory_limit: find(&driver, "emulator_memory_limit")?,
+            sample: find(&driver, "emulator_sample")?,
             fail: find(&driver, "emulator_fail")?,
             synchronizations: find(&driver, "emulator_synchronizations")?,
             peak_memory: find(&driver, "emulator_peak_memory")?,
@@ -58,13 +60,18 @@ impl Libraries {
 
     pub(crate) fn seed(&self, seed: u64) {
         // SAFETY: plain numbers in and out, as in control.cpp; any value is allowed and any thread may call. So in the
-        // next five.
+        // next six.
         unsafe { (self.seed)(seed) }
     }
 
     pub(crate) fn memory_limit(&self, bytes: u64) {
         // SAFETY: see `seed`.
         unsafe { (self.memory_limit)(bytes) }
+    }
+
+    pub(crate) fn sample(&self, drawn: i64) {
+        // SAFETY: see `seed`.
+        unsafe { (self.sample)(drawn) }
     }
 
     pub(crate) fn fail(&self, failure: i32) {

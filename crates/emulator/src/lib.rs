@@ -6,7 +6,7 @@
 //! - Blocks run in an order drawn from a [seed](Emulator::seed); within a block, so do warps and the lanes of each, and
 //!   the order is drawn anew at every barrier, shuffle, vote and matrix instruction. The results of a kernel
 //!   that lacks a barrier hang on the seed, or are always wrong.
-//! - Every allocation lies between two guards of its own, as wide as itself but of 4 MiB at least and 16 GiB at most, and ends
+//! - Every allocation lies between two guards of its own, as wide as itself but of 4 MiB at least and 64 GiB at most, and ends
 //!   less than 16 bytes before the upper one. An access to a guard, or to what was freed, ends the process with [`EXIT_CODE`]
 //!   and a sentence: which kernel, block and thread, and how far from which allocation. Addresses are never used again,
 //!   so that does not hang on what lies nearby. The few bytes between an allocation and its guards are looked at after each
@@ -19,6 +19,7 @@
 //! - Launches are refused as by a real driver: blocks too large or larger than `__launch_bounds__`, too much dynamic shared
 //!   memory, unknown kernels. So are copies that leave an allocation, handles that were destroyed, and leading dimensions
 //!   that are too small.
+//! - An index that overflows at a size that no host can compute: [`Emulator::sample`] runs some blocks of each launch.
 //! - [`Emulator::fail`] makes the device fail, [`Emulator::memory_limit`] makes it small.
 //!
 //! What does not show:
@@ -160,6 +161,22 @@ impl Emulator {
     /// Sets the memory of the device; 16 GiB at first.
     pub fn memory_limit(&self, bytes: u64) {
         self.libraries.memory_limit(bytes);
+    }
+
+    /// Begins to do a part of the work in place of all of it or, with `None`, ends that: so that indices can be tested at sizes
+    /// whose values no host can compute or hold.
+    ///
+    /// - Allocations are neither filled nor touched, and read as zero; [`Emulator::memory_limit`] may be 64 TiB.
+    /// - A launch runs its first block, its last, and `drawn` others, which hang on the [seed](Emulator::seed).
+    /// - Fills, and copies on the device, touch the first, the last, and `drawn` other pieces of 4096 bytes, which are the same
+    ///   for the same length. Copies to and from the host are made whole.
+    /// - cuBLAS and cuSOLVER compute nothing, and `info` is 0.
+    ///
+    /// What is checked is checked as ever: ranges, guards, the first and last entry of each matrix. An index that overflows as
+    /// a signed number leaves its allocation. One that does as an unsigned number need not: read what the last block
+    /// should have written.
+    pub fn sample(&self, drawn: Option<u32>) {
+        self.libraries.sample(drawn.map_or(-1, i64::from));
     }
 
     /// Makes the device fail from now on.

@@ -9,6 +9,7 @@
 #include "../runtime/calls.h"
 #include "../runtime/memory.h"
 #include "../runtime/report.h"
+#include "../runtime/sample.h"
 
 namespace blas {
 

@@ -10,6 +10,7 @@
 #include "../runtime/calls.h"
 #include "../runtime/fault.h"
 #include "../runtime/pending.h"
+#include "../runtime/sample.h"
 #include "driver.h"
 
 using namespace driver;
@@ -62,7 +63,14 @@ Status copy(void *to, const void *from, size_t bytes, bool to_device, bool from_
         return INVALID_VALUE;
     }
     const Call call("a copy");
-    std::memmove(to, from, bytes);
+    const auto piece = [=](size_t offset, size_t length) {
+        std::memmove(static_cast<char *>(to) + offset, static_cast<const char *>(from) + offset, length);
+    };
+    if (to_device && from_device) {
+        emulator::in_pieces(bytes, piece);
+    } else {
+        piece(0, bytes);
+    }
     return SUCCESS;
 }
 
@@ -77,7 +85,9 @@ Status fill(Address address, T value, size_t count) {
         return INVALID_VALUE;
     }
     emulator::settle();
-    std::fill_n(static_cast<T *>(pointer(address)), count, value);
+    emulator::in_pieces(count * sizeof(T), [=](size_t offset, size_t length) {
+        std::fill_n(static_cast<T *>(pointer(address + offset)), length / sizeof(T), value);
+    });
     return SUCCESS;
 }
 

@@ -7,6 +7,7 @@
 #include "fault.h"
 #include "memory.h"
 #include "report.h"
+#include "sample.h"
 
 using namespace emulator;
 
@@ -15,6 +16,11 @@ EMULATOR_API void emulator_start() { watch_for_faults(); }
 EMULATOR_API void emulator_seed(uint64_t seed) { Device::the().seed = seed; }
 
 EMULATOR_API void emulator_memory_limit(uint64_t bytes) { limit_memory(bytes); }
+
+// Negative: all is done.
+EMULATOR_API void emulator_sample(int64_t drawn) {
+    sample(drawn < 0 ? std::nullopt : std::optional<uint64_t>((uint64_t)drawn));
+}
 
 EMULATOR_API void emulator_fail(int failure) {
     Device::the().failure = static_cast<Failure>(failure);

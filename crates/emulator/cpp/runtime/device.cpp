@@ -5,6 +5,7 @@
 #include "memory.h"
 #include "pool.h"
 #include "report.h"
+#include "sample.h"
 
 namespace emulator {
 
@@ -35,13 +36,17 @@ bool Device::launch(Launch launch) {
     }
     launch.seed = Random::mix(seed) ^ Random::mix(++ordinal);
     Random random(launch.seed);
-    const uint64_t blocks = (uint64_t)launch.grid_size.x * launch.grid_size.y * launch.grid_size.z;
+    const uint64_t all = (uint64_t)launch.grid_size.x * launch.grid_size.y * launch.grid_size.z;
+    const bool is_part = is_sampling();
+    const std::vector<uint64_t> part = is_part ? sampled(all, random) : std::vector<uint64_t>();
+    const uint64_t blocks = is_part ? part.size() : all;
     const Order order(blocks, random);
     std::atomic<bool> stuck{false};
     in_parallel(blocks, [&](size_t place) {
         watch_for_faults();
         Block &block = Block::of_this_thread();
-        if (!stuck && !block.run(launch, order[place]) && !stuck.exchange(true)) {
+        const uint64_t index = is_part ? part[order[place]] : order[place];
+        if (!stuck && !block.run(launch, index) && !stuck.exchange(true)) {
             report(block.complaint());
         }
     });

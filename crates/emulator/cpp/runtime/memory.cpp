@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "report.h"
+#include "sample.h"
 
 namespace emulator {
 
@@ -50,7 +51,11 @@ void *allocate(size_t bytes) {
         report("the host has no address space or no mappings left for " + std::to_string(bytes) + " bytes");
         return nullptr;
     }
-    std::memset(region->data(), UNWRITTEN, bytes);
+    if (is_sampling()) {
+        region->take_no_more_than_touched();
+    } else {
+        std::memset(region->data(), UNWRITTEN, bytes);
+    }
     all.live[region->data()] = region;
     all.use.now += bytes;
     all.use.most = std::max(all.use.most, all.use.now);

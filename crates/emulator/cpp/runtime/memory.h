@@ -12,7 +12,8 @@ struct Use {
     size_t now, most, limit;
 };
 
-// Filled with 0xFF, which reads as NaN; null if the device has not that much left.
+// Filled with 0xFF, which reads as NaN, or while sampling untouched, which reads as zero; null if the device has not that
+// much left.
 void *allocate(size_t bytes);
 // False if no allocation begins there. What was freed is never given out again, so a later access faults.
 bool release(void *address);

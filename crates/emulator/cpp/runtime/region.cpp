@@ -19,7 +19,7 @@ namespace {
 constexpr size_t MiB = (size_t)1 << 20, GiB = MiB << 10, TiB = GiB << 10;
 constexpr size_t ALIGNMENT = 16;
 // As wide as what lies between them, within these: so an index that has lost its upper bits ends up in one of them.
-constexpr size_t LEAST_GUARD = 4 * MiB, MOST_GUARD = 16 * GiB;
+constexpr size_t LEAST_GUARD = 4 * MiB, MOST_GUARD = 64 * GiB;
 // Asked for at once, and halved until the host agrees. What is not an allocation comes from the last part.
 constexpr size_t MOST_SPACE = 80 * TiB, LEAST_SPACE = 64 * GiB, LAST_PART = 16 * GiB;
 
@@ -136,6 +136,8 @@ bool Region::hold(size_t bytes) {
     std::memset(start + bytes, UNTOUCHED, (size_t)(end_of_pages - start) - bytes);
     return true;
 }
+
+void Region::take_no_more_than_touched() { madvise(first_page, (size_t)(end_of_pages - first_page), MADV_NOHUGEPAGE); }
 
 bool Region::hold_stack(size_t offset, size_t bytes) {
     return mprotect(first_page + offset, bytes, PROT_READ | PROT_WRITE) == 0;

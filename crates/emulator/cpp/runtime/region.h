@@ -21,6 +21,8 @@ public:
     bool hold(size_t bytes);
     // Lets `bytes` from `offset` on be touched as well, both in whole pages.
     bool hold_stack(size_t offset, size_t bytes);
+    // Asks the host for pages of the usual size, however much is held.
+    void take_no_more_than_touched();
     // Gives the pages back, and keeps the addresses.
     void close();
 
