@@ -15,6 +15,11 @@
 //!   as a kernel's own order of additions and the functions of the C library have.
 //! - Device memory, pinned host memory and shared memory hold NaN until they are written.
 //! - Copies out of pinned memory are made as late as can be: memory that is filled anew too early is copied as it is then.
+//! - A missing wait between streams: calls on different streams that use one allocation, at least one of them to change or free it,
+//!   must be ordered by events, by waits of the host, or by the legacy default stream and streams that block with it. If they
+//!   are not, the process ends, with both calls, both streams, and the allocation in a sentence. What a kernel does by
+//!   a parameter is taken from its type: `const T *`, and all that a structure points to, is read, `T *` is written. Allocations
+//!   are looked at as a whole.
 //! - Threads that wait for what cannot come fail the launch, with a [sentence](Emulator::report) that says how many wait where.
 //! - Launches are refused as by a real driver: blocks too large or larger than `__launch_bounds__`, too much dynamic shared
 //!   memory, unknown kernels. So are copies that leave an allocation, handles that were destroyed, and leading dimensions
@@ -26,8 +31,9 @@
 //!
 //! - Time: nothing here says how fast a kernel is on a device.
 //! - Inline PTX: what kernels need of it is in `device.cuh`, of which there is one file for the device and one for the host.
-//! - A missing wait between streams, or before pinned memory that the device writes is read: all but copies out of pinned
-//!   memory has been done when its call returns.
+//! - A missing wait before pinned memory that the device writes is read: all but copies out of pinned memory has been done when
+//!   its call returns. A missing wait between streams for what kernels reach by pointers that are in device memory, or write
+//!   by pointers in structures. Threads of the host are taken for one, which knows what any of them has waited for.
 //! - Effects of weakly ordered memory: a thread runs alone until it waits, and sees what was written before it.
 //! - Accesses within an allocation but beyond the part that was meant, overruns from one static `__shared__` array into
 //!   another, and reads (not writes) of the fewer than 16 bytes behind an allocation, or of the part of a page before it.

@@ -12,7 +12,7 @@ use cudarc::cublas::sys::{
     cublasOperation_t, cublasSideMode_t, cudaDataType,
 };
 use cudarc::cublas::{CudaBlas, result::CublasError};
-use ndarray::Array2;
+use ndarray::{Array2, s};
 
 use cublasDiagType_t::{CUBLAS_DIAG_NON_UNIT, CUBLAS_DIAG_UNIT};
 use cublasGemmAlgo_t::CUBLAS_GEMM_DFALT;
@@ -116,6 +116,100 @@ fn products_of_halves_in_single_precision() {
                 CUBLAS_GEMM_DFALT,
             )
         }
+    });
+}
+
+/// Three products of matrices that lie one behind the other, by whichever function takes them.
+fn strided_products<F: Real, T: Real>(
+    gemm: impl Fn(&CudaBlas, [i32; 3], *const F, *const F, *mut T),
+) {
+    let gpu = Gpu::new();
+    let handle = CudaBlas::new(gpu.stream.clone()).unwrap();
+    let (m, n, k, count) = (7, 5, 6, 3);
+    let all = |rows, columns, seed| random(rows, columns * count, seed).mapv(|x| F::of(x).wide());
+    let (a, b) = (all(m, k, 1), all(k, n, 2));
+    let (a_gpu, b_gpu) = (Matrix::<F>::new(&gpu, &a), Matrix::<F>::new(&gpu, &b));
+    let mut c_gpu = Matrix::<T>::new(&gpu, &Array2::zeros((m, n * count)));
+    gemm(
+        &handle,
+        [a_gpu.leading(), b_gpu.leading(), c_gpu.leading()],
+        a_gpu.at(&gpu),
+        b_gpu.at(&gpu),
+        c_gpu.at_mut(&gpu),
+    );
+    let mut expected = Array2::zeros((m, n * count));
+    for i in 0..count {
+        let a = a.slice(s![.., i * k..(i + 1) * k]);
+        let b = b.slice(s![.., i * n..(i + 1) * n]);
+        expected.slice_mut(s![.., i * n..(i + 1) * n]).assign(&a.dot(&b));
+    }
+    assert_close(&c_gpu.get(&gpu), &expected, T::TOLERANCE);
+}
+
+#[test]
+fn products_at_a_distance() {
+    let plain = CUBLAS_OP_N;
+    strided_products::<f32, f32>(|handle, [lda, ldb, ldc], a, b, c| {
+        let strides = [lda * 6, ldb * 5, ldc * 5].map(i64::from);
+        // SAFETY: matrices of these shapes.
+        unsafe {
+            blas::cublasSgemmStridedBatched(
+                *handle.handle(),
+                plain,
+                plain,
+                7,
+                5,
+                6,
+                &1.0,
+                a,
+                lda,
+                strides[0],
+                b,
+                ldb,
+                strides[1],
+                &0.0,
+                c,
+                ldc,
+                strides[2],
+                3,
+            )
+        }
+        .result()
+        .unwrap();
+    });
+    strided_products::<u16, f32>(|handle, [lda, ldb, ldc], a, b, c| {
+        let strides = [lda * 6, ldb * 5, ldc * 5].map(i64::from);
+        let (one, zero) = (1.0f32, 0.0f32);
+        // SAFETY: matrices of these shapes.
+        unsafe {
+            blas::cublasGemmStridedBatchedEx(
+                *handle.handle(),
+                plain,
+                plain,
+                7,
+                5,
+                6,
+                (&raw const one).cast(),
+                a.cast(),
+                HALVES,
+                lda,
+                strides[0],
+                b.cast(),
+                HALVES,
+                ldb,
+                strides[1],
+                (&raw const zero).cast(),
+                c.cast(),
+                SINGLES,
+                ldc,
+                strides[2],
+                3,
+                IN_SINGLE,
+                CUBLAS_GEMM_DFALT,
+            )
+        }
+        .result()
+        .unwrap();
     });
 }
 

@@ -25,6 +25,11 @@ Operand read(const char *name, int operation, const T *data, int rows, int colum
                               : blas::read(name, data, columns, rows, leading_dimension);
 }
 
+// The only mixture of types that there is.
+bool are_halves_to_floats(int a_type, int b_type, int c_type, int compute_type) {
+    return a_type == HALVES && b_type == HALVES && c_type == FLOATS && compute_type == IN_FLOAT;
+}
+
 template <class Factor, class T>
 std::string gemm_options(const Handle &handle, int operation_a, int operation_b) {
     const std::string types = std::is_same_v<Factor, T> ? type_name<T>() : type_name<Factor>() + " to " + type_name<T>();
@@ -62,6 +67,7 @@ Status gemm(const char *name, Handle *handle, int operation_a, int operation_b, 
     if (!are_on_device(name, operands)) {
         return EXECUTION_FAILED;
     }
+    touch(name, handle->stream, operands);
     if (emulator::is_sampling()) {
         return SUCCESS;
     }
@@ -69,6 +75,22 @@ Status gemm(const char *name, Handle *handle, int operation_a, int operation_b, 
     multiply<Factor, T>(*handle, m, n, depth, *alpha, with_operation(operation_a, a, lda),
                         with_operation(operation_b, b, ldb), *beta, column_major(c, ldc));
     return SUCCESS;
+}
+
+struct Strides {
+    long long a, b, c;
+};
+
+// Some products of matrices that are as far apart.
+template <class Factor, class T>
+Status gemms(const char *name, Handle *handle, int operation_a, int operation_b, int m, int n, int k, const T *alpha,
+             const Factor *a, int lda, const Factor *b, int ldb, const T *beta, T *c, int ldc, Strides strides, int count) {
+    Status status = count < 0 ? INVALID_VALUE : SUCCESS;
+    for (int i = 0; i < count && status == SUCCESS; i++) {
+        status = gemm(name, handle, operation_a, operation_b, m, n, k, alpha, a + i * strides.a, lda, b + i * strides.b,
+                      ldb, beta, c + i * strides.c, ldc);
+    }
+    return status;
 }
 
 template <class T>
@@ -87,6 +109,7 @@ Status syrk(const char *name, Handle *handle, int triangle, int operation, int n
     if (!are_on_device(name, operands)) {
         return EXECUTION_FAILED;
     }
+    touch(name, handle->stream, operands);
     if (emulator::is_sampling()) {
         return SUCCESS;
     }
@@ -137,6 +160,7 @@ Status trsm(const char *name, Handle *handle, int side, int triangle, int operat
     if (!are_on_device(name, operands)) {
         return EXECUTION_FAILED;
     }
+    touch(name, handle->stream, operands);
     if (emulator::is_sampling()) {
         return SUCCESS;
     }
@@ -153,6 +177,12 @@ Status trsm(const char *name, Handle *handle, int side, int triangle, int operat
                                                 int ldc) {                                                            \
         return gemm(__func__, h, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);                               \
     }                                                                                                                 \
+    EMULATOR_API Status cublas##letter##gemmStridedBatched(                                                           \
+        Handle *h, int ta, int tb, int m, int n, int k, const T *alpha, const T *a, int lda, long long from_a,        \
+        const T *b, int ldb, long long from_b, const T *beta, T *c, int ldc, long long from_c, int count) {           \
+        return gemms(__func__, h, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, {from_a, from_b, from_c},     \
+                     count);                                                                                          \
+    }                                                                                                                 \
     EMULATOR_API Status cublas##letter##syrk_v2(Handle *h, int uplo, int t, int n, int k, const T *alpha, const T *a, \
                                                 int lda, const T *beta, T *c, int ldc) {                              \
         return syrk(__func__, h, uplo, t, n, k, alpha, a, lda, beta, c, ldc);                                         \
@@ -165,10 +195,22 @@ Status trsm(const char *name, Handle *handle, int side, int triangle, int operat
 CALLS(float, S)
 CALLS(double, D)
 
+EMULATOR_API Status cublasGemmStridedBatchedEx(Handle *h, int ta, int tb, int m, int n, int k, const void *alpha,
+                                               const void *a, int a_type, int lda, long long from_a, const void *b,
+                                               int b_type, int ldb, long long from_b, const void *beta, void *c,
+                                               int c_type, int ldc, long long from_c, int count, int compute_type, int) {
+    if (!are_halves_to_floats(a_type, b_type, c_type, compute_type)) {
+        return NOT_SUPPORTED;
+    }
+    return gemms(__func__, h, ta, tb, m, n, k, static_cast<const float *>(alpha), static_cast<const uint16_t *>(a), lda,
+                 static_cast<const uint16_t *>(b), ldb, static_cast<const float *>(beta), static_cast<float *>(c), ldc,
+                 {from_a, from_b, from_c}, count);
+}
+
 EMULATOR_API Status cublasGemmEx(Handle *h, int ta, int tb, int m, int n, int k, const void *alpha, const void *a,
                                  int a_type, int lda, const void *b, int b_type, int ldb, const void *beta, void *c,
                                  int c_type, int ldc, int compute_type, int) {
-    if (a_type != HALVES || b_type != HALVES || c_type != FLOATS || compute_type != IN_FLOAT) {
+    if (!are_halves_to_floats(a_type, b_type, c_type, compute_type)) {
         return NOT_SUPPORTED;
     }
     return gemm(__func__, h, ta, tb, m, n, k, static_cast<const float *>(alpha), static_cast<const uint16_t *>(a), lda,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "../driver/driver.h"
 #include "../runtime/calls.h"
@@ -61,6 +62,17 @@ inline void note(const char *call, std::string options, std::initializer_list<Si
         add(operand.name, std::to_string(operand.alignment()));
     }
     emulator::note_call({call, std::move(options), std::move(shape)});
+}
+
+// What the call does with its matrices, in the order of its stream.
+inline void touch(const char *call, driver::Stream *stream, std::initializer_list<Operand> operands) {
+    std::vector<emulator::Touch> touches;
+    for (const Operand &operand : operands) {
+        if (!operand.is_empty()) {
+            touches.push_back({operand.data, operand.is_written ? emulator::Role::Writes : emulator::Role::Reads});
+        }
+    }
+    emulator::touch(driver::order_of(stream), {call}, touches);
 }
 
 // Whether each matrix begins in an allocation; a library given the host's memory would fault on a device. One that begins in

@@ -137,6 +137,7 @@ EMULATOR_API Status cuCtxSetFlags(unsigned) { return ready(); }
 
 EMULATOR_API Status cuCtxSynchronize() {
     device().wait();
+    emulator::host_waits_for_all();
     return ready();
 }
 

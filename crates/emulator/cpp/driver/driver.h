@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "../runtime/device.h"
+#include "../runtime/order.h"
 
 namespace driver {
 
@@ -50,6 +51,8 @@ inline Status ready() {
 struct Stream;
 // The default streams and those created and not destroyed.
 bool is_stream(Stream *stream);
+// Of one that is.
+emulator::StreamId order_of(Stream *stream);
 
 // What calls need that are ordered by a stream.
 inline Status ready_on(Stream *stream) {

@@ -17,6 +17,7 @@ using namespace driver;
 using emulator::Call;
 using emulator::Failure;
 using emulator::is_device;
+using emulator::Role;
 
 namespace {
 
@@ -38,6 +39,8 @@ bool is_pinned(const void *address) {
     return (size_t)((const char *)address - start) < bytes;
 }
 
+Stream *const DEFAULT_STREAM = nullptr;
+
 void *pointer(Address address) { return (void *)address; }
 
 Status allocate(Address *address, size_t bytes) {
@@ -54,37 +57,71 @@ Status release(Address address) {
     return address == 0 || emulator::release(pointer(address)) ? SUCCESS : INVALID_VALUE;
 }
 
-// Each end of a copy that is on the device must lie in one allocation.
-Status copy(void *to, const void *from, size_t bytes, bool to_device, bool from_device) {
-    if (bytes == 0) {
-        return SUCCESS;
+enum class Direction { ToDevice, ToHost, OnDevice };
+
+// What a copy asks of the device: each end that is there must lie in one allocation.
+struct Copy {
+    void *to;
+    const void *from;
+    size_t bytes;
+    Direction direction;
+    bool may_be_late = false;
+
+    bool is_within() const {
+        return (direction == Direction::ToHost || is_device(to, bytes)) &&
+               (direction == Direction::ToDevice || is_device(from, bytes));
     }
-    if ((to_device && !is_device(to, bytes)) || (from_device && !is_device(from, bytes))) {
+
+    void touch(Stream *stream) const {
+        const char *const names[] = {"cuMemcpyHtoD", "cuMemcpyDtoH", "cuMemcpyDtoD"};
+        // The host's memory is in no allocation.
+        emulator::touch(order_of(stream), {names[(int)direction]}, {{from, Role::Reads}, {to, Role::Writes}});
+    }
+
+    void make() const {
+        const Call call("a copy");
+        const auto piece = [this](size_t offset, size_t length) {
+            std::memmove(static_cast<char *>(to) + offset, static_cast<const char *>(from) + offset, length);
+        };
+        if (direction == Direction::OnDevice) {
+            emulator::in_pieces(bytes, piece);
+        } else {
+            piece(0, bytes);
+        }
+    }
+};
+
+Status copy(Stream *stream, const Copy &copy) {
+    const Status status = ready_on(stream);
+    if (status != SUCCESS || copy.bytes == 0) {
+        return status;
+    }
+    if (!copy.is_within()) {
         return INVALID_VALUE;
     }
-    const Call call("a copy");
-    const auto piece = [=](size_t offset, size_t length) {
-        std::memmove(static_cast<char *>(to) + offset, static_cast<const char *>(from) + offset, length);
-    };
-    if (to_device && from_device) {
-        emulator::in_pieces(bytes, piece);
+    copy.touch(stream);
+    if (copy.may_be_late && is_pinned(copy.from)) {
+        emulator::postpone(copy.to, copy.from, copy.bytes);
     } else {
-        piece(0, bytes);
+        copy.make();
     }
     return SUCCESS;
 }
 
 template <class T>
-Status fill(Address address, T value, size_t count) {
-    if (count == 0) {
-        return SUCCESS;
+Status fill(Stream *stream, Address address, T value, size_t count) {
+    const Status status = ready_on(stream);
+    if (status != SUCCESS || count == 0) {
+        return status;
     }
     // The driver has kernels of its own for it.
-    emulator::note_call({sizeof(T) == 1 ? "cuMemsetD8" : "cuMemsetD32", "", ""});
+    const char *const name = sizeof(T) == 1 ? "cuMemsetD8" : "cuMemsetD32";
+    emulator::note_call({name, "", ""});
     if (address % sizeof(T) != 0 || !is_device(pointer(address), count * sizeof(T))) {
         return INVALID_VALUE;
     }
     emulator::settle();
+    emulator::touch(order_of(stream), {name}, {{pointer(address), Role::Writes}});
     emulator::in_pieces(count * sizeof(T), [=](size_t offset, size_t length) {
         std::fill_n(static_cast<T *>(pointer(address + offset)), length / sizeof(T), value);
     });
@@ -103,7 +140,13 @@ EMULATOR_API Status cuMemAlloc_v2(Address *address, size_t bytes) {
 }
 
 EMULATOR_API Status cuMemAllocAsync(Address *address, size_t bytes, Stream *stream) {
-    return when_ready(ready_on(stream), [=] { return allocate(address, bytes); });
+    return when_ready(ready_on(stream), [=] {
+        const Status status = allocate(address, bytes);
+        if (status == SUCCESS) {
+            emulator::touch_first(order_of(stream), pointer(*address));
+        }
+        return status;
+    });
 }
 
 EMULATOR_API Status cuMemAllocFromPoolAsync(Address *address, size_t bytes, Pool *, Stream *stream) {
@@ -111,11 +154,17 @@ EMULATOR_API Status cuMemAllocFromPoolAsync(Address *address, size_t bytes, Pool
 }
 
 EMULATOR_API Status cuMemFree_v2(Address address) {
-    return when_ready(ready(), [=] { return release(address); });
+    return when_ready(ready(), [=] {
+        emulator::touch_last_by_host(pointer(address));
+        return release(address);
+    });
 }
 
 EMULATOR_API Status cuMemFreeAsync(Address address, Stream *stream) {
-    return when_ready(ready_on(stream), [=] { return release(address); });
+    return when_ready(ready_on(stream), [=] {
+        emulator::touch_last(order_of(stream), pointer(address));
+        return release(address);
+    });
 }
 
 EMULATOR_API Status cuMemGetInfo_v2(size_t *free, size_t *total) {
@@ -126,52 +175,55 @@ EMULATOR_API Status cuMemGetInfo_v2(size_t *free, size_t *total) {
 }
 
 EMULATOR_API Status cuMemcpyHtoD_v2(Address to, const void *from, size_t bytes) {
-    return when_ready(ready(), [=] { return copy(pointer(to), from, bytes, true, false); });
+    return copy(DEFAULT_STREAM, {pointer(to), from, bytes, Direction::ToDevice});
 }
 
 EMULATOR_API Status cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t bytes, Stream *stream) {
-    if (bytes > 0 && is_pinned(from) && is_device(pointer(to), bytes) && ready_on(stream) == SUCCESS) {
-        emulator::postpone(pointer(to), from, bytes);
-        return SUCCESS;
-    }
-    return when_ready(ready_on(stream), [=] { return copy(pointer(to), from, bytes, true, false); });
+    return copy(stream, {pointer(to), from, bytes, Direction::ToDevice, true});
 }
 
 EMULATOR_API Status cuMemcpyDtoH_v2(void *to, Address from, size_t bytes) {
     device().wait();
-    return when_ready(ready(), [=] { return copy(to, pointer(from), bytes, false, true); });
+    const Status status = copy(DEFAULT_STREAM, {to, pointer(from), bytes, Direction::ToHost});
+    emulator::host_waits(emulator::LEGACY_STREAM);
+    return status;
 }
 
 // The real call waits as well when the host's memory is not pinned.
 EMULATOR_API Status cuMemcpyDtoHAsync_v2(void *to, Address from, size_t bytes, Stream *stream) {
-    if (bytes > 0 && !is_pinned(to)) {
+    const bool waits = bytes > 0 && !is_pinned(to);
+    if (waits) {
         device().wait();
     }
-    return when_ready(ready_on(stream), [=] { return copy(to, pointer(from), bytes, false, true); });
+    const Status status = copy(stream, {to, pointer(from), bytes, Direction::ToHost});
+    if (waits && status == SUCCESS) {
+        emulator::host_waits(order_of(stream));
+    }
+    return status;
 }
 
 EMULATOR_API Status cuMemcpyDtoD_v2(Address to, Address from, size_t bytes) {
-    return when_ready(ready(), [=] { return copy(pointer(to), pointer(from), bytes, true, true); });
+    return copy(DEFAULT_STREAM, {pointer(to), pointer(from), bytes, Direction::OnDevice});
 }
 
 EMULATOR_API Status cuMemcpyDtoDAsync_v2(Address to, Address from, size_t bytes, Stream *stream) {
-    return when_ready(ready_on(stream), [=] { return copy(pointer(to), pointer(from), bytes, true, true); });
+    return copy(stream, {pointer(to), pointer(from), bytes, Direction::OnDevice});
 }
 
 EMULATOR_API Status cuMemsetD8_v2(Address to, unsigned char value, size_t count) {
-    return when_ready(ready(), [=] { return fill(to, value, count); });
+    return fill(DEFAULT_STREAM, to, value, count);
 }
 
 EMULATOR_API Status cuMemsetD8Async(Address to, unsigned char value, size_t count, Stream *stream) {
-    return when_ready(ready_on(stream), [=] { return fill(to, value, count); });
+    return fill(stream, to, value, count);
 }
 
 EMULATOR_API Status cuMemsetD32_v2(Address to, unsigned value, size_t count) {
-    return when_ready(ready(), [=] { return fill(to, value, count); });
+    return fill(DEFAULT_STREAM, to, value, count);
 }
 
 EMULATOR_API Status cuMemsetD32Async(Address to, unsigned value, size_t count, Stream *stream) {
-    return when_ready(ready_on(stream), [=] { return fill(to, value, count); });
+    return fill(stream, to, value, count);
 }
 
 EMULATOR_API Status cuMemHostAlloc(void **address, size_t bytes, unsigned) {

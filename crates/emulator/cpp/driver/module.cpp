@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "driver.h"
 
@@ -73,6 +74,22 @@ Status check(const Function &function, const dim3 &grid, const dim3 &block, unsi
     return threads > function.kernel->most_threads ? LAUNCH_OUT_OF_RESOURCES : SUCCESS;
 }
 
+// What a structure points to is taken to be read: its type does not tell.
+void touch(Stream *stream, const emulator::Kernel &kernel, void **values) {
+    std::vector<emulator::Touch> touches;
+    for (size_t i = 0; i < kernel.parameter_count; i++) {
+        const auto [role, words] = kernel.parameters[i];
+        const void *const *first = static_cast<const void *const *>(values[i]);
+        if (role != emulator::Role::Value) {
+            touches.push_back({*first, role});
+        }
+        for (size_t word = 0; word < words; word++) {
+            touches.push_back({first[word], emulator::Role::Reads});
+        }
+    }
+    emulator::touch(order_of(stream), {kernel.name, "kernel "}, touches);
+}
+
 Status launch(Function *function, const LaunchConfig &config, void **parameters) {
     Status status = ready_on(config.stream);
     if (status != SUCCESS) {
@@ -81,7 +98,7 @@ Status launch(Function *function, const LaunchConfig &config, void **parameters)
     const dim3 grid(config.grid[0], config.grid[1], config.grid[2]);
     const dim3 block(config.block[0], config.block[1], config.block[2]);
     status = check(*function, grid, block, config.shared_bytes);
-    if (status != SUCCESS || (function->kernel->parameters > 0 && !parameters)) {
+    if (status != SUCCESS || (function->kernel->parameter_count > 0 && !parameters)) {
         return status != SUCCESS ? status : INVALID_VALUE;
     }
     emulator::settle();
@@ -89,6 +106,7 @@ Status launch(Function *function, const LaunchConfig &config, void **parameters)
         device().broken = true;
         return LAUNCH_FAILED;
     }
+    touch(config.stream, *function->kernel, parameters);
     return device().launch({function->kernel, grid, block, config.shared_bytes, parameters, 0}) ? SUCCESS
                                                                                                 : LAUNCH_FAILED;
 }

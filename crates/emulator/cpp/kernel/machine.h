@@ -22,12 +22,22 @@ struct ThreadPosition {
     const BlockPosition *block;
 };
 
+// What a kernel may do by a parameter: nothing, if it is no pointer.
+enum class Role : unsigned char { Value, Reads, Writes };
+
+struct Parameter {
+    Role role;
+    // Pointers that a structure may hold.
+    size_t words;
+};
+
 // A kernel as its file declares it.
 struct Kernel {
     const char *name;
     // Calls the kernel with the arguments that `parameters` point to.
     void (*call)(void **parameters);
-    size_t parameters;
+    const Parameter *parameters;
+    size_t parameter_count;
     // Of __launch_bounds__, or 1024.
     unsigned most_threads;
     // An address in the static shared memory of the kernel's library, for this OS thread.

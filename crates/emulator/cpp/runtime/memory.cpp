@@ -75,6 +75,12 @@ bool release(void *address) {
     return true;
 }
 
+std::optional<Allocation> allocation_of(const void *address) {
+    const std::lock_guard<std::mutex> lock(memory().mutex);
+    const Region *found = memory().holder(static_cast<const char *>(address));
+    return found ? std::optional<Allocation>({found->data(), found->bytes()}) : std::nullopt;
+}
+
 bool is_device(const void *address, size_t bytes) {
     const std::lock_guard<std::mutex> lock(memory().mutex);
     const char *at = static_cast<const char *>(address);

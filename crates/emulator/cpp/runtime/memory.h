@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "region.h"
@@ -17,6 +18,13 @@ struct Use {
 void *allocate(size_t bytes);
 // False if no allocation begins there. What was freed is never given out again, so a later access faults.
 bool release(void *address);
+struct Allocation {
+    const void *start;
+    size_t bytes;
+};
+
+// The live one that has this byte.
+std::optional<Allocation> allocation_of(const void *address);
 // Whether all of it lies in one allocation.
 bool is_device(const void *address, size_t bytes);
 // Where a byte that shares a page with an allocation was changed, as the end of a sentence; empty if none was.

@@ -69,6 +69,8 @@ Status call(const Asked &asked, const Workspace &workspace, int *info, const Ope
         return EXECUTION_FAILED;
     }
     const emulator::Call named(asked.name);
+    blas::touch(asked.name, asked.handle->stream, {a});
+    blas::touch(asked.name, asked.handle->stream, others);
     if (emulator::is_sampling()) {
         *info = 0;
         return SUCCESS;

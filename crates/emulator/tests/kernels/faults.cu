@@ -23,3 +23,11 @@ __device__ __noinline__ float descend(const float *data, int depth) {
 
 // Needs more than 256 bytes of stack for each step down.
 extern "C" __global__ void test_descend(float *data, int depth) { data[0] = descend(data, depth); }
+
+struct Source {
+    unsigned index;
+    const float *data;
+};
+
+// test_read with a structure.
+extern "C" __global__ void test_read_from(Source source, float *out) { out[0] = source.data[source.index]; }
