@@ -337,9 +337,12 @@ fn ordered_work_passes() {
         third.wait(&two.first.record_event(None).unwrap()).unwrap();
         two.second.wait(&third.record_event(None).unwrap()).unwrap();
         two.read();
-        // A stream that is no more has waited, too.
-        two.write_on(&two.second.clone());
+        // What was asked of a stream that is no more is waited for with all.
+        third.wait(&two.second.record_event(None).unwrap()).unwrap();
+        two.write_on(&third);
         drop(third);
+        two.gpu.stream.context().synchronize().unwrap();
+        two.write_on(&two.second.clone());
         // Waits of the host: for a stream, for an event, for all, in a copy.
         two.second.synchronize().unwrap();
         two.write();
@@ -369,7 +372,7 @@ fn the_default_stream_orders_those_that_are_blocking() {
             unsafe { result::memset_d8_async(at, 0, 400, stream) }.unwrap();
         };
         let default = gpu.stream.cu_stream();
-        for stream in [blocking[0], default, blocking[1], default, blocking[0], default] {
+        for stream in [blocking[0], default, blocking[1], default, blocking[0]] {
             fill(stream);
         }
         for stream in blocking {
