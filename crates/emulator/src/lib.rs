@@ -11,8 +11,6 @@
 //!   and a sentence: which kernel, block and thread, and how far from which allocation. Addresses are never used again,
 //!   so that does not hang on what lies nearby. The few bytes between an allocation and its guards are looked at after each
 //!   launch. So it is with dynamic shared memory, and with the stacks of threads.
-//! - Results have the same bits on all processors of a kind, whatever their instructions and the number of their cores, as far
-//!   as a kernel's own order of additions and the functions of the C library have.
 //! - Device memory, pinned host memory and shared memory hold NaN until they are written.
 //! - Copies out of pinned memory are made as late as can be: memory that is filled anew too early is copied as it is then.
 //! - A missing wait between streams: calls on different streams that use one allocation, at least one of them to change or free it,
@@ -45,6 +43,9 @@
 //! `build/mutants.rs` lists kernels with one mistake each; every entry is built as a [variant](Emulator::variants). Kernels are
 //! found by themselves: every `extern "C" __global__` function of every file in `kernels`.
 //!
+//! Results do not hang on the number of cores, nor on what instructions the processor has, as long as a kernel fixes the order of
+//! its additions and the C library's functions (`exp`, `log`) have the same bits.
+//!
 //! On a machine that is not x86-64, switching threads is slower, and reports do not tell reads from writes.
 
 mod control;
@@ -55,7 +56,7 @@ use std::sync::OnceLock;
 
 use control::Libraries;
 
-/// The exit code of a process whose kernels touched memory that was not theirs.
+/// The exit code of a process whose kernels touched memory that was not theirs, or whose streams did not wait for each other.
 pub const EXIT_CODE: i32 = 86;
 
 const FOLDER: &str = env!("EMULATOR_LIBRARIES");

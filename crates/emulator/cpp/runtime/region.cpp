@@ -21,7 +21,7 @@ constexpr size_t ALIGNMENT = 16;
 // As wide as what lies between them, within these: so an index that has lost its upper bits ends up in one of them.
 constexpr size_t LEAST_GUARD = 4 * MiB, MOST_GUARD = 64 * GiB;
 // Asked for at once, and halved until the host agrees. What is not an allocation comes from the last part.
-constexpr size_t MOST_SPACE = 80 * TiB, LEAST_SPACE = 64 * GiB, LAST_PART = 16 * GiB;
+constexpr size_t MOST_SPACE = 80 * TiB, LEAST_SPACE = 40 * GiB, LAST_PART = 16 * GiB;
 
 char *map(void *at, size_t bytes) {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED : 0);
@@ -74,7 +74,7 @@ struct Registry {
             begin = map(nullptr, bytes);
         }
         if (!begin) {
-            report_and_exit("the host has no address space for device memory; at least 64 GiB are needed");
+            report_and_exit("the host has no address space for device memory; at least 40 GiB are needed");
         }
         allocations = {begin, begin + bytes - LAST_PART};
         others = {allocations.end, begin + bytes};
@@ -182,6 +182,7 @@ std::string Region::place_of(const char *address) const {
            title();
 }
 
+// Also called when a kernel or a copy has faulted; neither holds the lock.
 std::string place_of(const void *address) {
     if ((uintptr_t)address < page_bytes()) {
         return "at a null pointer";
