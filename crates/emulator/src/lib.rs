@@ -13,9 +13,9 @@
 //!   launch. So it is with dynamic shared memory, and with the stacks of threads.
 //! - Device memory, pinned host memory and shared memory hold NaN until they are written.
 //! - Copies out of pinned memory are made as late as can be: memory that is filled anew too early is copied as it is then.
-//! - A missing wait between streams: calls on different streams that use one allocation, at least one of them to change or free it,
-//!   must be ordered by events, by waits of the host, or by the legacy default stream and streams that block with it. If they
-//!   are not, the process ends, with both calls, both streams, and the allocation in a sentence. What a kernel does by
+//! - A missing wait between streams: calls on different streams that use one allocation, at least one of them to change or free
+//!   it, must be ordered by events, by waits of the host, or by the legacy default stream and streams that block with it. If
+//!   they are not, the process ends, with both calls, both streams, and the allocation in a sentence. What a kernel does by
 //!   a parameter is taken from its type: `const T *`, and all that a structure points to, is read, `T *` is written. Allocations
 //!   are looked at as a whole.
 //! - Threads that wait for what cannot come fail the launch, with a [sentence](Emulator::report) that says how many wait where.
