@@ -11,6 +11,7 @@
 //   vectors V   [tile][8 columns][lane] uint4: hi, hi, lo, lo
 // Rows past the end of a tile are zero, columns past the end of V too.
 #include <device.cuh>
+#include <halves.cuh>
 
 #define WARP 32
 #define TILE 16
@@ -56,12 +57,6 @@ struct Rbf {
 
 __device__ __forceinline__ uint4 no_entries() { return make_uint4(0, 0, 0, 0); }
 
-// x = hi + lo.
-__device__ __forceinline__ void split(float low, float high, unsigned &hi, unsigned &lo) {
-    hi = pack_halves(low, high);
-    lo = pack_halves(low - low_half(hi), high - high_half(hi));
-}
-
 // Rows x components to fragments, and the squared norms of the rows; sets `not_finite` where one is NaN or infinite.
 // One block of 256 threads a tile. Reads 4 n d bytes, writes as many.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP)
@@ -102,12 +97,46 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
     }
 }
 
+// 16 rows and 16 of their components: a factor of products from either side.
+struct Fragment {
+    uint4 hi, lo;
+};
+
+__device__ __forceinline__ Fragment fragment(const uint4 *hi, const uint4 *lo, size_t at) { return {hi[at], lo[at]}; }
+
+// values += A B^T: the left half of the tile, the right half. The three products of halves come in one order, by which the
+// bits of whatever forms a tile are the same. 3 x 2 x 16 x 16 x 16 flops.
+__device__ __forceinline__ void add_products(float (&values)[2][4], const Fragment &a, const Fragment &b) {
+    multiply_add(values[0], a.lo, make_uint2(b.hi.x, b.hi.z));
+    multiply_add(values[1], a.lo, make_uint2(b.hi.y, b.hi.w));
+    multiply_add(values[0], a.hi, make_uint2(b.lo.x, b.lo.z));
+    multiply_add(values[1], a.hi, make_uint2(b.lo.y, b.lo.w));
+    multiply_add(values[0], a.hi, make_uint2(b.hi.x, b.hi.z));
+    multiply_add(values[1], a.hi, make_uint2(b.hi.y, b.hi.w));
+}
+
+// From the inner products of two tiles of rows, whose squared norms are given, to entries of the kernel.
+__device__ __forceinline__ void finish(float (&values)[2][4], const float *a_norms, const float *b_norms, float exponent) {
+    const unsigned lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4;
+    const float above = a_norms[g], below = a_norms[g + 8];
+#pragma unroll
+    for (unsigned half = 0; half < 2; half++) {
+#pragma unroll
+        for (unsigned i = 0; i < 4; i++) {
+            const float norm = (i < 2 ? above : below) + b_norms[8 * half + 2 * t + i % 2];
+            const float square = fmaxf(norm - 2.0f * values[half][i], 0.0f);
+            // fmaxf drops NaN.
+            values[half][i] = norm == norm ? exp2f(exponent * square) : norm;
+        }
+    }
+}
+
 // Entries of CHUNK tiles in the row of tiles `row`, by a warp: values[j][0] are those of the left half of tile number(j), [1]
-// those of the right half, in the order of multiply_add's D. From the tile `count` on nothing is computed.
-// 3 x 2 x 16 x 16 x 16 flops a tile and step; reads 1 KB a tile and step.
-template <class Number>
-__device__ __forceinline__ void form(const Rbf &k, unsigned row, const Number &number, unsigned count,
-                                     float (&values)[CHUNK][2][4]) {
+// those of the right half, in the order of multiply_add's D; of the transposed tile where is_mirrored(j), for which x and y
+// must be the same. From the tile `count` on nothing is computed. Reads 1 KB a tile and step.
+template <class Number, class Mirrored>
+__device__ __forceinline__ void form(const Rbf &k, unsigned row, const Number &number, const Mirrored &is_mirrored,
+                                     unsigned count, float (&values)[CHUNK][2][4]) {
     const unsigned lane = threadIdx.x % WARP;
 #pragma unroll
     for (unsigned j = 0; j < CHUNK; j++) {
@@ -117,38 +146,25 @@ __device__ __forceinline__ void form(const Rbf &k, unsigned row, const Number &n
         }
     }
     for (unsigned step = 0; step < k.steps; step++) {
-        const size_t at = ((size_t)row * k.steps + step) * WARP + lane;
-        const uint4 x_hi = k.x_hi[at], x_lo = k.x_lo[at];
+        const Fragment x = fragment(k.x_hi, k.x_lo, ((size_t)row * k.steps + step) * WARP + lane);
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
             if (j < count) {
-                const size_t at = ((size_t)number(j) * k.steps + step) * WARP + lane;
-                const uint4 hi = k.y_hi[at], lo = k.y_lo[at];
-                multiply_add(values[j][0], x_lo, make_uint2(hi.x, hi.z));
-                multiply_add(values[j][1], x_lo, make_uint2(hi.y, hi.w));
-                multiply_add(values[j][0], x_hi, make_uint2(lo.x, lo.z));
-                multiply_add(values[j][1], x_hi, make_uint2(lo.y, lo.w));
-                multiply_add(values[j][0], x_hi, make_uint2(hi.x, hi.z));
-                multiply_add(values[j][1], x_hi, make_uint2(hi.y, hi.w));
+                const Fragment y = fragment(k.y_hi, k.y_lo, ((size_t)number(j) * k.steps + step) * WARP + lane);
+                if (is_mirrored(j)) {
+                    add_products(values[j], y, x);
+                } else {
+                    add_products(values[j], x, y);
+                }
             }
         }
     }
-    const unsigned g = lane / 4, t = lane % 4;
-    const float above = k.x_norms[(size_t)row * TILE + g], below = k.x_norms[(size_t)row * TILE + g + 8];
 #pragma unroll
     for (unsigned j = 0; j < CHUNK; j++) {
         if (j < count) {
-#pragma unroll
-            for (unsigned half = 0; half < 2; half++) {
-                const float *norms = k.y_norms + (size_t)number(j) * TILE + 8 * half + 2 * t;
-#pragma unroll
-                for (unsigned i = 0; i < 4; i++) {
-                    const float norm = (i < 2 ? above : below) + norms[i % 2];
-                    const float square = fmaxf(norm - 2.0f * values[j][half][i], 0.0f);
-                    // fmaxf drops NaN.
-                    values[j][half][i] = norm == norm ? exp2f(k.exponent * square) : norm;
-                }
-            }
+            const float *own = k.x_norms + (size_t)row * TILE, *other = k.y_norms + (size_t)number(j) * TILE;
+            const bool mirrored = is_mirrored(j);
+            finish(values[j], mirrored ? other : own, mirrored ? own : other, k.exponent);
         }
     }
 }
@@ -162,6 +178,19 @@ __device__ __forceinline__ unsigned quantise(float low, float high) {
 __device__ __forceinline__ uint4 quantise(const float (&values)[2][4]) {
     return make_uint4(quantise(values[0][0], values[0][1]), quantise(values[0][2], values[0][3]),
                       quantise(values[1][0], values[1][1]), quantise(values[1][2], values[1][3]));
+}
+
+// Rows and columns exchanged, in a quarter of a tile: a lane holds entries 2 t and 2 t + 1 of row g.
+__device__ __forceinline__ unsigned transposed(unsigned entries) {
+    const unsigned lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4;
+    const unsigned first = __shfl_sync(0xffffffffu, entries, 8 * t + g / 2);
+    const unsigned second = __shfl_sync(0xffffffffu, entries, 8 * t + 4 + g / 2);
+    const unsigned shift = 16 * (g % 2);
+    return (first >> shift & 0xffffu) | second >> shift << 16;
+}
+
+__device__ __forceinline__ uint4 transposed(uint4 tile) {
+    return make_uint4(transposed(tile.x), transposed(tile.z), transposed(tile.y), transposed(tile.w));
 }
 
 // The upper 10 bits of two entries, as whole numbers; and the lower 6, as 64ths. Whole numbers below 1024 are the last bits
@@ -216,7 +245,8 @@ struct Kept {
     }
 };
 
-// The same tiles, formed from the packed rows whenever they are needed.
+// The same tiles, formed from the packed rows whenever they are needed: below the diagonal the transposed tile is formed, of
+// which keep_tiles writes the mirror image, as its last bits may differ.
 struct Formed {
     static constexpr float UNIT = Kept::UNIT;
     static constexpr unsigned AT_ONCE = 1;
@@ -225,12 +255,17 @@ struct Formed {
 
     template <class Number>
     __device__ __forceinline__ Words get(unsigned row, const Number &number, unsigned count) const {
+        const auto is_below = [&](unsigned j) { return number(j) < row; };
         float values[CHUNK][2][4];
-        form(rbf, row, number, count, values);
+        form(rbf, row, number, is_below, count, values);
         Words words;
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
             words.tiles[j] = j < count ? quantise(values[j]) : no_entries();
+            // The same for all lanes.
+            if (j < count && is_below(j)) {
+                words.tiles[j] = transposed(words.tiles[j]);
+            }
         }
         return words;
     }
@@ -262,7 +297,7 @@ struct Fine {
     template <class Number>
     __device__ __forceinline__ Values get(unsigned row, const Number &number, unsigned count) const {
         Values values;
-        form(rbf, row, number, count, values.tiles);
+        form(rbf, row, number, [](unsigned) { return false; }, count, values.tiles);
         return values;
     }
 };
@@ -378,26 +413,84 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP, 2)
     multiply_rows(Fine{rbf}, products[mine.x], mine.y);
 }
 
-// The kernel between all tiles of x and of y, kept. Grid: (chunks of y's tiles, x's tiles / 8), 256 threads.
-// 6 d flops an entry, and writes 2 bytes.
-extern "C" __global__ void __launch_bounds__(WARPS *WARP)
-    keep_tiles(Rbf rbf, unsigned row_tiles, unsigned column_tiles, uint4 *__restrict__ tiles) {
-    const unsigned lane = threadIdx.x % WARP, row = blockIdx.y * WARPS + threadIdx.x / WARP;
-    const unsigned start = blockIdx.x * CHUNK;
-    if (row < row_tiles) {
-        float values[CHUNK][2][4];
-        const unsigned count = min(column_tiles - start, (unsigned)CHUNK);
-        form(rbf, row, [=](unsigned j) { return start + j; }, count, values);
+// Tiles of a warp: DOWN rows of CHUNK. A block has as many rows as columns, and blocks that run side by side a square, whose
+// packed rows stay in the cache: 2 x 64 tiles of them, 2.5 MB for 300 components.
+#define DOWN 2
+#define BLOCK_TILES 8
+#define SQUARE 64
+
+// Place `index` in the upper triangle of a matrix, column by column.
+__device__ __forceinline__ uint2 in_triangle(unsigned index) {
+    unsigned column = (unsigned)((sqrtf(8.0f * index + 1.0f) - 1.0f) * 0.5f);
+    // The root may be off where it is large.
+    while (column * (column + 1) / 2 > index) {
+        column--;
+    }
+    while ((column + 1) * (column + 2) / 2 <= index) {
+        column++;
+    }
+    return make_uint2(index - column * (column + 1) / 2, column);
+}
+
+// The kernel between the packed rows x and themselves, kept: the first `kept` of `all` rows of tiles. Tiles on and above the diagonal are
+// formed; those below it, if their rows are kept too, are their mirror images. 64 blocks of 256 threads, of 8 x 8 tiles each, for
+// each square of 64 x 64 tiles on or above the diagonal, one square after the other.
+// 6 d flops an entry that is formed, and writes 2 bytes for each that is kept.
+extern "C" __global__ void __launch_bounds__(WARPS *WARP, 2)
+    keep_tiles(Rbf rbf, unsigned all, unsigned kept, uint4 *__restrict__ tiles) {
+    constexpr unsigned ACROSS = SQUARE / BLOCK_TILES, COLUMNS = BLOCK_TILES / CHUNK;
+    const uint2 square = in_triangle(blockIdx.x / (ACROSS * ACROSS));
+    const unsigned block = blockIdx.x % (ACROSS * ACROSS), lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    const unsigned first_row = square.x * SQUARE + block / ACROSS * BLOCK_TILES + warp / COLUMNS * DOWN;
+    const unsigned first_column = square.y * SQUARE + block % ACROSS * BLOCK_TILES + warp % COLUMNS * CHUNK;
+    // Nothing of a warp's tiles is on or above the diagonal, or kept.
+    if (first_row >= kept || first_column >= all || first_column + CHUNK <= first_row) {
+        return;
+    }
+    const auto row = [=](unsigned i) { return min(first_row + i, kept - 1); };
+    const auto column = [=](unsigned j) { return min(first_column + j, all - 1); };
+    const auto at = [&](unsigned tile, unsigned step) { return ((size_t)tile * rbf.steps + step) * WARP + lane; };
+    float values[DOWN][CHUNK][2][4] = {};
+    Fragment y = fragment(rbf.x_hi, rbf.x_lo, at(column(0), 0));
+    for (unsigned step = 0; step < rbf.steps; step++) {
+        Fragment x[DOWN];
+#pragma unroll
+        for (unsigned i = 0; i < DOWN; i++) {
+            x[i] = fragment(rbf.x_hi, rbf.x_lo, at(row(i), step));
+        }
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
-            if (j < count) {
-                tiles[((size_t)row * column_tiles + start + j) * WARP + lane] = quantise(values[j]);
+            // The next one's are read while these are multiplied.
+            const bool is_last = j + 1 == CHUNK;
+            const unsigned next_step = min(step + (is_last ? 1 : 0), rbf.steps - 1);
+            const Fragment next = fragment(rbf.x_hi, rbf.x_lo, at(column(is_last ? 0 : j + 1), next_step));
+#pragma unroll
+            for (unsigned i = 0; i < DOWN; i++) {
+                add_products(values[i][j], x[i], y);
+            }
+            y = next;
+        }
+    }
+#pragma unroll
+    for (unsigned i = 0; i < DOWN; i++) {
+#pragma unroll
+        for (unsigned j = 0; j < CHUNK; j++) {
+            const unsigned r = first_row + i, c = first_column + j;
+            // The same for all lanes.
+            if (r < kept && c < all && r <= c) {
+                finish(values[i][j], rbf.x_norms + (size_t)r * TILE, rbf.x_norms + (size_t)c * TILE, rbf.exponent);
+                const uint4 tile = quantise(values[i][j]);
+                tiles[((size_t)r * all + c) * WARP + lane] = tile;
+                if (c < kept && r < c) {
+                    tiles[((size_t)c * all + r) * WARP + lane] = transposed(tile);
+                }
             }
         }
     }
 }
 
-// The kernel between the rows of x and of y in float32, rows of x one behind the other. Launched as keep_tiles.
+// The kernel between the rows of x and of y in float32, rows of x one behind the other. Grid: (chunks of y's tiles, x's
+// tiles / 8), 256 threads.
 // 6 d flops an entry, and writes 4 bytes.
 extern "C" __global__ void __launch_bounds__(WARPS *WARP)
     dense_kernel(Rbf rbf, const Tile *__restrict__ rows, const Tile *__restrict__ columns, unsigned row_tiles,
@@ -408,7 +501,8 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP)
         const Tile x = rows[index];
         float values[CHUNK][2][4];
         const unsigned count = min(column_tiles - start, (unsigned)CHUNK);
-        form(rbf, x.tile, [=](unsigned j) { return columns[start + j].tile; }, count, values);
+        const auto number = [=](unsigned j) { return columns[start + j].tile; };
+        form(rbf, x.tile, number, [](unsigned) { return false; }, count, values);
 #pragma unroll
         for (unsigned j = 0; j < CHUNK; j++) {
             if (j < count) {
@@ -446,15 +540,6 @@ extern "C" __global__ void __launch_bounds__(256)
         }
         __syncthreads();
     }
-}
-
-// 2^k such that `largest` 2^k is in [128, 256); 1 for zero and what is not finite.
-__device__ __forceinline__ float scale_of(unsigned largest) {
-    const int exponent = (int)(largest >> 23) - 127;
-    const int shift = 7 - exponent;
-    const bool usable = largest > 0 && exponent < 128;
-    // 2^127 at most: what is below 2^-120 keeps fewer bits.
-    return usable ? __uint_as_float((unsigned)(min(shift, 127) + 127) << 23) : 1.0f;
 }
 
 // V, rows x width, to fragments, and what its columns were multiplied by. One block of 256 threads for each tile and slab:

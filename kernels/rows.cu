@@ -54,27 +54,6 @@ extern "C" __global__ void __launch_bounds__(128)
     }
 }
 
-// A part of a matrix with rows of `from_width` numbers, and its place in one with rows of `to_width`.
-struct Move {
-    const float *from;
-    float *to;
-    unsigned rows, columns, from_width, to_width;
-};
-
-// Copies every part, or adds it to what is there; no two may have the same place. Blocks of 32 x 8 threads for 64 rows each:
-// grid (parts, rows of the longest / 64). Reads and writes 4 bytes an entry, or reads 8.
-extern "C" __global__ void __launch_bounds__(256) move_parts(const Move *__restrict__ moves, unsigned adds) {
-    const Move part = moves[blockIdx.x];
-    const unsigned start = blockIdx.y * 64, end = min(part.rows, start + 64);
-    for (unsigned row = start + threadIdx.y; row < end; row += 8) {
-        const float *from = part.from + (size_t)row * part.from_width;
-        float *to = part.to + (size_t)row * part.to_width;
-        for (unsigned column = threadIdx.x; column < part.columns; column += WARP) {
-            to[column] = adds ? to[column] + from[column] : from[column];
-        }
-    }
-}
-
 // Rows `first` and following of a sparse matrix in CSR as a dense one; the columns of a row differ.
 // One block of 256 threads a row. Reads 8 bytes a nonzero, writes 4 an entry, and 4 a nonzero again.
 extern "C" __global__ void __launch_bounds__(256)

@@ -18,6 +18,9 @@ use modality_nvcc::Nvcc;
 const LISTENED_TO: [&str; 5] =
     ["CUDA_HOME", "CUDA_PATH", "NVCC_CCBIN", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS"];
 
+/// What files of kernels include.
+const HEADERS: [&str; 2] = ["device.cuh", "halves.cuh"];
+
 fn main() -> ExitCode {
     for variable in [modality_nvcc::VARIABLE].iter().chain(&LISTENED_TO) {
         println!("cargo::rerun-if-env-changed={variable}");
@@ -71,10 +74,11 @@ fn list(
     nvcc: Option<&Nvcc>,
     out: &Path,
 ) -> Result<String, Box<dyn Error>> {
-    let header = include_text(&folder.join("device.cuh"))?;
-    let mut list = format!(
-        "pub(crate) const DEVICE_HEADER: &str = {header};\n\npub(crate) static IMAGES: &[Image] = &[\n"
-    );
+    let mut list = "pub(crate) static HEADERS: &[(&str, &str)] = &[\n".to_owned();
+    for name in HEADERS {
+        writeln!(list, "    ({name:?}, {}),", include_text(&folder.join(name))?)?;
+    }
+    list.push_str("];\n\npub(crate) static IMAGES: &[Image] = &[\n");
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let fatbin = match nvcc {

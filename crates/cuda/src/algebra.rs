@@ -3,6 +3,8 @@
 //! The library takes columns to lie one behind the other. To it, such a matrix is its transpose; so C = A B is asked for as
 //! C^T = B^T A^T.
 
+use std::ffi::c_void;
+
 use crate::{
     device::Device,
     error::{Error, Result},
@@ -12,9 +14,11 @@ use crate::{
 use cudarc::{
     cublas::{
         Gemm, GemmConfig,
+        result::gemm_ex,
         sys::{
-            cublasDiagType_t::CUBLAS_DIAG_NON_UNIT, cublasDtrsm_v2, cublasFillMode_t, cublasMath_t,
-            cublasOperation_t, cublasSetMathMode, cublasSideMode_t, cublasSsyrk_v2, cublasStrsm_v2,
+            cublasComputeType_t, cublasDiagType_t::CUBLAS_DIAG_NON_UNIT, cublasDtrsm_v2,
+            cublasFillMode_t, cublasGemmAlgo_t, cublasMath_t, cublasOperation_t, cublasSetMathMode,
+            cublasSideMode_t, cublasSsyrk_v2, cublasStrsm_v2, cudaDataType,
         },
     },
     driver::{CudaSlice, CudaView, CudaViewMut, DevicePtr as _, DevicePtrMut as _},
@@ -70,12 +74,7 @@ impl Device {
     where
         cudarc::cublas::CudaBlas: Gemm<T>,
     {
-        let ((m, k), (same, n)) = (a.shape(), b.shape());
-        assert!(
-            k == same && c.len() == m * n,
-            "a product of {m} x {k} and {same} x {n} of {}",
-            c.len()
-        );
+        let (m, k, n) = sizes(&a, &b, c.len());
         if m == 0 || n == 0 {
             return Ok(());
         }
@@ -93,6 +92,66 @@ impl Device {
         };
         // SAFETY: all three are as long as their shapes, by the assertions here and in `Factor::new`.
         unsafe { self.blas.gemm(config, b.values, a.values, c) }?;
+        Ok(())
+    }
+
+    /// `c` = `a` `b` + `beta` `c` for sums of two matrices of float16 numbers each, the greater one first. The product of the smaller two
+    /// is left out.
+    pub(crate) fn multiply_halves(
+        &self,
+        [a_hi, a_lo]: [Factor<'_, u16>; 2],
+        [b_hi, b_lo]: [Factor<'_, u16>; 2],
+        beta: f32,
+        c: &mut CudaViewMut<'_, f32>,
+    ) -> Result<()> {
+        self.multiply_half(a_lo, b_hi, beta, c)?;
+        self.multiply_half(a_hi, b_lo, 1.0, c)?;
+        self.multiply_half(a_hi, b_hi, 1.0, c)
+    }
+
+    /// `c` = `a` `b` + `beta` `c` for float16 factors, added up in float32.
+    pub(crate) fn multiply_half(
+        &self,
+        a: Factor<'_, u16>,
+        b: Factor<'_, u16>,
+        beta: f32,
+        c: &mut CudaViewMut<'_, f32>,
+    ) -> Result<()> {
+        let (m, k, n) = sizes(&a, &b, c.len());
+        if m == 0 || n == 0 {
+            return Ok(());
+        }
+        let one = 1.0_f32;
+        let [one, beta] = [&raw const one, &raw const beta].map(|number| number.cast::<c_void>());
+        let (left, _left) = a.values.device_ptr(&self.stream);
+        let (right, _right) = b.values.device_ptr(&self.stream);
+        let (out, _out) = c.device_ptr_mut(&self.stream);
+        let [halves, singles] = [cudaDataType::CUDA_R_16F, cudaDataType::CUDA_R_32F];
+        // SAFETY: all three are as long as their shapes, by the assertions in `sizes` and `Factor::new`, and of the types that are
+        // named; the factors live until the call is over.
+        unsafe {
+            gemm_ex(
+                *self.blas.handle(),
+                b.operation(),
+                a.operation(),
+                int(n)?,
+                int(m)?,
+                int(k)?,
+                one,
+                right as _,
+                halves,
+                int(b.columns.max(1))?,
+                left as _,
+                halves,
+                int(a.columns.max(1))?,
+                beta,
+                out as _,
+                singles,
+                int(n)?,
+                cublasComputeType_t::CUBLAS_COMPUTE_32F,
+                cublasGemmAlgo_t::CUBLAS_GEMM_DFALT,
+            )
+        }?;
         Ok(())
     }
 
@@ -218,13 +277,14 @@ impl Device {
     }
 
     /// The inverse, whole, of the n x n matrix with this Cholesky factor.
-    pub(crate) fn inverse_of_factorised(
+    pub(crate) fn invert_factorised(
         &self,
         factor: &CudaSlice<f64>,
         n: usize,
-    ) -> Result<CudaSlice<f64>> {
+        inverse: &mut CudaSlice<f64>,
+    ) -> Result<()> {
         let (size, one) = (int(n)?, 1.0);
-        assert!(factor.len() >= n * n, "{} numbers for {n} rows", factor.len());
+        assert!(factor.len() >= n * n && inverse.len() >= n * n, "too few numbers for {n} rows");
         let mut inverted = self.allocate::<f64>(n * n)?;
         launch!(self, identity, blocks(n * n), (THREADS as u32, 1), (&mut inverted, &n));
         {
@@ -252,25 +312,28 @@ impl Device {
             .result()?;
         }
         // Of L^-1 columns lie one behind the other: as rows, it is L^-T.
-        let mut inverse = self.allocate::<f64>(n * n)?;
         let rows = inverted.slice(..n * n);
         let rows = Factor::new(&rows, n, n);
-        self.multiply(1.0, (rows, rows.t()), 0.0, &mut inverse.slice_mut(..n * n))?;
-        Ok(inverse)
+        self.multiply(1.0, (rows, rows.t()), 0.0, &mut inverse.slice_mut(..n * n))
     }
 
     /// The symmetric matrix whose lower triangle is in `x`, plus `value` I, in float64.
-    pub(crate) fn widen_symmetric(&self, x: &Matrix, value: f64) -> Result<CudaSlice<f64>> {
-        assert_eq!(x.rows, x.columns);
-        let (n, mut wide) = (x.rows, self.allocate(x.len())?);
+    pub(crate) fn widen_symmetric(
+        &self,
+        x: &Matrix,
+        value: f64,
+        wide: &mut CudaSlice<f64>,
+    ) -> Result<()> {
+        assert!(x.rows == x.columns && wide.len() >= x.len(), "{x:?} in {} numbers", wide.len());
+        let n = x.rows;
         launch!(
             self,
             widen_symmetric,
             blocks(x.len()),
             (THREADS as u32, 1),
-            (&x.values, &n, &value, &mut wide)
+            (&x.values, &n, &value, wide)
         );
-        Ok(wide)
+        Ok(())
     }
 
     pub(crate) fn widen(&self, x: &CudaView<'_, f32>) -> Result<CudaSlice<f64>> {
@@ -292,6 +355,13 @@ impl Device {
         );
         Ok(narrow)
     }
+}
+
+/// Rows, length and columns of a product with so many numbers.
+fn sizes<T>(a: &Factor<'_, T>, b: &Factor<'_, T>, length: usize) -> (usize, usize, usize) {
+    let ((m, k), (same, n)) = (a.shape(), b.shape());
+    assert!(k == same && length == m * n, "a product of {m} x {k} and {same} x {n} of {length}");
+    (m, k, n)
 }
 
 pub(crate) fn int(number: usize) -> Result<i32> {

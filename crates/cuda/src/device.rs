@@ -19,18 +19,25 @@ use crate::{
     kernels::Kernels,
     libraries,
     pool::Pool,
+    ways::Ways,
 };
 
-/// A context with one stream, the libraries' handles and the kernels.
+/// Streams beside the one that all else goes to.
+pub(crate) const LANES: usize = 4;
+
+/// A context with a stream, the libraries' handles for it, and the kernels.
 pub struct Device {
     pub(crate) stream: Arc<CudaStream>,
     pub(crate) pool: Pool,
     /// Never destroyed, as that cannot fail quietly after a kernel has; like `solver`.
     pub(crate) blas: ManuallyDrop<CudaBlas>,
     pub(crate) solver: ManuallyDrop<DnHandle>,
-    pub(crate) kernels: Kernels,
+    pub(crate) kernels: Arc<Kernels>,
     /// Not zero once a kernel met NaN or infinity where there must be none.
-    pub(crate) not_finite: CudaSlice<u32>,
+    pub(crate) not_finite: Arc<CudaSlice<u32>>,
+    pub(crate) ways: Ways,
+    /// The same device with streams of their own, and no lanes.
+    lanes: Vec<Device>,
     facts: Facts,
 }
 
@@ -59,19 +66,72 @@ impl Device {
     /// # Errors
     /// [`Error::Unavailable`] with what is missing on this machine; [`Error::Name`] for another text.
     pub fn open(text: &str) -> Result<Self> {
+        Self::open_with(text, Ways::from_env()?)
+    }
+
+    /// The same, computing in these ways.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub fn open_with(text: &str, ways: Ways) -> Result<Self> {
         let index = index(text)?;
         let facts = Facts::of(index)?;
         libraries::mathematics()?;
         let context = CudaContext::new(index).map_err(|error| facts.unusable(error))?;
-        // SAFETY: all work goes to one stream, which keeps it in order.
+        // SAFETY: work goes to one stream, which keeps it in order, or to others that wait for it and that it waits for
+        // (`side_by_side`).
         unsafe { context.disable_event_tracking() };
         let pool = Pool::new(&context).map_err(|error| facts.unusable(error))?;
         let stream = context.new_stream().map_err(|error| facts.unusable(error))?;
-        let kernels = Kernels::load(&context, facts.compute_capability)?;
+        let kernels = Arc::new(Kernels::load(&context, facts.compute_capability)?);
         let blas = ManuallyDrop::new(CudaBlas::new(stream.clone())?);
         let solver = ManuallyDrop::new(DnHandle::new(stream.clone())?);
-        let not_finite = stream.alloc_zeros(1)?;
-        Ok(Self { stream, pool, blas, solver, kernels, not_finite, facts })
+        let not_finite = Arc::new(stream.alloc_zeros(1)?);
+        let lanes = Vec::new();
+        let mut device =
+            Self { stream, pool, blas, solver, kernels, not_finite, ways, lanes, facts };
+        if ways.streams {
+            device.lanes = (0..LANES).map(|_| device.lane()).collect::<Result<_>>()?;
+        }
+        Ok(device)
+    }
+
+    /// The same device with a stream of its own.
+    fn lane(&self) -> Result<Self> {
+        let stream = self.stream.context().new_stream()?;
+        Ok(Self {
+            blas: ManuallyDrop::new(CudaBlas::new(stream.clone())?),
+            solver: ManuallyDrop::new(DnHandle::new(stream.clone())?),
+            stream,
+            pool: self.pool.clone(),
+            kernels: self.kernels.clone(),
+            not_finite: self.not_finite.clone(),
+            ways: self.ways,
+            lanes: Vec::new(),
+            facts: self.facts.clone(),
+        })
+    }
+
+    /// Does `work` for each of `items`, side by side where there are streams for that: after all that is queued before, and before all that
+    /// is queued after. What `work` allocates on its stream and still has in use must not outlive it, but by a wait of the host.
+    pub(crate) fn side_by_side<T, R>(
+        &self,
+        items: impl Iterator<Item = T>,
+        mut work: impl FnMut(&Self, T) -> Result<R>,
+    ) -> Result<Vec<R>> {
+        if self.lanes.is_empty() {
+            return items.map(|item| work(self, item)).collect();
+        }
+        for lane in &self.lanes {
+            lane.stream.join(&self.stream)?;
+        }
+        let lanes = self.lanes.iter().cycle();
+        let results: Vec<Result<R>> =
+            items.zip(lanes).map(|(item, lane)| work(lane, item)).collect();
+        for lane in &self.lanes {
+            self.stream.join(&lane.stream)?;
+        }
+        results.into_iter().collect()
     }
 
     /// What this device is.
@@ -129,7 +189,7 @@ impl Device {
 
     /// Whether a kernel met NaN or infinity where there must be none.
     pub(crate) fn check_finite(&self) -> Result<()> {
-        match self.fetch(&self.not_finite)?.first() {
+        match self.fetch(&*self.not_finite)?.first() {
             Some(0) | None => Ok(()),
             Some(_) => Err(Error::NotFinite("the scores of gene expression")),
         }

@@ -22,6 +22,9 @@ pub enum Error {
     /// A text that names no device.
     #[error("device `{0}`: write `cuda` or `cuda:N`")]
     Name(String),
+    /// A text that names no way to compute something.
+    #[error("{without} names `{0}`; there are {all}", without = crate::WITHOUT, all = crate::Ways::names())]
+    Way(String),
     /// The device has no room left.
     #[error(
         "the GPU's memory is full: {} more were asked for and {} are free; other programs may be using it",

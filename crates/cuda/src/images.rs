@@ -1,14 +1,11 @@
 //! The kernels as the build left them: every file's source, and machine code where nvcc was there to make it.
 
-/// The directive by which a file includes [`DEVICE_HEADER`].
-const INCLUDE: &str = "#include <device.cuh>";
-
 /// A file of kernels.
 #[derive(Debug)]
 pub(crate) struct Image {
     /// `rbf.cu`
     pub(crate) name: &'static str,
-    /// Its text, which includes nothing but [`DEVICE_HEADER`].
+    /// Its text, which includes nothing but [`HEADERS`].
     pub(crate) source: &'static str,
     /// What a driver loads: machine code for compute capabilities 7.5, 8.x, 9.0 and 10.x, and PTX that serves all others
     /// from 7.5 on. None where the build found no nvcc; the source must then be compiled at start.
@@ -26,17 +23,23 @@ pub(crate) fn of(name: &str) -> &'static Image {
     found.unwrap_or_else(|| panic!("there is no kernels/{name}"))
 }
 
-/// The source with the header in its place, for a compiler that reads no other file; lines keep their numbers.
+/// The source with the headers in their places, for a compiler that reads no other file; lines keep their numbers.
 pub(crate) fn whole_source(image: &Image) -> String {
-    with_header(image.name, image.source, DEVICE_HEADER)
+    with_headers(image.name, image.source, HEADERS)
 }
 
-fn with_header(name: &str, source: &str, header: &str) -> String {
-    let Some((before, after)) = source.split_once(INCLUDE) else { return source.to_owned() };
-    let line = before.matches('\n').count() + 1;
-    // What guards a file that is included is warned of in any other.
-    let header = header.replace("#pragma once", "");
-    format!("{before}#line 1 \"device.cuh\"\n{header}\n#line {line} \"{name}\"\n{after}")
+fn with_headers(name: &str, source: &str, headers: &[(&str, &str)]) -> String {
+    let put = |whole: String, (header, text): &(&str, &str)| {
+        let Some((before, after)) = whole.split_once(&format!("#include <{header}>")) else {
+            return whole;
+        };
+        let line =
+            source.lines().take_while(|line| !line.contains(&format!("<{header}>"))).count() + 1;
+        // What guards a file that is included is warned of in any other.
+        let text = text.replace("#pragma once", "");
+        format!("{before}#line 1 \"{header}\"\n{text}\n#line {line} \"{name}\"\n{after}")
+    };
+    headers.iter().fold(source.to_owned(), put)
 }
 
 #[cfg(test)]
@@ -51,21 +54,18 @@ mod tests {
         for image in IMAGES {
             assert!(image.name.ends_with(".cu") && !image.source.is_empty());
             assert_eq!(of(image.name).source, image.source);
-            assert_eq!(
-                image.source.matches("#include").count(),
-                image.source.matches(INCLUDE).count()
-            );
             assert!(!whole_source(image).contains("#include"), "{}", image.name);
         }
     }
 
     #[test]
-    fn the_header_takes_the_place_of_its_directive() {
-        let whole =
-            with_header("a.cu", "// a\n#include <device.cuh>\nint a;\n", "#pragma once\nint b;");
-        let wanted = "// a\n#line 1 \"device.cuh\"\n\nint b;\n#line 2 \"a.cu\"\n\nint a;\n";
-        assert_eq!(whole, wanted);
-        assert_eq!(with_header("a.cu", "int a;", "int b;"), "int a;");
+    fn headers_take_the_places_of_their_directives() {
+        let headers = [("b.cuh", "#pragma once\nint b;"), ("c.cuh", "int c;")];
+        let source = "// a\n#include <b.cuh>\n#include <c.cuh>\nint a;\n";
+        let wanted = "// a\n#line 1 \"b.cuh\"\n\nint b;\n#line 2 \"a.cu\"\n\n\
+                      #line 1 \"c.cuh\"\nint c;\n#line 3 \"a.cu\"\n\nint a;\n";
+        assert_eq!(with_headers("a.cu", source, &headers), wanted);
+        assert_eq!(with_headers("a.cu", "int a;", &headers), "int a;");
     }
 
     #[test]

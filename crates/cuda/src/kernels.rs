@@ -64,8 +64,9 @@ kernels! {
     "columns.cu": dot_columns finish_sums combine_columns turn_directions add_ridge step_along select_columns
         put_columns;
     "dense.cu": widen narrow add add_to_diagonal widen_symmetric identity normal leading_signs transpose;
+    "parts.cu": move_parts part_maxima split_parts add_unscaled;
     "rbf.cu": pack_rows multiply_kept multiply_formed multiply_fine keep_tiles dense_kernel column_maxima pack_columns sum_parts;
-    "rows.cu": standardize_rows gather_rows scatter_add_rows move_parts densify_rows;
+    "rows.cu": standardize_rows gather_rows scatter_add_rows densify_rows;
 }
 
 /// Blocks of [`THREADS`] threads for a thread an entry.

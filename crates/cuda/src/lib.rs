@@ -29,10 +29,12 @@
 //! ```
 
 mod algebra;
+mod beside;
 pub mod check;
 mod columns;
 mod device;
 mod error;
+mod halves;
 mod images;
 mod kernels;
 mod libraries;
@@ -50,6 +52,7 @@ mod stages;
 mod svd;
 mod upload;
 mod warm;
+mod ways;
 
 pub use columns::Scalars;
 pub use device::{Device, Facts};
@@ -60,3 +63,4 @@ pub use run::{expect, hello, run};
 pub use shared::SharedKernel;
 pub use stages::CudaStages;
 pub use svd::Gex;
+pub use ways::{WITHOUT, Ways};

@@ -89,6 +89,16 @@ impl Device {
         Ok(copy)
     }
 
+    /// A copy of some rows.
+    pub(crate) fn part(&self, matrix: &Matrix, rows: std::ops::Range<usize>) -> Result<Matrix> {
+        let mut part = self.matrix(rows.len(), matrix.columns)?;
+        if part.len() > 0 {
+            self.stream
+                .memcpy_dtod(&matrix.rows(rows.clone()), &mut part.rows_mut(0..rows.len()))?;
+        }
+        Ok(part)
+    }
+
     pub(crate) fn standardize_rows(&self, matrix: &mut Matrix) -> Result<()> {
         const ROWS: usize = THREADS / 32;
         let (rows, columns) = matrix.shape();

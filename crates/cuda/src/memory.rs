@@ -9,14 +9,16 @@ use modality_recipe::Groups;
 
 use crate::{
     error::{Error, Result},
-    rbf::{kept_bytes, packed_bytes, vector_bytes},
+    halves::ALIGNMENT,
+    nystrom,
+    rbf::{packed_bytes, row_bytes, vector_bytes},
     shared, svd,
 };
 
 const FLOAT: usize = size_of::<f32>();
 const DOUBLE: usize = size_of::<f64>();
-/// A context, the libraries' own workspaces and the kernels.
-const PROGRAM: u64 = 512 << 20;
+/// A context, the libraries' own workspaces, for each stream, and the kernels.
+const PROGRAM: u64 = 768 << 20;
 
 /// What TSVD + KRR takes of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +27,15 @@ pub(crate) struct Needs {
     tsvd: u64,
     /// While the fits are solved, beside the kernel matrix.
     solving: u64,
-    /// The kernel matrix: all of it, and what of it must be there.
-    kernel: (u64, u64),
+    kernel: Kernel,
+}
+
+/// The kernel matrix: bytes of all of it, of what of it must be there, and of what is kept or not as a whole beside that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kernel {
+    all: u64,
+    least: u64,
+    piece: u64,
 }
 
 impl Needs {
@@ -58,12 +67,12 @@ impl Needs {
 
     /// With the whole kernel matrix, if it is to be kept.
     pub(crate) fn peak(&self) -> u64 {
-        self.tsvd.max(self.solving + self.kernel.0)
+        self.tsvd.max(self.solving + self.kernel.all)
     }
 
     /// With as little of the kernel matrix as will do.
     pub(crate) fn least(&self) -> u64 {
-        self.tsvd.max(self.solving + self.kernel.1)
+        self.tsvd.max(self.solving + self.kernel.least)
     }
 
     /// What the run will take of `free` bytes, at its peak.
@@ -78,7 +87,12 @@ impl Needs {
                 size(free)
             )));
         }
-        Ok(if self.peak() <= free { self.peak() } else { self.least() })
+        if self.peak() <= free {
+            return Ok(self.peak());
+        }
+        let pieces = self.room(free) / self.kernel.piece.max(1);
+        let kept = (pieces * self.kernel.piece).clamp(self.kernel.least, self.kernel.all);
+        Ok(self.tsvd.max(self.solving + kept))
     }
 
     /// What the run itself will take of `free` bytes, without what the driver and the libraries take.
@@ -95,11 +109,12 @@ impl Needs {
     }
 }
 
-fn of_cholesky(components: usize, targets: usize, fits: &[Vec<u32>]) -> (u64, (u64, u64)) {
+fn of_cholesky(components: usize, targets: usize, fits: &[Vec<u32>]) -> (u64, Kernel) {
     let longest = fits.iter().map(Vec::len).max().unwrap_or(0);
     let whole = (longest * longest * FLOAT) as u64;
+    let kernel = Kernel { all: whole, least: whole, piece: whole };
     let rows = (longest * (components + 2 * targets) * FLOAT) as u64;
-    (rows + packed_bytes(longest.div_ceil(crate::rbf::TILE), components), (whole, whole))
+    (rows + packed_bytes(longest.div_ceil(crate::rbf::TILE), components), kernel)
 }
 
 fn of_pcg(
@@ -107,28 +122,35 @@ fn of_pcg(
     params: &TsvdKrrParams,
     (components, targets): (usize, usize),
     fits: &[Vec<u32>],
-) -> (u64, (u64, u64)) {
-    let m = params.landmarks(shape.train_cells);
+) -> (u64, Kernel) {
+    let m = nystrom::padded(params.landmarks(shape.train_cells));
     let square = m * m;
-    let factor = shape.train_cells * m * FLOAT;
-    // A Gram matrix in float32 a fit, one more, and the inverses in float64.
-    let squares = (fits.len() + 1) * square * FLOAT + (fits.len() + 1) * square * DOUBLE;
     let groups = Groups::new(fits);
+    let longest = groups.iter().map(|group| group.cells.len()).max().unwrap_or(0);
+    // F, and once more what of it is in the hands of the solver that makes it.
+    let factor = (shape.train_cells + longest) * m * FLOAT;
+    // A Gram matrix in float32 a fit, one more and the factor of landmarks; the inverses in float64, and a factor, its inverse and a workspace
+    // for each that is under way.
+    let under_way = crate::device::LANES.min(fits.len());
+    let squares =
+        (fits.len() + 2) * square * FLOAT + (fits.len() + 3 * under_way) * square * DOUBLE;
     let (all, by_fit) = shared::layout(&groups);
     // Landmarks x targets, for every fit of every group.
-    let sides = groups.iter().map(|group| group.fits.len()).sum::<usize>() * m * targets * FLOAT;
+    let width = |fits: usize| (fits * targets).next_multiple_of(ALIGNMENT);
+    let sides: usize = groups.iter().map(|group| width(group.fits.len()) * m * FLOAT).sum();
     // Targets, dual coefficients, solution, residual, direction, its product; and the preconditioned residual, side by side
     // and by itself.
-    let vectors: usize = fits.iter().map(|fit| 8 * fit.len() * targets * FLOAT).sum();
+    let vectors: usize = fits.iter().map(|fit| 8 * fit.len() * width(1) * FLOAT).sum();
     let fragments: u64 =
         by_fit.iter().map(|tiles| vector_bytes(tiles.len() * crate::rbf::TILE, targets)).sum();
     let rows = shape.train_cells * components * FLOAT;
     let packed = 2 * packed_bytes(all.len(), components);
-    let kept = match params.kernel {
-        KernelEntries::Kept => kept_bytes(all.len()),
-        KernelEntries::Formed => 0,
+    let row = row_bytes(all.len());
+    let kernel = match params.kernel {
+        KernelEntries::Kept => Kernel { all: row * all.len() as u64, least: 0, piece: row },
+        KernelEntries::Formed => Kernel { all: 0, least: 0, piece: 0 },
     };
-    ((factor + squares + vectors + sides + rows) as u64 + fragments + packed, (kept, 0))
+    ((factor + squares + vectors + sides + rows) as u64 + fragments + packed, kernel)
 }
 
 #[cfg(test)]
@@ -153,9 +175,12 @@ mod tests {
     fn entries_are_formed_where_they_do_not_fit() {
         let needs = needs(&TsvdKrrParams::default());
         // 2,500 tiles a row, 512 bytes each.
-        assert_eq!(needs.kernel, (2500 * 2500 * 512, 0));
+        let row = 2500 * 512;
+        assert_eq!(needs.kernel, Kernel { all: 2500 * row, least: 0, piece: row });
         assert_eq!(needs.expected(needs.peak()).unwrap(), needs.peak());
-        assert_eq!(needs.expected(needs.peak() - 1).unwrap(), needs.least());
+        assert_eq!(needs.expected(needs.peak() - 1).unwrap(), needs.peak() - row);
+        assert_eq!(needs.expected(needs.peak() - row - 1).unwrap(), needs.peak() - 2 * row);
+        assert_eq!(needs.expected(needs.least()).unwrap(), needs.least());
         let refused = needs.expected(needs.least() - 1).unwrap_err().to_string();
         assert!(
             refused.starts_with("it needs at least") && refused.contains("GPU memory"),
@@ -166,7 +191,8 @@ mod tests {
     #[test]
     fn a_whole_kernel_cannot_be_had_in_part() {
         let needs = needs(&TsvdKrrParams { solver: Solver::Cholesky, ..TsvdKrrParams::default() });
-        assert_eq!(needs.kernel, (1_600_000_000, 1_600_000_000));
+        let whole = 1_600_000_000;
+        assert_eq!(needs.kernel, Kernel { all: whole, least: whole, piece: whole });
         assert_eq!(needs.least(), needs.peak());
     }
 }

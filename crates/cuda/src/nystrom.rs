@@ -3,17 +3,20 @@
 //! With F = K(x, z) L^-T and L L^T = K(z, z), F F^T is near K, and (F_f F_f^T + alpha I)^-1 of a fit's rows is, by the
 //! identity of Woodbury, (I - F_f (alpha I + F_f^T F_f)^-1 F_f^T) / alpha. The inverses in the middle are formed, in
 //! float64: a product with one is faster than two triangular solves, and along the leading directions the identity leaves a
-//! share of alpha / ||K|| of what is subtracted.
+//! share of alpha / ||K|| of what is subtracted, 4e-5 for 33,000 cells. So products with F have 22 bits or more; those of F_f^T F_f, of
+//! which an error that is not made again elsewhere may leave less than nothing, have float32's, rounded.
 
 use cudarc::driver::CudaSlice;
-use modality_recipe::{Group, Groups, Side, Wide};
+use modality_recipe::{Group, Groups, Wide};
 
 use crate::{
     algebra::Factor,
+    beside::Beside,
     device::Device,
     error::{Error, Result},
+    halves::{ALIGNMENT, Numbers, Scales},
     matrix::Matrix,
-    parts::{Corner, Move},
+    solver::Info,
 };
 
 /// Added to K(z, z), whose float32 entries may not be those of a positive definite matrix; tenfold until it is.
@@ -22,10 +25,14 @@ const TRIES: i32 = 8;
 
 /// The preconditioners of all fits.
 pub struct Nystrom {
-    /// F: cells in the order of the groups x landmarks.
-    factor: Matrix,
+    /// F of each group: its cells x landmarks. Beyond the landmarks there are zeros.
+    factors: Vec<Numbers>,
+    /// Where each group begins.
+    starts: Vec<usize>,
     /// (alpha I + F_f^T F_f)^-1 of each fit.
     inner: Vec<CudaSlice<f64>>,
+    /// Columns of F.
+    landmarks: usize,
     alpha: f64,
 }
 
@@ -38,22 +45,33 @@ impl Nystrom {
         groups: &Groups,
     ) -> Result<Self> {
         let z = device.gather_rows(x, landmarks)?;
-        let m = landmarks.len();
-        let among = [device.kernel(&z, &z, gamma)?];
-        let triangle = factorised(device, &among, FIRST_JITTER)?.swap_remove(0);
-        let triangle = device.narrow(&triangle, m, m)?;
-        let mut factor = device.kernel(x, &z, gamma)?;
-        device.solve_transposed(&mut factor, &triangle)?;
-        let grams = grams(device, &factor, groups)?;
-        let factors = factorised(device, &grams, alpha)?;
-        drop(grams);
-        let inverse = |factor| device.inverse_of_factorised(&factor, m);
-        let inner = factors.into_iter().map(inverse).collect::<Result<_>>()?;
-        Ok(Self { factor, inner, alpha })
+        let m = padded(landmarks.len());
+        let among = device.padded_kernel(&z, &z, gamma, (m, m))?;
+        let triangle = factorised(device, &among)?;
+        let grams = groups.fits().iter().map(|_| device.zeros(m, m));
+        let mut grams = grams.collect::<Result<Vec<Matrix>>>()?;
+        let (mut factors, mut starts) = (Vec::new(), Vec::new());
+        let mut gram = device.zeros(m, m)?;
+        for Group { cells, fits, .. } in groups.iter() {
+            let own = device.part(x, cells.clone())?;
+            let mut factor = device.padded_kernel(&own, &z, gamma, (own.rows, m))?;
+            device.solve_transposed(&mut factor, &triangle)?;
+            device.gram(&factor.rows(0..factor.rows), m, &mut gram)?;
+            for &fit in fits {
+                device.add(&mut grams[fit], &gram)?;
+            }
+            factors.push(match device.ways.halves {
+                true => device.halved(&factor)?,
+                false => Numbers::Single(factor),
+            });
+            starts.push(cells.start);
+        }
+        let inner = inverses(device, &grams, alpha)?;
+        Ok(Self { factors, starts, inner, landmarks: m, alpha })
     }
 
     pub(crate) fn landmarks(&self) -> usize {
-        self.factor.columns
+        self.landmarks
     }
 
     /// The preconditioner of each fit times its residual.
@@ -66,68 +84,64 @@ impl Nystrom {
         let own: Vec<&Matrix> = residuals.iter().map(|(_, residual)| *residual).collect();
         let widths = residuals.iter().map(|(fit, residual)| (*fit, residual.columns));
         let beside = Beside::new(groups, &widths.collect::<Vec<_>>());
-        let mut wide = beside.matrices(device, None)?;
-        device.copy_parts(&own, &mut wide, &beside.cells(true))?;
-        let solved: Vec<Matrix> = self
-            .inside(device, &beside, &own, &wide)?
-            .iter()
-            .zip(residuals)
-            .map(|(inside, (fit, _))| self.solve(device, *fit, inside))
-            .collect::<Result<_>>()?;
-        self.subtract(device, &beside, &solved, &mut wide)?;
+        let (m, halves) = (self.landmarks, device.ways.halves);
+        let (sides, scales) =
+            device.beside(&own, &beside.shapes(None), &beside.cells(true), halves)?;
+        let inside = self.inside(device, &beside, &own, (&sides, &scales))?;
+        drop(sides);
+        let solved = inside.iter().zip(residuals);
+        let solved = solved.map(|(inside, (fit, _))| self.solve(device, *fit, inside));
+        let solved = solved.collect::<Result<Vec<Matrix>>>()?;
+        let solved: Vec<&Matrix> = solved.iter().collect();
+        let (sides, scales) =
+            device.beside(&solved, &beside.shapes(Some(m)), &beside.landmarks(m), halves)?;
+        let products = self.products(device, &beside, false, &sides)?;
         let out = own.iter().map(|own| device.matrix(own.rows, own.columns));
         let mut out = out.collect::<Result<Vec<Matrix>>>()?;
-        device.copy_parts(&wide.iter().collect::<Vec<_>>(), &mut out, &beside.cells(false))?;
+        // (R - F S) / alpha
+        let (keep, take) = ((1.0 / self.alpha) as f32, (-1.0 / self.alpha) as f32 / self.unit());
+        device.add_unscaled(
+            (&products, &scales),
+            (Some(&own), &mut out),
+            &beside.cells(false),
+            (keep, take),
+        )?;
         Ok(out)
     }
 
-    /// F_f^T of each residual; `wide` has them side by side.
+    /// F_f^T of each residual; `sides` are these side by side.
     fn inside(
         &self,
         device: &Device,
         beside: &Beside,
         own: &[&Matrix],
-        wide: &[Matrix],
+        (sides, scales): (&[Numbers], &Scales),
     ) -> Result<Vec<Matrix>> {
-        let m = self.landmarks();
-        let mut products = beside.matrices(device, Some(m))?;
-        for ((Wide { cells, .. }, wide), product) in
-            beside.groups.iter().zip(wide).zip(&mut products)
-        {
-            let (factor, side) = (self.factor.rows(cells.clone()), wide.rows(0..wide.rows));
-            let left = Factor::new(&factor, cells.len(), m).t();
-            let right = Factor::new(&side, wide.rows, wide.columns);
-            device.multiply(1.0, (left, right), 0.0, &mut product.rows_mut(0..m))?;
-        }
-        let sums = own.iter().map(|own| device.zeros(m, own.columns));
+        let products = self.products(device, beside, true, sides)?;
+        let sums = own.iter().map(|own| device.zeros(self.landmarks, own.columns));
         let mut sums = sums.collect::<Result<Vec<Matrix>>>()?;
-        let products: Vec<&Matrix> = products.iter().collect();
-        for moves in beside.sums(m) {
-            device.add_parts(&products, &mut sums, &moves)?;
+        for moves in beside.sums(self.landmarks) {
+            let (to, take) = ((None, sums.as_mut_slice()), 1.0 / self.unit());
+            device.add_unscaled((&products, scales), to, &moves, (1.0, take))?;
         }
         Ok(sums)
     }
 
-    /// (`wide` - F `solved`) / alpha, in place.
-    fn subtract(
+    /// F of each group, or its transpose, times its side.
+    fn products(
         &self,
         device: &Device,
         beside: &Beside,
-        solved: &[Matrix],
-        wide: &mut [Matrix],
-    ) -> Result<()> {
-        let (m, share) = (self.landmarks(), (1.0 / self.alpha) as f32);
-        let mut inside = beside.matrices(device, Some(m))?;
-        let solved: Vec<&Matrix> = solved.iter().collect();
-        device.copy_parts(&solved, &mut inside, &beside.landmarks(m))?;
-        for ((Wide { cells, .. }, inside), wide) in beside.groups.iter().zip(&inside).zip(wide) {
-            let (factor, side) = (self.factor.rows(cells.clone()), inside.rows(0..m));
-            let left = Factor::new(&factor, cells.len(), m);
-            let right = Factor::new(&side, m, inside.columns);
-            let rows = wide.rows;
-            device.multiply(-share, (left, right), share, &mut wide.rows_mut(0..rows))?;
-        }
-        Ok(())
+        transposed: bool,
+        sides: &[Numbers],
+    ) -> Result<Vec<Matrix>> {
+        let product = |(Wide { cells, .. }, side): (&Wide, &Numbers)| {
+            let group = self.starts.partition_point(|&start| start < cells.start);
+            let factor = &self.factors[group];
+            assert_eq!((self.starts[group], factor.shape().0), (cells.start, cells.len()));
+            factor.times(device, transposed, side)
+        };
+        beside.groups.iter().zip(sides).map(product).collect()
     }
 
     /// (alpha I + F_f^T F_f)^-1 `right`.
@@ -140,103 +154,64 @@ impl Nystrom {
         device.multiply(1.0, factors, 0.0, &mut solved.slice_mut(..m * columns))?;
         device.narrow(&solved, m, columns)
     }
-}
 
-/// The groups of cells, and which columns of which fits stand beside one another in each.
-struct Beside {
-    groups: Vec<Wide>,
-}
-
-impl Beside {
-    fn new(groups: &Groups, widths: &[(usize, usize)]) -> Self {
-        Self { groups: groups.side_by_side(widths) }
-    }
-
-    /// One for each group, as wide as all fits that have it; of so many rows, or its cells.
-    fn matrices(&self, device: &Device, rows: Option<usize>) -> Result<Vec<Matrix>> {
-        let matrix = |group: &Wide| device.matrix(rows.unwrap_or(group.cells.len()), group.width());
-        self.groups.iter().map(matrix).collect()
-    }
-
-    /// From the fits' own matrices, whose rows are cells, to those of the groups, or back.
-    fn cells(&self, to_groups: bool) -> Vec<Move> {
-        let moves = self.sides().map(|(group, side)| {
-            let own = Corner { matrix: side.index, row: side.rows.start, column: 0 };
-            let wide = Corner { matrix: group, row: 0, column: side.columns.start };
-            let (from, to) = if to_groups { (own, wide) } else { (wide, own) };
-            Move { from, to, rows: side.rows.len(), columns: side.columns.len() }
-        });
-        moves.collect()
-    }
-
-    /// From matrices of the fits, whose `rows` are landmarks, to those of the groups.
-    fn landmarks(&self, rows: usize) -> Vec<Move> {
-        let moves = self.sides().map(|(group, side)| Move {
-            from: Corner { matrix: side.index, row: 0, column: 0 },
-            to: Corner { matrix: group, row: 0, column: side.columns.start },
-            rows,
-            columns: side.columns.len(),
-        });
-        moves.collect()
-    }
-
-    /// The other way, in turns: no fit has two groups in one of them.
-    fn sums(&self, rows: usize) -> Vec<Vec<Move>> {
-        let mut turns: Vec<Vec<Move>> = Vec::new();
-        for Move { from, to, rows, columns } in self.landmarks(rows) {
-            let had = |moves: &Vec<Move>| moves.iter().any(|other| other.to.matrix == from.matrix);
-            let turn = turns.iter().take_while(|moves| had(moves)).count();
-            if turn == turns.len() {
-                turns.push(Vec::new());
-            }
-            turns[turn].push(Move { from: to, to: from, rows, columns });
-        }
-        turns
-    }
-
-    fn sides(&self) -> impl Iterator<Item = (usize, &Side)> {
-        self.groups
-            .iter()
-            .enumerate()
-            .flat_map(|(index, group)| group.sides.iter().map(move |side| (index, side)))
+    fn unit(&self) -> f32 {
+        self.factors.first().map_or(1.0, Numbers::unit)
     }
 }
 
-/// The Cholesky factors of the symmetric matrices whose lower triangles are given, with `first` added to the diagonal, or
-/// ten times as much, and so on until each is positive definite.
-fn factorised(device: &Device, matrices: &[Matrix], first: f64) -> Result<Vec<CudaSlice<f64>>> {
-    let mut factors: Vec<Option<CudaSlice<f64>>> = matrices.iter().map(|_| None).collect();
+/// Columns that so many landmarks take.
+pub(crate) fn padded(landmarks: usize) -> usize {
+    landmarks.next_multiple_of(ALIGNMENT)
+}
+
+/// The Cholesky factor of the symmetric matrix whose lower triangle is given, in float32.
+fn factorised(device: &Device, matrix: &Matrix) -> Result<Matrix> {
+    let n = matrix.rows;
+    let mut factor = device.allocate::<f64>(n * n)?;
+    until_definite(device, 1, FIRST_JITTER, |_, jitter| {
+        device.widen_symmetric(matrix, jitter, &mut factor)?;
+        Ok(vec![device.factorise(&mut factor, n)?])
+    })?;
+    device.narrow(&factor, n, n)
+}
+
+/// The inverses of the symmetric matrices whose lower triangles are given, with `alpha` added to their diagonals; side by side.
+fn inverses(device: &Device, matrices: &[Matrix], alpha: f64) -> Result<Vec<CudaSlice<f64>>> {
+    let inverses = matrices.iter().map(|matrix| device.allocate::<f64>(matrix.len()));
+    let mut inverses = inverses.collect::<Result<Vec<_>>>()?;
+    until_definite(device, matrices.len(), alpha, |left, value| {
+        let of_left = matrices.iter().zip(&mut inverses).enumerate();
+        let of_left = of_left.filter(|(index, _)| left.contains(index)).map(|(_, both)| both);
+        // An inverse of what turns out to have none is made again.
+        device.side_by_side(of_left, |lane, (matrix, inverse)| {
+            let n = matrix.rows;
+            let mut factor = lane.allocate::<f64>(n * n)?;
+            lane.widen_symmetric(matrix, value, &mut factor)?;
+            let info = lane.factorise(&mut factor, n)?;
+            lane.invert_factorised(&factor, n, inverse)?;
+            Ok(info)
+        })
+    })?;
+    Ok(inverses)
+}
+
+/// Lets `attempt` factorise `count` matrices, those that are left by index, with `first` added to their diagonals, or ten times as much, and so
+/// on until each is positive definite.
+fn until_definite(
+    device: &Device,
+    count: usize,
+    first: f64,
+    mut attempt: impl FnMut(&[usize], f64) -> Result<Vec<Info>>,
+) -> Result<()> {
+    let mut left: Vec<usize> = (0..count).collect();
     for power in 0..TRIES {
-        let left: Vec<usize> = (0..matrices.len()).filter(|&i| factors[i].is_none()).collect();
-        let mut infos = Vec::new();
-        for &i in &left {
-            let mut wide = device.widen_symmetric(&matrices[i], first * 10_f64.powi(power))?;
-            infos.push(device.factorise(&mut wide, matrices[i].rows)?);
-            factors[i] = Some(wide);
-        }
-        for (&i, succeeded) in left.iter().zip(device.succeeded(&infos)?) {
-            factors[i] = factors[i].take().filter(|_| succeeded);
-        }
-        if factors.iter().all(Option::is_some) {
-            break;
+        let infos = attempt(&left, first * 10_f64.powi(power))?;
+        let succeeded = device.succeeded(&infos)?;
+        left = left.into_iter().zip(succeeded).filter(|(_, good)| !good).map(|(i, _)| i).collect();
+        if left.is_empty() {
+            return Ok(());
         }
     }
-    factors.into_iter().map(|factor| factor.ok_or(Error::Preconditioner)).collect()
-}
-
-/// F_f^T F_f of each fit: sums of those of groups of cells that are in the same fits.
-fn grams(device: &Device, factor: &Matrix, groups: &Groups) -> Result<Vec<Matrix>> {
-    let m = factor.columns;
-    let mut grams = Vec::new();
-    for _ in groups.fits() {
-        grams.push(device.zeros(m, m)?);
-    }
-    let mut gram = device.zeros(m, m)?;
-    for Group { cells, fits, .. } in groups.iter() {
-        device.gram(&factor.rows(cells), m, &mut gram)?;
-        for &fit in fits {
-            device.add(&mut grams[fit], &gram)?;
-        }
-    }
-    Ok(grams)
+    Err(Error::Preconditioner)
 }

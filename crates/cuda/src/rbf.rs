@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, ops::Range};
 
-use cudarc::driver::{CudaSlice, DevicePtr as _, DevicePtrMut as _, DeviceRepr};
+use cudarc::driver::{CudaSlice, CudaView, DevicePtr as _, DevicePtrMut as _, DeviceRepr};
 
 use crate::{
     device::Device,
@@ -20,6 +20,9 @@ const CHUNK: usize = 4;
 /// Groups of eight columns that a block multiplies.
 const SLAB: usize = 9;
 pub(crate) const SLAB_COLUMNS: usize = 8 * SLAB;
+/// Tiles across a square of the kernel that blocks form side by side, and across a block of it.
+const SQUARE: usize = 64;
+const BLOCK_TILES: usize = 8;
 /// Blocks that look for the maxima of columns, at most.
 const SEARCHERS: usize = 512;
 /// Blocks for each multiprocessor that a product is cut into where it has too few rows.
@@ -92,10 +95,10 @@ unsafe impl DeviceRepr for Rbf {}
 // SAFETY: as above.
 unsafe impl DeviceRepr for Work {}
 
-/// Tiles, on the device.
+/// Tiles, on the device, in ascending order of their numbers.
 pub(crate) struct Tiles {
     list: CudaSlice<Tile>,
-    count: usize,
+    numbers: Vec<u32>,
     /// Rows that their matrix has at least.
     rows: usize,
 }
@@ -116,19 +119,24 @@ struct Vectors {
     width: usize,
 }
 
-/// The tiles of the kernel.
-pub(crate) enum Entries {
-    /// In memory; so many in a row.
-    Kept(CudaSlice<Quad>, usize),
-    /// Formed whenever they are needed.
-    Formed,
+/// The tiles of the kernel: some rows of them in memory, the others formed whenever they are needed, to the same bits.
+pub(crate) struct Entries {
+    tiles: CudaSlice<Quad>,
+    /// Rows of tiles that are kept, the first ones.
+    kept: usize,
+    /// Rows of tiles, and tiles of a row.
+    all: usize,
 }
 
 /// Products with the kernel between rows, all queued together.
+#[derive(Default)]
 struct Batch {
     products: Vec<Product>,
     work: Vec<Work>,
 }
+
+/// A batch on the device, and the grid of its launch.
+type Sent = (CudaSlice<Product>, CudaSlice<Work>, (usize, usize));
 
 /// Tiles of `rows`, numbered from `first`.
 pub(crate) fn tiles_of(rows: Range<usize>, first: usize) -> impl Iterator<Item = Tile> {
@@ -152,9 +160,9 @@ pub(crate) fn packed_bytes(tiles: usize, components: usize) -> u64 {
     (fragments + tiles * TILE * size_of::<f32>()) as u64
 }
 
-/// Bytes of a kernel that is kept.
-pub(crate) fn kept_bytes(tiles: usize) -> u64 {
-    (tiles * tiles * LANES * size_of::<Quad>()) as u64
+/// Bytes of a row of tiles of a kernel that is kept.
+pub(crate) fn row_bytes(tiles: usize) -> u64 {
+    (tiles * LANES * size_of::<Quad>()) as u64
 }
 
 /// Bytes of `rows` x `width` vectors as fragments.
@@ -166,18 +174,20 @@ impl Device {
     pub(crate) fn tiles(&self, tiles: impl IntoIterator<Item = Tile>) -> Result<Tiles> {
         let tiles: Vec<Tile> = tiles.into_iter().collect();
         let rows = tiles.iter().map(|tile| tile.row as usize + tile.count as usize).max();
-        Ok(Tiles { list: self.send(&tiles)?, count: tiles.len(), rows: rows.unwrap_or(0) })
+        let numbers: Vec<u32> = tiles.iter().map(|tile| tile.tile).collect();
+        assert!(numbers.is_sorted(), "tiles in another order than their numbers'");
+        Ok(Tiles { list: self.send(&tiles)?, numbers, rows: rows.unwrap_or(0) })
     }
 
     /// `tiles` of the rows of `x`, which are to be numbered from zero without a gap.
     pub(crate) fn pack(&self, x: &Matrix, tiles: &Tiles) -> Result<Packed> {
         assert!(tiles.rows <= x.rows, "tiles of {} rows in {x:?}", tiles.rows);
         let steps = x.columns.div_ceil(TILE);
-        let length = tiles.count * steps * LANES;
+        let length = tiles.count() * steps * LANES;
         let (mut hi, mut lo) = (self.allocate(length)?, self.allocate(length)?);
-        let mut norms = self.allocate(tiles.count * TILE)?;
+        let mut norms = self.allocate(tiles.count() * TILE)?;
         let (components, count) = (x.columns as u32, steps as u32);
-        let grid = (tiles.count, 1);
+        let grid = (tiles.count(), 1);
         launch!(
             self,
             pack_rows,
@@ -191,31 +201,56 @@ impl Device {
                 &mut hi,
                 &mut lo,
                 &mut norms,
-                &self.not_finite
+                &*self.not_finite
             )
         );
         Ok(Packed { hi, lo, norms, steps })
     }
 
-    /// All tiles of the kernel between the packed rows of one matrix.
-    pub(crate) fn keep(&self, x: &Packed, tiles: &Tiles, gamma: f64) -> Result<CudaSlice<Quad>> {
-        let mut kept = self.allocate(tiles.count * tiles.count * LANES)?;
-        let (rbf, count) = (self.rbf((x, x), gamma), tiles.count as u32);
-        let grid = (tiles.count.div_ceil(CHUNK), tiles.count.div_ceil(WARPS));
-        launch!(self, keep_tiles, grid, BLOCK, (&rbf, &count, &count, &mut kept));
-        Ok(kept)
+    /// The kernel between the packed rows of one matrix and themselves, the first `kept` rows of its tiles in memory.
+    pub(crate) fn keep(
+        &self,
+        x: &Packed,
+        tiles: &Tiles,
+        gamma: f64,
+        kept: usize,
+    ) -> Result<Entries> {
+        let all = tiles.count();
+        assert!(kept <= all, "{kept} of {all} rows of tiles");
+        let mut entries = self.allocate(kept * all * LANES)?;
+        if kept > 0 {
+            let squares = all.div_ceil(SQUARE);
+            let grid = (squares * (squares + 1) / 2 * (SQUARE / BLOCK_TILES).pow(2), 1);
+            let (rbf, across, down) = (self.rbf((x, x), gamma), all as u32, kept as u32);
+            launch!(self, keep_tiles, grid, BLOCK, (&rbf, &across, &down, &mut entries));
+        }
+        Ok(Entries { tiles: entries, kept, all })
     }
 
     /// The kernel between the rows of `x` and `y`, whole, in float32.
     pub(crate) fn kernel(&self, x: &Matrix, y: &Matrix, gamma: f64) -> Result<Matrix> {
-        assert_eq!(x.columns, y.columns);
+        self.padded_kernel(x, y, gamma, (x.rows, y.rows))
+    }
+
+    /// The same in the upper left corner of a matrix of this shape, with zeros in the rest.
+    pub(crate) fn padded_kernel(
+        &self,
+        x: &Matrix,
+        y: &Matrix,
+        gamma: f64,
+        shape: (usize, usize),
+    ) -> Result<Matrix> {
+        assert!(x.columns == y.columns && x.rows <= shape.0 && y.rows <= shape.1);
         let (rows, columns) =
             (self.tiles(tiles_of(0..x.rows, 0))?, self.tiles(tiles_of(0..y.rows, 0))?);
         let (packed_x, packed_y) = (self.pack(x, &rows)?, self.pack(y, &columns)?);
-        let mut out = self.matrix(x.rows, y.rows)?;
+        let mut out = match shape == (x.rows, y.rows) {
+            true => self.matrix(x.rows, y.rows)?,
+            false => self.zeros(shape.0, shape.1)?,
+        };
         let rbf = self.rbf((&packed_x, &packed_y), gamma);
-        let (across, down, width) = (columns.count as u32, rows.count as u32, y.rows);
-        let grid = (columns.count.div_ceil(CHUNK), rows.count.div_ceil(WARPS));
+        let (across, down, width) = (columns.count() as u32, rows.count() as u32, shape.1);
+        let grid = (columns.count().div_ceil(CHUNK), rows.count().div_ceil(WARPS));
         launch!(
             self,
             dense_kernel,
@@ -240,21 +275,23 @@ impl Device {
         let (packed_x, packed_y) = (self.pack(x, &rows)?, self.pack(y, &columns)?);
         let vectors = self.vectors(coefficients, &columns)?;
         let wanted = BLOCKS_EACH * self.facts().multiprocessors;
-        let most = columns.count.div_ceil(CHUNK * LEAST_CHUNKS).max(1);
-        let parts = wanted.div_ceil(rows.count.div_ceil(WARPS).max(1)).clamp(1, most);
+        let (across, down) = (columns.count(), rows.count());
+        let most = across.div_ceil(CHUNK * LEAST_CHUNKS).max(1);
+        let parts = wanted.div_ceil(down.div_ceil(WARPS).max(1)).clamp(1, most);
         let length = x.rows * coefficients.columns;
         let mut sums = self.matrix(parts * x.rows, coefficients.columns)?;
-        let mut batch = Batch { products: Vec::new(), work: Vec::new() };
-        let each = columns.count.div_ceil(CHUNK).div_ceil(parts) * CHUNK;
+        let mut batch = Batch::default();
+        let each = across.div_ceil(CHUNK).div_ceil(parts) * CHUNK;
         for part in 0..parts {
-            let range = (part * each).min(columns.count)..((part + 1) * each).min(columns.count);
+            let range = (part * each).min(across)..((part + 1) * each).min(across);
             let out =
                 self.address_mut(&mut sums.values) + (part * length * size_of::<f32>()) as u64;
-            batch.add(self, (&rows, &columns), range, &vectors, out);
+            batch.add(self, (&rows, 0..down), (&columns, range), &vectors, out);
         }
         let rbf = self.rbf((&packed_x, &packed_y), gamma);
-        let (products, work) = (self.send(&batch.products)?, self.send(&batch.work)?);
-        launch!(self, multiply_fine, (batch.work.len(), 1), BLOCK, (&rbf, &products, &work));
+        if let Some((products, work, grid)) = batch.sent(self)? {
+            launch!(self, multiply_fine, grid, BLOCK, (&rbf, &products, &work));
+        }
         if parts == 1 {
             return Ok(sums);
         }
@@ -277,28 +314,26 @@ impl Device {
         (x, gamma, entries): (&Packed, f64, &Entries),
         products: &[(&Tiles, &Matrix)],
     ) -> Result<Vec<Matrix>> {
-        let mut batch = Batch { products: Vec::new(), work: Vec::new() };
+        let (mut kept, mut formed) = (Batch::default(), Batch::default());
         let (mut outs, mut packed) = (Vec::new(), Vec::new());
         for (tiles, matrix) in products {
             let vectors = self.vectors(matrix, tiles)?;
             let mut out = self.matrix(matrix.rows, matrix.columns)?;
             let to = self.address_mut(&mut out.values);
-            batch.add(self, (tiles, tiles), 0..tiles.count, &vectors, to);
+            let (all, in_memory) = (tiles.count(), tiles.below(entries.kept));
+            kept.add(self, (tiles, 0..in_memory), (tiles, 0..all), &vectors, to);
+            formed.add(self, (tiles, in_memory..all), (tiles, 0..all), &vectors, to);
             outs.push(out);
             packed.push(vectors);
         }
-        batch.longest_first();
-        let (products, work, grid) =
-            (self.send(&batch.products)?, self.send(&batch.work)?, (batch.work.len(), 1));
-        match entries {
-            Entries::Kept(tiles, across) => {
-                let across = *across as u32;
-                launch!(self, multiply_kept, grid, BLOCK, (tiles, &across, &products, &work));
-            }
-            Entries::Formed => {
-                let rbf = self.rbf((x, x), gamma);
-                launch!(self, multiply_formed, grid, BLOCK, (&rbf, &products, &work));
-            }
+        // What takes longest comes first.
+        if let Some((products, work, grid)) = formed.sent(self)? {
+            let rbf = self.rbf((x, x), gamma);
+            launch!(self, multiply_formed, grid, BLOCK, (&rbf, &products, &work));
+        }
+        if let Some((products, work, grid)) = kept.sent(self)? {
+            let across = entries.all as u32;
+            launch!(self, multiply_kept, grid, BLOCK, (&entries.tiles, &across, &products, &work));
         }
         Ok(outs)
     }
@@ -316,8 +351,8 @@ impl Device {
             (&matrix.values, &rows, &width, &mut maxima)
         );
         let mut scales = self.allocate::<f32>(matrix.columns)?;
-        let mut packed = self.allocate(tiles.count * matrix.columns.div_ceil(8) * LANES)?;
-        let grid = (tiles.count, matrix.columns.div_ceil(SLAB_COLUMNS));
+        let mut packed = self.allocate(tiles.count() * matrix.columns.div_ceil(8) * LANES)?;
+        let grid = (tiles.count(), matrix.columns.div_ceil(SLAB_COLUMNS));
         launch!(
             self,
             pack_columns,
@@ -325,7 +360,7 @@ impl Device {
             BLOCK,
             (&matrix.values, &width, &tiles.list, &maxima, &mut scales, &mut packed)
         );
-        Ok(Vectors { packed, scales, tiles: tiles.count, width: matrix.columns })
+        Ok(Vectors { packed, scales, tiles: tiles.count(), width: matrix.columns })
     }
 
     fn rbf(&self, (x, y): (&Packed, &Packed), gamma: f64) -> Rbf {
@@ -353,46 +388,75 @@ impl Device {
 }
 
 impl Batch {
-    /// So that no block that takes long begins late.
-    fn longest_first(&mut self) {
+    /// On the device, with the grid of a launch; nothing where there is nothing to be done.
+    fn sent(mut self, device: &Device) -> Result<Option<Sent>> {
+        if self.work.is_empty() {
+            return Ok(None);
+        }
+        // So that no block that takes long begins late.
         let products = &self.products;
         self.work.sort_by_key(|work| Reverse(products[work.product as usize].column_tiles));
+        let grid = (self.work.len(), 1);
+        Ok(Some((device.send(&self.products)?, device.send(&self.work)?, grid)))
     }
 
-    /// The product of `rows` with `range` of the tiles of `columns`, whose vectors are given, to be written at `out`.
+    /// The product of some of `rows` with some of the tiles of `columns`, whose vectors are given, to be written at `out`.
     fn add(
         &mut self,
         device: &Device,
-        (rows, columns): (&Tiles, &Tiles),
-        range: Range<usize>,
+        (rows, down): (&Tiles, Range<usize>),
+        (columns, across): (&Tiles, Range<usize>),
         vectors: &Vectors,
         out: u64,
     ) {
+        let list =
+            |tiles: &Tiles, start| device.address(&tiles.list) + (start * size_of::<Tile>()) as u64;
         for first in (0..vectors.width).step_by(SLAB_COLUMNS) {
             let groups = (vectors.width - first).div_ceil(8).min(SLAB);
-            let before = first / 8 * vectors.tiles + range.start * groups;
-            let index = self.products.len() as u32;
+            let before = first / 8 * vectors.tiles + across.start * groups;
+            let product = self.products.len() as u32;
             self.products.push(Product {
-                rows: device.address(&rows.list),
-                columns: device.address(&columns.list) + (range.start * size_of::<Tile>()) as u64,
+                rows: list(rows, down.start),
+                columns: list(columns, across.start),
                 vectors: device.address(&vectors.packed)
                     + (before * LANES * size_of::<Quad>()) as u64,
                 scales: device.address(&vectors.scales),
                 out,
-                row_tiles: rows.count as u32,
-                column_tiles: range.len() as u32,
+                row_tiles: down.len() as u32,
+                column_tiles: across.len() as u32,
                 width: vectors.width as u32,
                 first_column: first as u32,
             });
-            let firsts = (0..rows.count).step_by(WARPS);
-            self.work.extend(firsts.map(|first| Work { product: index, first_tile: first as u32 }));
+            let firsts = (0..down.len()).step_by(WARPS);
+            self.work.extend(firsts.map(|first| Work { product, first_tile: first as u32 }));
         }
     }
 }
 
 impl Tiles {
     pub(crate) fn count(&self) -> usize {
-        self.count
+        self.numbers.len()
+    }
+
+    /// How many have numbers below `end`.
+    fn below(&self, end: usize) -> usize {
+        self.numbers.partition_point(|&number| (number as usize) < end)
+    }
+}
+
+impl Entries {
+    /// What is kept, 16 bits an entry.
+    pub(crate) fn words(&self) -> CudaView<'_, u16> {
+        let quads = self.kept * self.all * LANES;
+        let quads = self.tiles.slice(..quads);
+        // SAFETY: a quad is eight numbers of 16 bits, of which any bits are one.
+        let words = unsafe { quads.transmute::<u16>(8 * quads.len()) };
+        words.unwrap_or_else(|| unreachable!("a quad has eight words"))
+    }
+
+    /// Of the rows of tiles, how many are formed for each product.
+    pub(crate) fn formed_share(&self) -> f64 {
+        1.0 - self.kept as f64 / self.all.max(1) as f64
     }
 }
 

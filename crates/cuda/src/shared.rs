@@ -37,21 +37,18 @@ pub(crate) fn layout(groups: &Groups) -> (Vec<Tile>, Vec<Vec<Tile>>) {
 }
 
 impl SharedKernel {
-    /// Of the rows of `x`; kept if `is_kept`.
+    /// Of the rows of `x`, with so many rows of tiles in memory.
     pub(crate) fn new(
         device: &Device,
         x: &Matrix,
         gamma: f64,
         groups: &Groups,
-        is_kept: bool,
+        kept: usize,
     ) -> Result<Self> {
         let (all, fits) = layout(groups);
         let tiles = device.tiles(all)?;
         let packed = device.pack(x, &tiles)?;
-        let entries = match is_kept {
-            true => Entries::Kept(device.keep(&packed, &tiles, gamma)?, tiles.count()),
-            false => Entries::Formed,
-        };
+        let entries = device.keep(&packed, &tiles, gamma, kept)?;
         let fits = fits.into_iter().map(|tiles| device.tiles(tiles)).collect::<Result<_>>()?;
         Ok(Self { packed, entries, gamma, components: x.columns, fits })
     }
@@ -61,8 +58,9 @@ impl SharedKernel {
         self.components
     }
 
-    pub(crate) fn is_kept(&self) -> bool {
-        matches!(self.entries, Entries::Kept(..))
+    /// Of its rows, how many are formed for each product.
+    pub(crate) fn formed_share(&self) -> f64 {
+        self.entries.formed_share()
     }
 
     /// K_f V for each fit and V.

@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     nystrom::Nystrom,
+    rbf::row_bytes,
     shared::{self, SharedKernel},
     svd::Gex,
     upload,
@@ -18,7 +19,7 @@ use crate::{
 
 /// [`Stages`] on a device, in float32; inverses of small matrices and sums down long columns in float64.
 ///
-/// Work is queued on one stream. While fits are solved, the host waits where a result comes back ([`Stages::read`],
+/// Work is queued on one stream, but for factorisations of several fits, which go side by side. While fits are solved, the host waits where a result comes back ([`Stages::read`],
 /// [`Stages::download`]) and where a factorisation must be known to have succeeded, and nowhere else; a truncated SVD also takes
 /// its small matrices to the host, and an upload ends with a wait.
 #[derive(Debug)]
@@ -53,21 +54,29 @@ impl CudaStages {
         (self.flops, self.notes) = (0.0, Vec::new());
     }
 
-    /// Whether the kernel of so many tiles is to be kept.
-    fn keeps(&mut self, tiles: usize) -> Result<bool> {
+    /// How many rows of a kernel's tiles are to be kept, of which there are so many.
+    fn kept(&mut self, tiles: usize) -> Result<usize> {
         if self.entries == KernelEntries::Formed {
-            return Ok(false);
+            return Ok(0);
         }
-        let needed = crate::rbf::kept_bytes(tiles);
-        let left = self.device.free_memory()?.min(self.room);
+        let (row, left) = (row_bytes(tiles), self.device.free_memory()?.min(self.room));
+        let needed = row * tiles as u64;
         if needed <= left {
-            return Ok(true);
+            return Ok(tiles);
         }
+        let kept = if self.device.ways.part { (left / row) as usize } else { 0 };
         let (needed, left) = (size(needed), size(left));
+        let formed = match kept {
+            0 => "its entries are formed".to_owned(),
+            _ => format!(
+                "{:.0} % of its entries are formed",
+                100.0 * (1.0 - kept as f64 / tiles as f64)
+            ),
+        };
         self.notes.push(format!(
-            "the kernel matrix takes {needed} of GPU memory and {left} are left, so its entries are formed again in each product"
+            "the kernel matrix takes {needed} of GPU memory and {left} are left, so {formed} again in each product"
         ));
-        Ok(false)
+        Ok(kept)
     }
 }
 
@@ -97,14 +106,18 @@ impl Stages for CudaStages {
     }
 
     fn tsvd_gex(&mut self, gex: &Gex, n_components: usize, seed: u64) -> Result<(Matrix, Matrix)> {
-        let (scores, flops) = self.device.tsvd_gex(gex, n_components, seed)?;
-        self.flops += flops;
+        let (scores, cost) = self.device.tsvd_gex(gex, n_components, seed)?;
+        self.flops += cost.flops;
+        if cost.was_repeated {
+            let again = "the basis of gene expression was not orthonormal by Cholesky factorisations and was made anew by eigenvectors";
+            self.notes.push(again.to_owned());
+        }
         Ok(scores)
     }
 
     fn tsvd_adt(&mut self, adt: &Matrix, n_components: usize, seed: u64) -> Result<Tsvd<Matrix>> {
-        let (tsvd, flops) = self.device.tsvd_dense(adt, n_components, seed)?;
-        self.flops += flops;
+        let (tsvd, cost) = self.device.tsvd_dense(adt, n_components, seed)?;
+        self.flops += cost.flops;
         Ok(tsvd)
     }
 
@@ -158,11 +171,12 @@ impl Stages for CudaStages {
 
     fn shared_kernel(&mut self, x: &Matrix, gamma: f64, groups: &Groups) -> Result<SharedKernel> {
         let tiles = shared::layout(groups).0.len();
-        let is_kept = self.keeps(tiles)?;
-        if is_kept {
-            self.flops += 2.0 * (x.rows * x.rows) as f64 * x.columns as f64;
-        }
-        SharedKernel::new(&self.device, x, gamma, groups, is_kept)
+        let kept = self.kept(tiles)?;
+        // One triangle of the entries that are kept.
+        let share = kept as f64 / tiles.max(1) as f64;
+        let entries = (x.rows * x.rows) as f64 * share * (1.0 - share / 2.0);
+        self.flops += 2.0 * entries * x.columns as f64;
+        SharedKernel::new(&self.device, x, gamma, groups, kept)
     }
 
     fn shared_products(
@@ -171,13 +185,11 @@ impl Stages for CudaStages {
         groups: &Groups,
         vectors: &[(usize, &Matrix)],
     ) -> Result<Vec<Matrix>> {
-        let forming = if kernel.is_kept() { 0 } else { kernel.components() };
-        self.flops += vectors
-            .iter()
-            .map(|(fit, v)| {
-                2.0 * (groups.len_of(*fit) as f64).powi(2) * (v.columns + forming) as f64
-            })
-            .sum::<f64>();
+        let forming = kernel.formed_share() * kernel.components() as f64;
+        for (fit, v) in vectors {
+            let entries = (groups.len_of(*fit) as f64).powi(2);
+            self.flops += 2.0 * entries * (v.columns as f64 + forming);
+        }
         kernel.products(&self.device, vectors)
     }
 

@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Result},
     kernels::{THREADS, blocks, launch},
     matrix::Matrix,
+    solver::Info,
 };
 
 /// Columns up to which all of A^T A is formed.
@@ -57,6 +58,27 @@ enum Input<'a> {
     Dense(&'a Matrix),
 }
 
+/// What a truncated SVD took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cost {
+    pub(crate) flops: f64,
+    /// Whether its basis was made twice, as it was not orthonormal at first.
+    pub(crate) was_repeated: bool,
+}
+
+/// How the columns of a block become an orthonormal basis.
+enum Orthonormal {
+    /// By eigenvectors of its Gram matrix, as often as it takes, filled up with random vectors where it has fewer directions than
+    /// columns. The host waits for each Gram matrix.
+    Surely {
+        /// Random vectors drawn so far, on top of the seed.
+        draws: u64,
+    },
+    /// By two Cholesky factorisations (Yamamoto, Nakatsukasa, Yanagisawa and Fukaya 2015), for which the host does not wait: it looks
+    /// afterwards whether each came to a result, and whether the second one had nearly nothing to do.
+    Swiftly { infos: Vec<Info>, second: Vec<(CudaSlice<f64>, usize)> },
+}
+
 /// A truncated SVD under way, and what it costs.
 struct Work<'a> {
     device: &'a Device,
@@ -65,32 +87,32 @@ struct Work<'a> {
     dense: Matrix,
     /// Whether it has all of them.
     has_all: bool,
-    flops: f64,
+    cost: Cost,
 }
 
 impl Device {
-    /// Scores A V of training and test cells, and the operations that they took.
+    /// Scores A V of training and test cells, and what they took.
     pub(crate) fn tsvd_gex(
         &self,
         gex: &Gex,
         n_components: usize,
         seed: u64,
-    ) -> Result<((Matrix, Matrix), f64)> {
+    ) -> Result<((Matrix, Matrix), Cost)> {
         let mut work = Work::new(self, Input::Sparse(gex))?;
         let (scores, _) = work.decompose(n_components, seed)?;
-        Ok((self.split_rows(&scores, gex.train)?, work.flops))
+        Ok((self.split_rows(&scores, gex.train)?, work.cost))
     }
 
-    /// Scores and components of a dense matrix, and the operations that they took.
+    /// Scores and components of a dense matrix, and what they took.
     pub(crate) fn tsvd_dense(
         &self,
         matrix: &Matrix,
         n_components: usize,
         seed: u64,
-    ) -> Result<(Tsvd<Matrix>, f64)> {
+    ) -> Result<(Tsvd<Matrix>, Cost)> {
         let mut work = Work::new(self, Input::Dense(matrix))?;
         let (scores, vectors) = work.decompose(n_components, seed)?;
-        Ok((Tsvd { scores, components: self.transpose(&vectors)? }, work.flops))
+        Ok((Tsvd { scores, components: self.transpose(&vectors)? }, work.cost))
     }
 
     /// Both halves as dense matrices.
@@ -114,15 +136,7 @@ impl Device {
     }
 
     fn split_rows(&self, matrix: &Matrix, first: usize) -> Result<(Matrix, Matrix)> {
-        let part = |rows: Range<usize>| -> Result<Matrix> {
-            let mut part = self.matrix(rows.len(), matrix.columns)?;
-            if part.len() > 0 {
-                let mut to = part.values.slice_mut(..rows.len() * matrix.columns);
-                self.stream.memcpy_dtod(&matrix.rows(rows), &mut to)?;
-            }
-            Ok(part)
-        };
-        Ok((part(0..first)?, part(first..matrix.rows)?))
+        Ok((self.part(matrix, 0..first)?, self.part(matrix, first..matrix.rows)?))
     }
 
     /// Standard normal numbers times `scale`.
@@ -177,7 +191,7 @@ impl<'a> Work<'a> {
     /// With so many rows of a sparse input at a time.
     fn by(device: &'a Device, input: Input<'a>, rows: usize) -> Result<Self> {
         let dense = device.matrix(rows, input.shape().1)?;
-        Ok(Self { device, input, dense, has_all: false, flops: 0.0 })
+        Ok(Self { device, input, dense, has_all: false, cost: Cost::default() })
     }
 
     /// Scores, rows x components, and right singular vectors, columns x components, with their signs.
@@ -212,32 +226,69 @@ impl<'a> Work<'a> {
     }
 
     fn krylov(&mut self, n_components: usize, seed: u64) -> Result<Matrix> {
+        if self.device.ways.cholesky_qr {
+            let mut swiftly = Orthonormal::Swiftly { infos: Vec::new(), second: Vec::new() };
+            let basis = self.krylov_by(&mut swiftly, n_components, seed);
+            if let Some(basis) = basis?
+                && swiftly.is_good(self.device)?
+            {
+                return Ok(basis);
+            }
+            self.cost.was_repeated = true;
+        }
+        let basis = self.krylov_by(&mut Orthonormal::Surely { draws: seed }, n_components, seed)?;
+        basis.ok_or(Error::Eigen(n_components))
+    }
+
+    /// Nothing where what was to be decomposed was no number.
+    fn krylov_by(
+        &mut self,
+        how: &mut Orthonormal,
+        n_components: usize,
+        seed: u64,
+    ) -> Result<Option<Matrix>> {
         let (rows, columns) = self.input.shape();
         let width = basis_width(rows, columns, n_components);
         // Columns that are still zero change no product.
         let (mut basis, mut images) =
             (self.device.zeros(columns, width)?, self.device.zeros(columns, width)?);
         let mut block = self.device.normal(columns, WIDTH, seed, 1.0)?;
-        let mut draws = seed;
         for start in (0..width).step_by(WIDTH) {
             let places: Vec<u32> = (start as u32..(start + WIDTH) as u32).collect();
-            let orthonormal = self.orthonormalise(block, Some(&basis), &mut draws)?;
+            let orthonormal = self.orthonormalise(block, Some(&basis), how)?;
             // What is off by 2^-10 here turns the directions by as little, and captures less by the square of that.
             block = self.device.rounded(|| self.gram_product(&orthonormal))?;
             self.device.put_columns(&mut images, &places, &block)?;
             self.device.put_columns(&mut basis, &places, &orthonormal)?;
         }
         let projected = self.cross(&basis, &images)?;
-        let (_, rotation) = self.device.eigen(&((&projected + &projected.t()) / 2.0))?;
+        let symmetric = (&projected + &projected.t()) / 2.0;
+        if !symmetric.iter().all(|value| value.is_finite()) {
+            return Ok(None);
+        }
+        let (_, rotation) = self.device.eigen(&symmetric)?;
         let rotation = self.device.of_host(&rotation.slice(s![.., ..n_components]).to_owned())?;
         let leading = self.device.matmul(&images, &rotation)?;
         self.count(columns, width, n_components);
-        self.orthonormalise(leading, None, &mut draws)
+        self.orthonormalise(leading, None, how).map(Some)
     }
 
-    /// An orthonormal basis of what the columns of `block` have outside the orthonormal `earlier`, filled up with random
-    /// vectors where they have less than their number: block Gram-Schmidt, repeated.
+    /// An orthonormal basis of what the columns of `block` have outside the orthonormal `earlier`: block Gram-Schmidt, repeated.
     fn orthonormalise(
+        &mut self,
+        block: Matrix,
+        earlier: Option<&Matrix>,
+        how: &mut Orthonormal,
+    ) -> Result<Matrix> {
+        match how {
+            Orthonormal::Surely { draws } => self.surely_orthonormal(block, earlier, draws),
+            Orthonormal::Swiftly { infos, second } => {
+                self.swiftly_orthonormal(block, earlier, infos, second)
+            }
+        }
+    }
+
+    fn surely_orthonormal(
         &mut self,
         mut block: Matrix,
         earlier: Option<&Matrix>,
@@ -262,6 +313,30 @@ impl<'a> Work<'a> {
                 let places: Vec<u32> = (rank as u32..width as u32).collect();
                 self.device.put_columns(&mut block, &places, &random)?;
             }
+        }
+        Ok(block)
+    }
+
+    fn swiftly_orthonormal(
+        &mut self,
+        mut block: Matrix,
+        earlier: Option<&Matrix>,
+        infos: &mut Vec<Info>,
+        second: &mut Vec<(CudaSlice<f64>, usize)>,
+    ) -> Result<Matrix> {
+        let (rows, width) = (block.rows, block.columns);
+        for is_second in [false, true] {
+            if let Some(earlier) = earlier {
+                self.subtract_inside(&mut block, earlier)?;
+            }
+            let mut gram = self.cross_here(&block, &block)?;
+            if is_second {
+                second.push((self.device.stream.clone_dtod(&gram)?, width));
+            }
+            infos.push(self.device.factorise(&mut gram, width)?);
+            let factor = self.device.narrow(&gram, width, width)?;
+            self.device.solve_transposed(&mut block, &factor)?;
+            self.count(rows, width, width / 2);
         }
         Ok(block)
     }
@@ -292,6 +367,12 @@ impl<'a> Work<'a> {
 
     /// X^T Y in float64, on the host.
     fn cross(&mut self, x: &Matrix, y: &Matrix) -> Result<Array2<f64>> {
+        let sum = self.cross_here(x, y)?;
+        fetched(self.device, &sum, (x.columns, y.columns))
+    }
+
+    /// X^T Y in float64, on the device.
+    fn cross_here(&mut self, x: &Matrix, y: &Matrix) -> Result<CudaSlice<f64>> {
         let (rows, m, n) = (x.rows, x.columns, y.columns);
         let mut sum = self.device.allocate::<f64>(m * n)?;
         let mut keep = 0.0;
@@ -308,8 +389,7 @@ impl<'a> Work<'a> {
             keep = 1.0;
         }
         self.count(m, rows, n);
-        let values = self.device.fetch(&sum.slice(..m * n))?;
-        Ok(Array2::from_shape_vec((m, n), values).unwrap_or_default())
+        Ok(sum)
     }
 
     /// A X.
@@ -389,7 +469,7 @@ impl<'a> Work<'a> {
     }
 
     fn count(&mut self, rows: usize, inner: usize, columns: usize) {
-        self.flops += 2.0 * rows as f64 * inner as f64 * columns as f64;
+        self.cost.flops += 2.0 * rows as f64 * inner as f64 * columns as f64;
     }
 
     /// A product of the input with so many columns; zeros of a sparse input are not counted.
@@ -398,8 +478,30 @@ impl<'a> Work<'a> {
             Input::Sparse(gex) => gex.nonzeros,
             Input::Dense(matrix) => matrix.len(),
         };
-        self.flops += 2.0 * entries as f64 * columns as f64;
+        self.cost.flops += 2.0 * entries as f64 * columns as f64;
     }
+}
+
+impl Orthonormal {
+    /// Whether all that it left is orthonormal; waits for it.
+    fn is_good(&self, device: &Device) -> Result<bool> {
+        let Self::Swiftly { infos, second } = self else { return Ok(true) };
+        if !device.succeeded(infos)?.into_iter().all(|good| good) {
+            return Ok(false);
+        }
+        for (gram, width) in second {
+            if !near_identity(&fetched(device, gram, (*width, *width))?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn fetched(device: &Device, values: &CudaSlice<f64>, shape: (usize, usize)) -> Result<Array2<f64>> {
+    let values = device.fetch(&values.slice(..shape.0 * shape.1))?;
+    // The length is that of the shape.
+    Ok(Array2::from_shape_vec(shape, values).unwrap_or_default())
 }
 
 impl Input<'_> {

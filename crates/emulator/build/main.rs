@@ -152,7 +152,8 @@ fn kernel_job(compiler: &cc::Tool, folder: &Path, source: &Source) -> Result<Job
     // Hidden, since files may have functions of the same name. What overflows wraps, as it does on a device.
     command
         .args(SHARED)
-        .args(["-fvisibility=hidden", "-fwrapv", "-w", "-I", "cpp/kernel", "-o"])
+        .args(["-fvisibility=hidden", "-fwrapv", "-w", "-I", "cpp/kernel", "-I", "../../kernels"])
+        .arg("-o")
         .arg(&library)
         .arg(&code);
     Ok(Job { command, makes: library })

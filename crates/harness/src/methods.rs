@@ -82,7 +82,7 @@ pub enum Solver {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KernelEntries {
-    /// It is kept as far as memory allows: in part on the CPU, whole or not at all on a GPU.
+    /// It is kept as far as memory allows.
     Kept,
     /// It is formed anew, block by block, for each product.
     Formed,

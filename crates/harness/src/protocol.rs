@@ -59,7 +59,7 @@ pub struct Fold {
 pub enum Stage {
     /// Reading the prepared data set.
     Load,
-    /// Warm-up, just-in-time compilation, device contexts, uploads.
+    /// Warm-up, just-in-time compilation, device contexts, uploads; checks and measures that are no part of the method.
     Setup,
     /// Truncated SVD of gene expression, training and test cells stacked.
     TsvdGex,

@@ -9,7 +9,7 @@ use modality_harness::{
 use crate::{
     Groups, Stages,
     pcg::{self, System},
-    tsvd_krr::{Error, Outcome, Problem, timed, timed_during},
+    tsvd_krr::{Outcome, Problem, timed, timed_during},
 };
 
 /// How many times more landmarks fits get that do not converge.
@@ -41,15 +41,16 @@ impl<M> Ensemble<'_, '_, M> {
     /// The dual coefficients of all fits added up: training cells x targets.
     ///
     /// # Errors
-    /// [`Error::Stage`] with the backend's reason.
+    /// [`Error::Stage`](crate::Error::Stage) with the backend's reason.
     pub(crate) fn coefficients<S: Stages<Matrix = M>>(
         &self,
         stages: &mut S,
         clock: &mut StageClock<'_>,
     ) -> Outcome<S, M> {
         let columns = self.problem.train_adt.ncols().min(self.params.adt_components);
-        let zeros = stages.zeros(self.problem.train_gex.rows(), columns);
-        let mut sum = zeros.map_err(|error| Error::Stage(Stage::Solve, error))?;
+        let mut sum = timed(stages, clock, Stage::Solve, |stages| {
+            stages.zeros(self.problem.train_gex.rows(), columns)
+        })?;
         match self.params.solver {
             Solver::Cholesky => self.add_by_cholesky(stages, clock, self.problem.fits, &mut sum)?,
             Solver::Pcg => self.add_by_pcg(stages, clock, &mut sum)?,
@@ -112,9 +113,9 @@ impl<M> Ensemble<'_, '_, M> {
         stages: &mut S,
         clock: &mut StageClock<'_>,
     ) -> Outcome<S, Shared<S>> {
-        let groups = Groups::new(self.problem.fits);
-        let cells = (0..self.problem.fits.len()).map(|fit| groups.cells_of(fit)).collect();
         timed(stages, clock, Stage::Kernel, |stages| {
+            let groups = Groups::new(self.problem.fits);
+            let cells = (0..self.problem.fits.len()).map(|fit| groups.cells_of(fit)).collect();
             let x = stages.gather_rows(self.train, groups.cells())?;
             let kernel = stages.shared_kernel(&x, self.params.gamma, &groups)?;
             Ok(Shared { groups, cells, x, kernel })
@@ -132,8 +133,8 @@ impl<M> Ensemble<'_, '_, M> {
     ) -> Outcome<S, Vec<usize>> {
         let Shared { groups, cells, x, kernel } = shared;
         let TsvdKrrParams { gamma, alpha, tolerance, .. } = *self.params;
-        let landmarks = pcg::sample(groups.cells().len(), landmarks, self.problem.seed);
         timed_during(stages, clock, Stage::Solve, |stages, clock| {
+            let landmarks = pcg::sample(groups.cells().len(), landmarks, self.problem.seed);
             let preconditioner = &stages.preconditioner(x, gamma, alpha, &landmarks, groups)?;
             let system = System { kernel, preconditioner, groups, x, gamma, alpha, tolerance };
             let gather = |&fit: &usize| Ok((fit, stages.gather_rows(self.targets, &cells[fit])?));

@@ -58,7 +58,7 @@ pub fn tsvd_krr<S: Stages>(
     params: &TsvdKrrParams,
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>, Error<S::Error>> {
-    problem.check(params).map_err(Error::Invalid)?;
+    clock.time(Stage::Setup, || problem.check(params)).map_err(Error::Invalid)?;
     let original = (problem.train_gex, problem.test_gex);
     let (gex, adt) = timed(stages, clock, Stage::Setup, |stages| {
         Ok((stages.upload_gex(original.0, original.1)?, stages.upload(problem.train_adt)?))
@@ -107,8 +107,9 @@ pub fn gex_scores<S: Stages>(
     }
     let scores =
         timed(stages, clock, Stage::TsvdGex, |stages| stages.tsvd_gex(gex, n_components, seed))?;
-    let share = captured(stages, (&scores.0, &scores.1), original);
-    let share = share.map_err(|error| Error::Stage(Stage::TsvdGex, error))?;
+    let share = timed(stages, clock, Stage::Setup, |stages| {
+        captured(stages, (&scores.0, &scores.1), original)
+    })?;
     if share.is_finite() {
         clock.say(Event::Captured { share });
     }

@@ -3,6 +3,7 @@
 mod columns;
 mod dense;
 mod packing;
+mod parts;
 mod products;
 mod rows;
 
@@ -52,7 +53,7 @@ impl Cost {
 
 /// All, file by file.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    [rows::CASES, columns::CASES, dense::CASES, packing::CASES, products::CASES]
+    [rows::CASES, parts::CASES, columns::CASES, dense::CASES, packing::CASES, products::CASES]
         .into_iter()
         .flatten()
 }

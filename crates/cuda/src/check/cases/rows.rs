@@ -1,14 +1,13 @@
 //! `kernels/rows.cu`
 
 use modality_recipe::{Exact, Stages as _};
-use ndarray::{Array2, s};
+use ndarray::Array2;
 
 use super::{Case, Cost, Sizes};
 use crate::{
     Device, Result,
     check::trial::{Pair, Trial, dense, mixed, numbers, on_device, trial, wide},
     kernels::{THREADS, launch},
-    parts::{Corner, Move},
 };
 
 const SCORES: Sizes = [66_175, 300, 0];
@@ -37,18 +36,6 @@ pub(super) const CASES: &[Case] = &[
         large: [66_175, 70, 0],
         cost: |sizes| Cost::each(sizes, 12, 1),
         trial: scatter_add_rows,
-    },
-    Case {
-        kernels: "move_parts",
-        allowed: 1e-7,
-        small: &[[1, 1, 0], [37, 73, 0], [130, 17, 0]],
-        large: [33_000, 70, 0],
-        // A whole matrix, and half of it again.
-        cost: |sizes| Cost {
-            bytes: 18.0 * (sizes[0] * sizes[1]) as f64,
-            ..Cost::each(sizes, 0, 1)
-        },
-        trial: move_parts,
     },
     Case {
         kernels: "densify_rows",
@@ -136,29 +123,6 @@ fn scatter_add_rows(device: &Device, [rows, columns, _]: Sizes) -> Result<Box<dy
                 target += &values.row(i).mapv(f64::from);
             }
             Ok(vec![Pair::matrix(device, out, &wanted)?])
-        },
-    )
-}
-
-fn move_parts(device: &Device, [rows, columns, _]: Sizes) -> Result<Box<dyn Trial>> {
-    let (x, values) = on_device(device, rows, columns, 1)?;
-    let (out, before) = on_device(device, rows + 1, 2 * columns, 2)?;
-    let corner = |row, column| Corner { matrix: 0, row, column };
-    let lower = rows / 2;
-    let moves = [
-        Move { from: corner(0, 0), to: corner(1, columns), rows, columns },
-        Move { from: corner(lower, 0), to: corner(0, 0), rows: rows - lower, columns },
-    ];
-    trial(
-        vec![out],
-        move |device, out| device.add_parts(&[&x], out, &moves),
-        move |device, out| {
-            let (mut wanted, values) = (wide(&before), wide(&values));
-            let mut right = wanted.slice_mut(s![1.., columns..]);
-            right += &values;
-            let mut left = wanted.slice_mut(s![..rows - lower, ..columns]);
-            left += &values.slice(s![lower.., ..]);
-            Ok(vec![Pair::matrix(device, &out[0], &wanted)?])
         },
     )
 }

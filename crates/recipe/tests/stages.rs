@@ -1,0 +1,183 @@
+//! Whatever the recipe does lies in a stage: the sum of the stages is the time that it takes.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+use std::{cell::Cell, convert::Infallible};
+
+use modality_data::Csr;
+use modality_harness::{clock::StageClock, methods::TsvdKrrParams, protocol::Event};
+use modality_recipe::{Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};
+use ndarray::{Array2, ArrayView2};
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike as _,
+};
+
+/// Computes nothing, so that what is left is the recipe's own work. A matrix is its shape.
+struct Idle;
+
+type Shape = (usize, usize);
+type Idled<T> = Result<T, Infallible>;
+
+impl Stages for Idle {
+    type Matrix = Shape;
+    type Gex<'a> = [Shape; 2];
+    type Scalars = usize;
+    type Kernel = Shape;
+    type Shared = ();
+    type Preconditioner = ();
+    type Error = Infallible;
+
+    fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Idled<Shape> {
+        Ok(matrix.dim())
+    }
+
+    fn download(&mut self, shape: &Shape) -> Idled<Array2<f32>> {
+        Ok(Array2::zeros(*shape))
+    }
+
+    fn upload_gex<'a>(&mut self, train: &'a Csr, test: &'a Csr) -> Idled<[Shape; 2]> {
+        Ok([train.shape(), test.shape()])
+    }
+
+    fn densify(&mut self, [train, test]: &[Shape; 2]) -> Idled<(Shape, Shape)> {
+        Ok((*train, *test))
+    }
+
+    fn tsvd_gex(&mut self, gex: &[Shape; 2], n: usize, _: u64) -> Idled<(Shape, Shape)> {
+        Ok(((gex[0].0, n), (gex[1].0, n)))
+    }
+
+    fn tsvd_adt(&mut self, adt: &Shape, n: usize, _: u64) -> Idled<Tsvd<Shape>> {
+        Ok(Tsvd { scores: (adt.0, n), components: (n, adt.1) })
+    }
+
+    fn standardize_rows(&mut self, _: &mut Shape) -> Idled<()> {
+        Ok(())
+    }
+
+    fn gather_rows(&mut self, matrix: &Shape, rows: &[u32]) -> Idled<Shape> {
+        Ok((rows.len(), matrix.1))
+    }
+
+    fn scatter_add_rows(&mut self, _: &mut Shape, _: &[u32], _: &Shape) -> Idled<()> {
+        Ok(())
+    }
+
+    fn zeros(&mut self, rows: usize, columns: usize) -> Idled<Shape> {
+        Ok((rows, columns))
+    }
+
+    fn kernel(&mut self, x: &Shape, _: f64) -> Idled<Shape> {
+        Ok((x.0, x.0))
+    }
+
+    fn solve(&mut self, _: Shape, _: f64, targets: &Shape) -> Idled<Shape> {
+        Ok(*targets)
+    }
+
+    fn kernel_product(&mut self, x: &Shape, _: &Shape, _: f64, c: &Shape) -> Idled<Shape> {
+        Ok((x.0, c.1))
+    }
+
+    fn matmul(&mut self, a: &Shape, b: &Shape) -> Idled<Shape> {
+        Ok((a.0, b.1))
+    }
+
+    fn shared_kernel(&mut self, _: &Shape, _: f64, _: &Groups) -> Idled<()> {
+        Ok(())
+    }
+
+    fn shared_products(
+        &mut self,
+        (): &(),
+        _: &Groups,
+        vectors: &[(usize, &Shape)],
+    ) -> Idled<Vec<Shape>> {
+        Ok(vectors.iter().map(|(_, vectors)| **vectors).collect())
+    }
+
+    fn preconditioner(&mut self, _: &Shape, _: f64, _: f64, _: &[u32], _: &Groups) -> Idled<()> {
+        Ok(())
+    }
+
+    fn precondition(
+        &mut self,
+        (): &(),
+        _: &Groups,
+        residuals: &[(usize, &Shape)],
+    ) -> Idled<Vec<Shape>> {
+        Ok(residuals.iter().map(|(_, residual)| **residual).collect())
+    }
+
+    fn copy(&mut self, matrix: &Shape) -> Idled<Shape> {
+        Ok(*matrix)
+    }
+
+    fn column_dots(&mut self, a: &Shape, _: &Shape) -> Idled<usize> {
+        Ok(a.1)
+    }
+
+    fn scalars(&mut self, values: &[f64]) -> Idled<usize> {
+        Ok(values.len())
+    }
+
+    /// Zeros: with nothing to be explained, conjugate gradients are done before they begin.
+    fn read(&mut self, scalars: &[&usize]) -> Idled<Vec<Vec<f64>>> {
+        Ok(scalars.iter().map(|columns| vec![0.0; **columns]).collect())
+    }
+
+    fn combine_columns(&mut self, _: (&mut Shape, &usize), _: (&Shape, &usize)) -> Idled<()> {
+        Ok(())
+    }
+
+    fn turn(&mut self, _: &mut Shape, _: &Shape, _: &usize, _: Option<&usize>) -> Idled<()> {
+        Ok(())
+    }
+
+    fn step(&mut self, step: Step<'_, Shape, usize>) -> Idled<Stepped<usize>> {
+        Ok(Stepped { curvature: step.direction.1, squares: step.direction.1 })
+    }
+
+    fn select_columns(&mut self, matrix: &Shape, columns: &[u32]) -> Idled<Shape> {
+        Ok((matrix.0, columns.len()))
+    }
+
+    fn put_columns(&mut self, _: &mut Shape, _: &[u32], _: &Shape) -> Idled<()> {
+        Ok(())
+    }
+}
+
+/// CPU time of this thread, which the load of the machine is no part of, in microseconds.
+fn worked() -> i64 {
+    let used = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    used.user_time().num_microseconds() + used.system_time().num_microseconds()
+}
+
+#[test]
+fn the_recipe_does_nothing_outside_its_stages() {
+    const CELLS: usize = 60_000;
+    let empty = |cells: usize| Csr::zero((cells, 400));
+    let (train, test, adt) = (empty(CELLS), empty(100), Array2::zeros((CELLS, 90)));
+    // Cells of twelve batches, one after the other, in five halves and what these leave.
+    let half = |half: u32| {
+        let is_in = move |cell: &u32| (cell % 12 * (half / 2 + 1) / 6 + half) % 2 == 0;
+        (0..CELLS as u32).filter(is_in).collect()
+    };
+    let fits: Vec<Vec<u32>> = (0..10).map(half).collect();
+    let problem =
+        Problem { train_gex: &train, train_adt: adt.view(), test_gex: &test, fits: &fits, seed: 0 };
+    let (begun, inside) = (Cell::new(0), Cell::new(0));
+    let mut clock = StageClock::new(|event| match event {
+        Event::Begin { .. } => begun.set(worked()),
+        Event::End { .. } => inside.set(inside.get() + worked() - begun.get()),
+        _ => {}
+    });
+    let start = worked();
+    tsvd_krr(&mut Idle, &problem, &TsvdKrrParams::default(), &mut clock).unwrap();
+    let all = worked() - start;
+    let outside = all - inside.get();
+    println!("{outside} of {all} microseconds outside all stages");
+    assert!(all > 0 && 5 * outside < all, "{outside} of {all} microseconds outside all stages");
+}
