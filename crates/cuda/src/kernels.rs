@@ -132,12 +132,7 @@ mod tests {
     /// In a process of its own, as other tests bring an NVRTC that only pretends.
     #[test]
     fn every_file_compiles_without_nvcc() {
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        child.args(["--ignored", "--exact", "kernels::tests::compile_all", "--nocapture"]);
-        let output = child.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        eprint!("{said}");
-        assert!(output.status.success(), "{said}");
+        let said = crate::apart::apart("kernels::tests::compile_all");
         match said.lines().find(|line| line.starts_with(NO_COMPILER)) {
             Some(why) => modality_testing::skip(why),
             None => assert!(said.contains(COMPILED), "{said}"),

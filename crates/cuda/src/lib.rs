@@ -29,6 +29,8 @@
 //! ```
 
 mod algebra;
+#[cfg(test)]
+mod apart;
 mod beside;
 pub mod check;
 mod columns;
@@ -51,6 +53,8 @@ mod solver;
 mod stages;
 mod svd;
 mod upload;
+#[cfg(test)]
+mod vast;
 mod warm;
 mod ways;
 

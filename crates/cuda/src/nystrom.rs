@@ -118,7 +118,7 @@ impl Nystrom {
         (sides, scales): (&[Numbers], &Scales),
     ) -> Result<Vec<Matrix>> {
         let products = self.products(device, beside, true, sides)?;
-        let sums = own.iter().map(|own| device.zeros(self.landmarks, own.columns));
+        let sums = own.iter().map(|own| device.zeros(self.landmarks, padded(own.columns)));
         let mut sums = sums.collect::<Result<Vec<Matrix>>>()?;
         for moves in beside.sums(self.landmarks) {
             let (to, take) = ((None, sums.as_mut_slice()), 1.0 / self.unit());
@@ -160,9 +160,9 @@ impl Nystrom {
     }
 }
 
-/// Columns that so many landmarks take.
-pub(crate) fn padded(landmarks: usize) -> usize {
-    landmarks.next_multiple_of(ALIGNMENT)
+/// Columns that so many take, for the libraries' sake.
+pub(crate) fn padded(columns: usize) -> usize {
+    columns.next_multiple_of(ALIGNMENT)
 }
 
 /// The Cholesky factor of the symmetric matrix whose lower triangle is given, in float32.

@@ -104,6 +104,10 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     for note in stages.take_notes() {
         clock.note(note);
     }
+    let missing = stages.device().ways.missing();
+    if !missing.is_empty() {
+        clock.note(format!("computed without {missing}"));
+    }
     runner::write_predictions(spec, clock, predictions.view())?;
     drop(inputs);
     let mut measured = Ok(());
@@ -128,7 +132,7 @@ fn set_up(
     let needs = Needs::of(shape, params, fits, device.facts().memory);
     let own = needs.own(free)?;
     let mut stages = CudaStages::new(device, needs.room(free), params.kernel);
-    warm_up(&mut stages, shape, params, own)?;
+    warm_up(&mut stages, shape, params, fits, own)?;
     stages.device().pool.forget_peak()?;
     Ok(stages)
 }

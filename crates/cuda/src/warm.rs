@@ -1,41 +1,35 @@
 //! What a process does for the first time, done before anything is timed.
 //!
-//! The libraries load their kernels when they are first called, and the driver maps memory when it is first asked for. So a
-//! small problem with the widths and landmarks of the one to come is solved, and as much memory taken once as the run will
-//! take.
+//! The libraries load their kernels when they are first called, other ones for other sizes, and the driver maps memory when it is first
+//! asked for. So every kind of call that the run will make is made once, with matrices of the run's own sizes, and as much memory
+//! taken once as the run will take.
 
 use modality_data::{Csr, prepared::Shape};
-use modality_harness::{clock::StageClock, methods::TsvdKrrParams};
-use modality_recipe::{Error as RecipeError, Problem, Stages as _, tsvd_krr};
+use modality_harness::{
+    clock::StageClock,
+    methods::{Solver, TsvdKrrParams},
+};
+use modality_recipe::{Error as RecipeError, Groups, Stages as _, Step, gex_scores};
 use ndarray::Array2;
 
-use crate::{CudaStages, error::Result};
+use crate::{CudaStages, Matrix, error::Result};
 
-/// Cells of the small problem at least, and genes that each expresses.
-const LEAST_CELLS: usize = 1024;
-const EXPRESSED: usize = 64;
+/// Genes that each cell expresses.
+const EXPRESSED: usize = 16;
 
-/// Solves a small problem, and takes `bytes` of memory, if they are there.
+/// Makes every kind of call that TSVD + KRR with these `fits` makes, and takes `bytes` of memory, if they are there.
 pub(crate) fn warm_up(
     stages: &mut CudaStages,
     shape: &Shape,
     params: &TsvdKrrParams,
+    fits: &[Vec<u32>],
     bytes: u64,
 ) -> Result<()> {
-    let landmarks = params.landmarks(shape.train_cells);
-    let cells = landmarks.max(LEAST_CELLS);
-    let gex = gex(cells, shape.genes);
-    let adt =
-        Array2::from_shape_fn((cells, shape.proteins), |(i, j)| noise(i * shape.proteins + j));
-    let fits: Vec<Vec<u32>> =
-        [0, 1].map(|half| (0..cells as u32).filter(|cell| cell % 2 == half).collect()).to_vec();
-    let problem =
-        Problem { train_gex: &gex, train_adt: adt.view(), test_gex: &gex, fits: &fits, seed: 0 };
-    let small = TsvdKrrParams { landmarks: Some(landmarks), ..params.clone() };
-    match tsvd_krr(stages, &problem, &small, &mut StageClock::silent()) {
-        Err(RecipeError::Stage(_, error)) => return Err(error),
-        // More components than such a problem has.
-        Ok(_) | Err(RecipeError::Invalid(_)) => {}
+    // What makes no sense is refused where it is run.
+    let has_cells =
+        shape.cells() >= params.gex_components && shape.train_cells >= params.adt_components;
+    if has_cells && shape.test_cells > 0 && !fits.iter().any(Vec::is_empty) {
+        call_all(stages, shape, params, fits)?;
     }
     drop(stages.device().allocate::<u8>(bytes as usize));
     stages.synchronize()?;
@@ -43,6 +37,128 @@ pub(crate) fn warm_up(
     Ok(())
 }
 
+fn call_all(
+    stages: &mut CudaStages,
+    shape: &Shape,
+    params: &TsvdKrrParams,
+    fits: &[Vec<u32>],
+) -> Result<()> {
+    let (train, test) = (gex(shape.train_cells, shape.genes), gex(shape.test_cells, shape.genes));
+    let gex = stages.upload_gex(&train, &test)?;
+    let (mut scores, mut test_scores) = gex_scores(
+        stages,
+        &gex,
+        (&train, &test),
+        params.gex_components,
+        0,
+        &mut StageClock::silent(),
+    )
+    .map_err(|error| match error {
+        RecipeError::Stage(_, error) => error,
+        RecipeError::Invalid(reason) => unreachable!("{reason}"),
+    })?;
+    drop(gex);
+    stages.standardize_rows(&mut scores)?;
+    stages.standardize_rows(&mut test_scores)?;
+    let (targets, components) = targets(stages, shape, params)?;
+    let coefficients = match params.solver {
+        Solver::Pcg => pcg(stages, (&scores, &targets), params, fits)?,
+        Solver::Cholesky => cholesky(stages, (&scores, &targets), params, fits)?,
+    };
+    let mut sum = stages.kernel_product(&test_scores, &scores, params.gamma, &coefficients)?;
+    if let Some(components) = &components {
+        sum = stages.matmul(&sum, components)?;
+    }
+    stages.download(&sum).map(drop)
+}
+
+/// Targets, and what maps them to proteins, if something does.
+fn targets(
+    stages: &mut CudaStages,
+    shape: &Shape,
+    params: &TsvdKrrParams,
+) -> Result<(Matrix, Option<Matrix>)> {
+    let of = |(i, j): (usize, usize)| noise(i * shape.proteins + j);
+    let adt = Array2::from_shape_fn((shape.train_cells, shape.proteins), of);
+    let adt = stages.upload(adt.view())?;
+    if shape.proteins <= params.adt_components {
+        return Ok((adt, None));
+    }
+    let tsvd = stages.tsvd_adt(&adt, params.adt_components, 0)?;
+    Ok((tsvd.scores, Some(tsvd.components)))
+}
+
+/// One iteration with all columns, and the preconditioner with fewer and fewer, as columns are left out when they are done.
+fn pcg(
+    stages: &mut CudaStages,
+    (scores, targets): (&Matrix, &Matrix),
+    params: &TsvdKrrParams,
+    fits: &[Vec<u32>],
+) -> Result<Matrix> {
+    let groups = Groups::new(fits);
+    let x = stages.gather_rows(scores, groups.cells())?;
+    let kernel = stages.shared_kernel(&x, params.gamma, &groups)?;
+    let landmarks: Vec<u32> = (0..params.landmarks(groups.cells().len()) as u32).collect();
+    let inverse = stages.preconditioner(&x, params.gamma, params.alpha, &landmarks, &groups)?;
+    let all: Vec<Vec<u32>> = (0..fits.len()).map(|fit| groups.cells_of(fit)).collect();
+    let residuals = all.iter().map(|cells| stages.gather_rows(targets, cells));
+    let residuals = residuals.collect::<Result<Vec<Matrix>>>()?;
+    for width in widths(targets.columns) {
+        let places: Vec<u32> = (0..width as u32).collect();
+        let narrow = residuals.iter().map(|residual| stages.select_columns(residual, &places));
+        let narrow = narrow.collect::<Result<Vec<Matrix>>>()?;
+        stages.precondition(&inverse, &groups, &narrow.iter().enumerate().collect::<Vec<_>>())?;
+    }
+    let mut sum = stages.zeros(scores.rows, targets.columns)?;
+    // Our own kernels are all loaded by now, and the smallest fit stands for the others.
+    let Some(fit) = (0..fits.len()).min_by_key(|&fit| fits[fit].len()) else { return Ok(sum) };
+    let residual = &residuals[fit];
+    let one = stages.select_columns(residual, &[0])?;
+    let none = stages.zeros(scores.rows, 1)?;
+    stages.put_columns(&mut sum, &[0], &none)?;
+    let product = stages.shared_products(&kernel, &groups, &[(fit, &one)])?.swap_remove(0);
+    let rho = stages.column_dots(&one, &one)?;
+    let (mut solution, mut left) = (stages.copy(&one)?, stages.copy(&one)?);
+    let mut direction = stages.copy(&one)?;
+    stages.turn(&mut direction, &one, &rho, Some(&rho))?;
+    let stepped = stages.step(Step {
+        solution: &mut solution,
+        residual: &mut left,
+        direction: &direction,
+        product,
+        alpha: params.alpha,
+        rho: &rho,
+    })?;
+    stages.read(&[&stepped.curvature, &stepped.squares, &rho])?;
+    stages.combine_columns((&mut solution, &rho), (&one, &rho))?;
+    stages.scatter_add_rows(&mut sum, &all[fit], residual)?;
+    Ok(sum)
+}
+
+fn cholesky(
+    stages: &mut CudaStages,
+    (scores, targets): (&Matrix, &Matrix),
+    params: &TsvdKrrParams,
+    fits: &[Vec<u32>],
+) -> Result<Matrix> {
+    let mut sum = stages.zeros(scores.rows, targets.columns)?;
+    if let Some(cells) = fits.iter().min_by_key(|cells| cells.len()) {
+        let (x, targets) =
+            (stages.gather_rows(scores, cells)?, stages.gather_rows(targets, cells)?);
+        let kernel = stages.kernel(&x, params.gamma)?;
+        let solved = stages.solve(kernel, params.alpha, &targets)?;
+        stages.scatter_add_rows(&mut sum, cells, &solved)?;
+    }
+    Ok(sum)
+}
+
+/// All columns, and powers of two below: every class of widths that there may be.
+fn widths(columns: usize) -> impl Iterator<Item = usize> {
+    let powers = (0..usize::BITS).rev().map(|power| 1 << power);
+    std::iter::once(columns).chain(powers.filter(move |&width| width < columns))
+}
+
+/// Cells of which all genes are expressed by some, and that differ.
 fn gex(cells: usize, genes: usize) -> Csr {
     let expressed = EXPRESSED.min(genes);
     let step = genes / expressed.max(1);

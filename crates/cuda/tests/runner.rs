@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use backend_linfa::CpuStages;
 use common::emulator;
@@ -16,12 +16,13 @@ use modality_emulator::Failure;
 use modality_harness::{
     clock::StageClock,
     methods::{KernelEntries, TsvdKrrParams},
-    protocol::{Event, PROTOCOL, Phase, RunSpec},
+    protocol::{Event, PROTOCOL, Phase, RunSpec, Stage},
     runner::Stop,
 };
 use modality_recipe::{Problem, tsvd_krr};
 use ndarray::Array2;
 use ndarray_npy::read_npy;
+use serde_json::json;
 
 /// Two halves of a small generated data set.
 fn spec(folder: &Path) -> RunSpec {
@@ -110,6 +111,33 @@ fn predictions_are_those_of_the_cpu() {
             .iter()
             .any(|event| matches!(event, Event::ProductRate { gflops, .. } if *gflops > 0.0))
     );
+}
+
+/// The libraries load other kernels for other kinds of calls, when they are first made.
+#[test]
+fn every_kind_of_call_is_made_before_anything_is_timed() {
+    let (emulator, _guard) = emulator();
+    let folder = tempfile::tempdir().unwrap();
+    let spec = spec(folder.path());
+    for params in [json!({}), json!({"solver": "cholesky"})] {
+        let params = params.as_object().unwrap().clone();
+        let spec = RunSpec { params, ..spec.clone() };
+        let (mut ready, mut made) = (None, BTreeSet::new());
+        let mut clock = StageClock::new(|event| match event {
+            Event::End { stage: Stage::Setup, .. } if ready.is_none() => {
+                ready = Some(emulator.calls());
+                emulator.reset_counts();
+            }
+            Event::Begin { stage: Stage::Write } => made = emulator.calls(),
+            _ => {}
+        });
+        backend_cuda::run(&spec, &mut clock).unwrap();
+        drop(clock);
+        let ready = ready.unwrap();
+        assert!(made.len() > 20, "{made:?}");
+        let new: Vec<_> = made.difference(&ready).collect();
+        assert!(new.is_empty(), "{new:#?}");
+    }
 }
 
 /// Names the folder of a prepared data set.
