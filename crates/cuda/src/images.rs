@@ -70,8 +70,12 @@ mod tests {
 
     #[test]
     fn what_a_driver_loads_begins_as_it_should() {
-        for fatbin in IMAGES.iter().filter_map(|image| image.fatbin) {
-            assert_eq!(fatbin[..4], FATBIN_MAGIC);
+        let fatbins: Vec<_> = IMAGES.iter().filter_map(|image| image.fatbin).collect();
+        if fatbins.is_empty() {
+            modality_testing::skip(
+                "no kernel is compiled for a device: there was no nvcc when this was built",
+            );
         }
+        assert!(fatbins.iter().all(|fatbin| fatbin[..4] == FATBIN_MAGIC));
     }
 }

@@ -28,7 +28,9 @@ fn stages(entries: KernelEntries) -> (Emulator, CudaStages) {
 fn halves(cells: usize) -> Vec<Vec<u32>> {
     let batch = |cell: u32| cell as usize * BATCHES / cells;
     let is_in = |half: usize, batch: usize| ((batch * (2 * half + 3) + half) % 13) % 2 == 0;
-    (0..10).map(|half| (0..cells as u32).filter(|&cell| is_in(half, batch(cell))).collect()).collect()
+    (0..10)
+        .map(|half| (0..cells as u32).filter(|&cell| is_in(half, batch(cell))).collect())
+        .collect()
 }
 
 /// A gene a cell.
@@ -58,7 +60,8 @@ fn solve(stages: &mut CudaStages, cells: usize, components: usize, columns: usiz
     let mut sum = stages.zeros(cells, columns).unwrap();
     for ((product, next), (fit, residual)) in products.into_iter().zip(next).zip(those) {
         let rho = stages.column_dots(residual, &next).unwrap();
-        let (mut solution, mut left) = (stages.copy(residual).unwrap(), stages.copy(residual).unwrap());
+        let (mut solution, mut left) =
+            (stages.copy(residual).unwrap(), stages.copy(residual).unwrap());
         let mut direction = stages.copy(&next).unwrap();
         stages.turn(&mut direction, &next, &rho, Some(&rho)).unwrap();
         let step = Step {
@@ -110,7 +113,8 @@ fn last_entries(device: &Device, cells: usize, genes: usize) {
     assert_eq!(last(&device.transpose(&dense).unwrap()), last(&dense), "transpose");
     drop((dense, gathered, sum));
     let rows = gex(cells, genes);
-    let (train, _) = device.densify(&crate::upload::gex(device, &rows, &gex(1, genes)).unwrap()).unwrap();
+    let (train, _) =
+        device.densify(&crate::upload::gex(device, &rows, &gex(1, genes)).unwrap()).unwrap();
     let row = device.fetch(&train.rows(cells - 1..cells)).unwrap();
     assert_eq!(row[(cells - 1) * 7919 % genes], 1.5, "densify_rows");
     drop(train);

@@ -187,7 +187,7 @@ fn what_it_will_take_is_foretold() {
     )
     .unwrap();
     drop(stages);
-    let (peak, program) = (emulator.peak_memory(), 512 << 20);
+    let (peak, program) = (emulator.peak_memory(), 768 << 20);
     assert!(peak <= expected.peak, "{peak} bytes where {} were foretold", expected.peak);
     // Not far more than is taken, beside a context's own.
     assert!(

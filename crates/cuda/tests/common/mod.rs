@@ -16,7 +16,7 @@ pub(crate) fn emulator() -> (Emulator, MutexGuard<'static, ()>) {
     let emulator = Emulator::start(None).unwrap();
     emulator.fail(Failure::None);
     emulator.memory_limit(16 << 30);
-    emulator.seed(0);
+    emulator.seed(modality_testing::seed());
     (emulator, guard)
 }
 
