@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use modality_data::{prepared, sha256_file};
@@ -76,6 +77,7 @@ pub struct Bench {
     answers: Array2<f32>,
     output: Output,
     environment: Environment,
+    limit: Option<Duration>,
 }
 
 impl Bench {
@@ -90,7 +92,13 @@ impl Bench {
         environment: Environment,
     ) -> Result<Self> {
         let answers = prepared::read_answers(dataset)?;
-        Ok(Self { plan, dataset: dataset.to_owned(), answers, output, environment })
+        Ok(Self { plan, dataset: dataset.to_owned(), answers, output, environment, limit: None })
+    }
+
+    /// The same, where a run that takes longer is stopped and has failed.
+    #[must_use]
+    pub fn with_limit(self, limit: Option<Duration>) -> Self {
+        Self { limit, ..self }
     }
 
     /// The plan.
@@ -133,7 +141,7 @@ impl Bench {
         let _ = fs::remove_file(&spec.predictions);
         let log = self.output.logs().join(format!("{stem}.log"));
         let environment = self.environment.now();
-        let outcome = host::run(runner, &spec, &log, watch)?;
+        let outcome = host::run(runner, &spec, &log, self.limit, watch)?;
         let record = self.record(row, repeat, outcome, environment).without_emulated_times();
         let record = self.scored(record, &spec.predictions);
         record.save(&self.output.records())?;
@@ -164,7 +172,7 @@ impl Bench {
     pub fn rehearse(&self, row: &PlannedRow, runner: &Runner) -> Result<Outcome> {
         let spec = RunSpec { rehearsal: true, ..self.spec(row, 0) };
         let log = self.output.logs().join(format!("{}.rehearsal.log", self.id(row, 0).stem()));
-        let outcome = host::run(runner, &spec, &log, |_| ())?;
+        let outcome = host::run(runner, &spec, &log, self.limit, |_| ())?;
         // Of interest only where it says something.
         if fs::metadata(&log).is_ok_and(|file| file.len() == 0) {
             let _ = fs::remove_file(&log);

@@ -5,8 +5,8 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Sender},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -16,13 +16,17 @@ use nix::sys::resource::UsageWho;
 use crate::{
     Error, Result,
     clock::cpu_seconds,
-    memory,
+    group, memory,
     protocol::{Epoch, Event, RunSpec},
     record::{StageTime, Status, Usage},
 };
 
 /// How long a runner may take to end after its last word.
 const GRACE: Duration = Duration::from_secs(10);
+/// How often a silent runner is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
+/// Bytes of an event; a curve's longest has a few hundred.
+const LONGEST_EVENT: u64 = 1 << 20;
 
 /// Variables that a runner finds set to its number of threads.
 pub(crate) const THREADS: [&str; 4] =
@@ -67,7 +71,8 @@ impl Outcome {
 
 /// Runs `spec` in a process of its own, its standard error kept in `log`, and hands each event to `watch`.
 ///
-/// A runner that cannot be started, crashes or breaks the protocol is an [`Outcome`], not an error.
+/// A runner that cannot be started, crashes, breaks the protocol or takes longer than `limit` is an [`Outcome`], not an
+/// error. Whatever it started and left behind is ended with it.
 ///
 /// # Errors
 /// [`Error::Io`] if the log cannot be written.
@@ -75,6 +80,7 @@ pub fn run(
     runner: &Runner,
     spec: &RunSpec,
     log: &Path,
+    limit: Option<Duration>,
     mut watch: impl FnMut(&Event),
 ) -> Result<Outcome> {
     let log_error = |source| Error::Io { path: log.to_owned(), source };
@@ -90,7 +96,8 @@ pub fn run(
             return Ok(Outcome::without_run(Status::Unavailable, &reason));
         }
     };
-    let peak_rss_mb = converse(&mut child, spec, &mut said, &mut watch);
+    let end = limit.map(|limit| (start + limit, limit));
+    let peak_rss_mb = converse(&mut child, spec, &mut said, end, &mut watch);
     let status = wait(&mut child, &mut said).map_err(log_error)?;
     // A runner that sets its peak back at the start of each stage has told the stages' peaks.
     let stages = said.stages.iter().map(|stage| stage.peak_rss_mb).fold(None, larger);
@@ -112,7 +119,9 @@ pub fn run(
 
 fn spawn(runner: &Runner, spec: &RunSpec, stderr: File) -> std::io::Result<Child> {
     let threads = spec.threads.to_string();
-    Command::new(&runner.command[0])
+    let mut command = Command::new(&runner.command[0]);
+    group::lead(&mut command);
+    command
         .args(&runner.command[1..])
         .current_dir(&runner.folder)
         .envs(THREADS.map(|variable| (variable, &threads)))
@@ -122,18 +131,30 @@ fn spawn(runner: &Runner, spec: &RunSpec, stderr: File) -> std::io::Result<Child
         .spawn()
 }
 
-/// Hands over the spec, takes in events, and lets go of the runner once it has said its last.
+/// Hands over the spec, takes in events, and lets go of the runner once it has said its last. `end` is when, and after how
+/// long, a runner is told no more.
 fn converse(
     child: &mut Child,
     spec: &RunSpec,
     said: &mut Said,
+    end: Option<(Instant, Duration)>,
     watch: &mut dyn FnMut(&Event),
 ) -> Option<f64> {
     let (stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
     let let_go = hand_over(stdin, serde_json::to_string(spec).ok()?);
+    let lines = listen(stdout);
     let mut peak_rss_mb = None;
-    for line in BufReader::new(stdout).split(b'\n') {
-        let Ok(line) = line else { break };
+    while !said.last_word && said.broken.is_none() {
+        let line = match next(&lines, child, end.map(|(when, _)| when)) {
+            Heard::Line(line) => line,
+            Heard::Nothing => break,
+            Heard::Late => {
+                let seconds = end.map_or(0.0, |(_, limit)| limit.as_secs_f64());
+                said.broken =
+                    Some(format!("it was stopped after {seconds:.1} s, which is all it was given"));
+                break;
+            }
+        };
         match serde_json::from_slice::<Event>(&line) {
             Ok(event) => {
                 watch(&event);
@@ -144,19 +165,58 @@ fn converse(
                 said.broken = Some(format!(
                     "it wrote `{text}` to standard output, which is no event: {error}"
                 ));
-                let _ = child.kill();
             }
         }
         // After the product rate, the buffers of its measurement would count.
         if said.product_gflops.is_none() {
             peak_rss_mb = larger(peak_rss_mb, memory::peak_of(&child.id().to_string()));
         }
-        if said.last_word || said.broken.is_some() {
-            break;
-        }
     }
     drop(let_go);
     peak_rss_mb
+}
+
+/// Reads lines in a thread of its own, as reading knows no limit.
+fn listen(stdout: ChildStdout) -> Receiver<Vec<u8>> {
+    let (sender, lines) = mpsc::sync_channel(16);
+    thread::spawn(move || {
+        let mut stdout = BufReader::new(stdout);
+        loop {
+            let mut line = Vec::new();
+            let read = stdout.by_ref().take(LONGEST_EVENT).read_until(b'\n', &mut line);
+            line.pop_if(|byte| *byte == b'\n');
+            if read.unwrap_or(0) == 0 || sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+/// What comes of waiting for a runner's next word.
+enum Heard {
+    Line(Vec<u8>),
+    Nothing,
+    Late,
+}
+
+/// The next line; nothing after the end of the runner, also where something that it started keeps its output open.
+fn next(lines: &Receiver<Vec<u8>>, child: &mut Child, end: Option<Instant>) -> Heard {
+    let mut has_ended = false;
+    loop {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Heard::Late;
+        }
+        match lines.recv_timeout(left.unwrap_or(BETWEEN_LOOKS).min(BETWEEN_LOOKS)) {
+            Ok(line) => return Heard::Line(line),
+            Err(RecvTimeoutError::Disconnected) => return Heard::Nothing,
+            Err(RecvTimeoutError::Timeout) if has_ended => return Heard::Nothing,
+            Err(RecvTimeoutError::Timeout) => {
+                has_ended = child.try_wait().is_ok_and(|status| status.is_some());
+            }
+        }
+    }
 }
 
 /// Writes the spec in a thread of its own, as a runner may speak before it has read all of it, and keeps the
@@ -171,21 +231,17 @@ fn hand_over(mut stdin: ChildStdin, spec: String) -> Sender<()> {
     let_go
 }
 
-/// Waits for a runner that has said its last; ends it if it stays.
+/// Waits for a runner that has said its last; ends it if it stays, and what it leaves behind.
 fn wait(child: &mut Child, said: &mut Said) -> std::io::Result<ExitStatus> {
     let deadline = Instant::now() + GRACE;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
+    while said.broken.is_none() && child.try_wait()?.is_none() {
         if Instant::now() > deadline {
             let seconds = GRACE.as_secs();
             said.broken = Some(format!("it did not end within {seconds} s of its last word"));
-            child.kill()?;
-            return child.wait();
         }
         thread::sleep(Duration::from_millis(1));
     }
+    group::end(child)
 }
 
 /// The events of a run, taken together.
@@ -348,6 +404,10 @@ mod tests {
     use crate::protocol::{PROTOCOL, Stage};
 
     fn run_script(script: &str) -> (Outcome, Vec<Event>) {
+        run_within(None, script)
+    }
+
+    fn run_within(limit: Option<Duration>, script: &str) -> (Outcome, Vec<Event>) {
         let folder = tempfile::tempdir().unwrap();
         let spec = RunSpec {
             protocol: PROTOCOL,
@@ -369,8 +429,8 @@ mod tests {
             folder: folder.path().to_owned(),
         };
         let mut events = Vec::new();
-        let outcome =
-            run(&runner, &spec, &folder.path().join("log"), |event| events.push(event.clone()));
+        let log = folder.path().join("log");
+        let outcome = run(&runner, &spec, &log, limit, |event| events.push(event.clone()));
         (outcome.unwrap(), events)
     }
 
@@ -457,6 +517,48 @@ mod tests {
         }
     }
 
+    /// Far more than any of it takes, and far less than a test may hang.
+    const LONG: Duration = Duration::from_secs(120);
+
+    #[test]
+    fn a_run_that_takes_too_long_is_stopped_with_all_that_it_started() {
+        let soon = Some(Duration::from_millis(300));
+        for script in ["sleep 600 & sleep 600", "while :; do echo '{\"event\":\"note\",\"text\":\"\"}'; done"] {
+            let start = Instant::now();
+            let (outcome, _) = run_within(soon, script);
+            assert_eq!(outcome.status, Status::Failed);
+            assert!(outcome.note.ends_with("it was stopped after 0.3 s, which is all it was given"), "{}", outcome.note);
+            assert!(start.elapsed() < LONG);
+        }
+        assert_eq!(run_within(Some(LONG), r#"echo '{"event":"done"}'; cat"#).0.status, Status::Ok);
+    }
+
+    #[test]
+    fn what_a_runner_leaves_behind_is_ended_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("id");
+        let start = Instant::now();
+        let script = format!("sleep 600 & echo $! >{}; kill -KILL $$", path.display());
+        let (outcome, _) = run_script(&script);
+        assert!(outcome.note.contains("was killed"), "{}", outcome.note);
+        assert!(start.elapsed() < LONG);
+        let id: i32 = std::fs::read_to_string(path).unwrap().trim().parse().unwrap();
+        let lives = || {
+            let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            !(status.is_empty() || status.contains(") Z "))
+        };
+        while lives() {
+            assert!(start.elapsed() < LONG, "it lives on");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_flood_is_no_event() {
+        let (outcome, _) = run_script("head -c 300000000 /dev/zero; cat");
+        assert!(outcome.note.contains("which is no event"), "{}", outcome.note);
+    }
+
     #[test]
     fn a_missing_program_is_a_row_that_says_so() {
         let folder = tempfile::tempdir().unwrap();
@@ -479,7 +581,7 @@ mod tests {
             fits: Vec::new(),
             folds: Vec::new(),
         };
-        let outcome = run(&runner, &spec, &folder.path().join("log"), |_| ()).unwrap();
+        let outcome = run(&runner, &spec, &folder.path().join("log"), None, |_| ()).unwrap();
         assert_eq!(outcome.status, Status::Unavailable);
         assert!(
             outcome.note.starts_with("`/no/such/runner` cannot be started"),

@@ -8,6 +8,7 @@ pub mod environment;
 mod error;
 pub mod files;
 mod folds;
+pub mod group;
 pub mod host;
 pub mod memory;
 pub mod methods;
