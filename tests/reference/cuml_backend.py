@@ -180,7 +180,9 @@ class Torch:
 
     def solve(self, matrix, targets, alpha):
         matrix.diagonal().add_(alpha)
-        factor = self.torch.linalg.cholesky(matrix, out=matrix)
+        # Its columns one after the other, as LAPACK wants them: of rows, PyTorch makes a copy, and one more to bring it back.
+        columns = matrix.mT
+        factor = self.torch.linalg.cholesky(columns, out=columns)
         return self.torch.cholesky_solve(targets, factor)
 
     def add_outer(self, matrix, rows, columns):
