@@ -5,6 +5,7 @@ use std::{path::Path, process::ExitCode};
 use comfy_table::{CellAlignment, Table, presets};
 use modality_data::prepared;
 use modality_harness::{
+    bench::Patience,
     plan::Plan,
     record::RunRecord,
     study::{self, Row, Study},
@@ -51,7 +52,7 @@ pub(crate) fn run(world: &World, arguments: &Calibrate) -> anyhow::Result<ExitCo
     let command = format!("cargo xtask calibrate --size {}", arguments.size);
     let plan = Plan { command, ..plan };
     reproduce::settle(&plan, &output, false)?;
-    let records = reproduce::measure(world, plan, &data.folder, &output, &backends)?;
+    let records = reproduce::measure(world, plan, &data.folder, &output, &backends, Patience::default())?;
 
     let mut lines = data_lines(&data.folder)?;
     lines.extend(rmse_lines(&records));

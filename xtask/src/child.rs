@@ -2,14 +2,19 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _, Seek as _},
+    io::{self, Read as _, Seek as _, SeekFrom},
     process::{Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
+use modality_harness::group;
+
 use crate::world::World;
 
+/// Bytes of output that are heard, from the end, and those after which a program that floods is stopped.
+const HEARD: u64 = 1 << 20;
+const FLOOD: u64 = 64 << 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// How a program ended, and what it said on standard output and standard error.
@@ -28,39 +33,61 @@ pub(crate) fn cargo(world: &World) -> Command {
     cargo
 }
 
-/// Runs a program without input, and stops it once `headway` has stood still for as long as `patience`.
+/// Runs a program without input, and stops it and all that it started once `headway` has stood still for as long as `patience`.
 ///
 /// # Errors
-/// Of kind `NotFound` where there is no such program, `TimedOut` where it was stopped.
+/// Of kind `NotFound` where there is no such program, `TimedOut` where it was stopped, `FileTooLarge` where it was stopped
+/// because it would not stop talking.
 pub(crate) fn run(
+    command: &mut Command,
+    patience: Duration,
+    headway: impl FnMut() -> u64,
+) -> io::Result<Ended> {
+    run_into(tempfile::tempfile()?, command, patience, headway)
+}
+
+/// [`run`] of a program whose words go to `output` as it says them.
+pub(crate) fn run_into(
+    mut output: File,
     command: &mut Command,
     patience: Duration,
     mut headway: impl FnMut() -> u64,
 ) -> io::Result<Ended> {
-    let output = tempfile::tempfile()?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
+    group::lead(command);
     let mut child = command.spawn()?;
     let (mut seen, mut since) = (headway(), Instant::now());
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Ended { status, said: read_from_start(output)? });
+    let stopped = loop {
+        if child.try_wait()?.is_some() {
+            let status = group::end(&mut child)?;
+            return Ok(Ended { status, said: last_words(&mut output)? });
         }
         let now = headway();
         if now != seen {
             (seen, since) = (now, Instant::now());
         } else if since.elapsed() >= patience {
-            child.kill()?;
-            child.wait()?;
             let waited = format!("it was stopped after {} s without headway", patience.as_secs());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, waited));
+            break io::Error::new(io::ErrorKind::TimedOut, waited);
+        }
+        if output.metadata()?.len() > FLOOD {
+            let said = format!("it was stopped after {} MB of output", FLOOD >> 20);
+            break io::Error::new(io::ErrorKind::FileTooLarge, said);
         }
         thread::sleep(BETWEEN_LOOKS);
-    }
+    };
+    group::end(&mut child)?;
+    last_words(&mut output)?;
+    Err(stopped)
 }
 
-fn read_from_start(mut file: File) -> io::Result<String> {
+/// What a file ends with; a longer one is cut.
+fn last_words(file: &mut File) -> io::Result<String> {
+    let length = file.metadata()?.len();
+    if length > FLOOD {
+        file.set_len(FLOOD)?;
+    }
     let mut bytes = Vec::new();
-    file.rewind()?;
+    file.seek(SeekFrom::Start(length.min(FLOOD).saturating_sub(HEARD)))?;
     file.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -78,6 +105,24 @@ mod tests {
     fn what_is_said_on_either_stream_is_heard() {
         let ended = shell("echo a; echo b >&2; exit 3", Duration::from_secs(60), || 0).unwrap();
         assert_eq!((ended.said.as_str(), ended.status.code()), ("a\nb\n", Some(3)));
+    }
+
+    #[test]
+    fn a_program_that_floods_is_stopped() {
+        let stopped = shell("exec cat /dev/zero", Duration::from_secs(600), || 0).err().unwrap();
+        assert_eq!(stopped.to_string(), "it was stopped after 64 MB of output");
+        let ended = shell("head -c 2000000 /dev/zero; echo b", Duration::from_secs(60), || 0);
+        let said = ended.unwrap().said;
+        assert!(said.len() <= 1 << 20 && said.ends_with("b\n"));
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_is_ended() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let script = format!("(sleep 0.4; echo lives > {}) & exit 0", file.path().display());
+        shell(&script, Duration::from_secs(60), || 0).unwrap();
+        thread::sleep(Duration::from_millis(900));
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "");
     }
 
     #[test]

@@ -85,6 +85,9 @@ pub(crate) struct Reproduce {
     /// GPU that rows on CUDA devices use, counted from 0 [default: the backend's]
     #[arg(long, value_name = "N")]
     pub(crate) gpu: Option<u16>,
+    /// Seconds that each run may take, after which it is stopped and has failed [default: no limit]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) row_limit: Option<u32>,
     /// Where results go [default: a new folder out/STUDY/N]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -119,7 +122,7 @@ pub(crate) struct GpuCheck {
     #[arg(
         long,
         value_name = "DIR",
-        conflicts_with_all = ["out", "only", "studies", "rows", "repeats", "minutes", "quick"]
+        conflicts_with_all = ["out", "only", "studies", "rows", "repeats", "memory", "limit", "quick"]
     )]
     pub(crate) bundle: Option<PathBuf>,
     /// Where results go [default: a new folder out/gpu-check/N]
@@ -137,9 +140,12 @@ pub(crate) struct GpuCheck {
     /// Runs of each row [default: the study's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) repeats: Option<u16>,
-    /// Begin nothing new after so many minutes; what runs then, goes on
-    #[arg(long, value_name = "N")]
-    pub(crate) minutes: Option<u32>,
+    /// Memory that each run of a study may take, in GiB [default: what is free, less a tenth]
+    #[arg(long, value_name = "GiB", value_parser = memory)]
+    pub(crate) memory: Option<f64>,
+    /// Take no longer: what needs more is not begun, and what takes more is stopped (but for building and fetching)
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
     /// Correctness only: time nothing, run no study
     #[arg(long)]
     pub(crate) quick: bool,

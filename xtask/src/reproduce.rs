@@ -1,13 +1,18 @@
 //! `cargo xtask reproduce`: a study from its configuration to its report.
 
-use std::{collections::BTreeMap, path::Path, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use modality_data::prepared::Manifest;
 use modality_harness::{
-    bench::{Bench, Output},
+    bench::{Bench, Output, Patience},
     environment::Environment,
     memory,
-    plan::{Limits, Plan, PlannedRow},
+    plan::{Limits, Plan, PlannedRow, row_name},
     protocol::{Epoch, Event},
     record::{RunRecord, Status},
     study::{self, Backend, Backends, Row, Study},
@@ -32,7 +37,19 @@ const WORTH_TELLING_MB: f64 = 1024.0;
 /// What is run where nothing can be fetched.
 const FALLBACK: (&str, &str) = ("bmmc-synthetic", "small");
 
+/// What a run needs at least, before it is known what an earlier one of the same row took.
+const SHORTEST_RUN_S: f64 = 5.0;
+
 pub(crate) fn run(world: &World, arguments: &Reproduce) -> anyhow::Result<ExitCode> {
+    run_until(world, arguments, None)
+}
+
+/// The study, of whose runs none goes on after `until`, and none begins that would.
+pub(crate) fn run_until(
+    world: &World,
+    arguments: &Reproduce,
+    until: Option<Instant>,
+) -> anyhow::Result<ExitCode> {
     let configs = world.configs();
     let backends = study::load_backends(&configs)?;
     let mut study = Study::load(&configs, &arguments.study, &backends)?;
@@ -58,7 +75,9 @@ pub(crate) fn run(world: &World, arguments: &Reproduce) -> anyhow::Result<ExitCo
         _ => plan,
     };
     settle(&plan, &output, arguments.resume)?;
-    let records = measure(world, plan, &data.folder, &output, &backends)?;
+    let each = arguments.row_limit.map(|seconds| Duration::from_secs(seconds.into()));
+    let patience = Patience { each, until };
+    let records = measure(world, plan, &data.folder, &output, &backends, patience)?;
     world.progress.say(&format!("results: {}", output::shown(output.root()).display()));
 
     let any = |status| records.iter().any(|record| record.status == status);
@@ -94,6 +113,7 @@ fn command(arguments: &Reproduce) -> String {
         ("threads", arguments.threads.map(|threads| threads.to_string())),
         ("memory", arguments.memory.map(|gib| gib.to_string())),
         ("gpu", arguments.gpu.map(|index| index.to_string())),
+        ("row-limit", arguments.row_limit.map(|seconds| seconds.to_string())),
     ];
     let mut command = format!("cargo xtask reproduce --study {}", arguments.study);
     for (option, value) in options {
@@ -120,8 +140,10 @@ pub(crate) fn measure(
     dataset: &Path,
     output: &Output,
     backends: &Backends,
+    patience: Patience,
 ) -> anyhow::Result<Vec<RunRecord>> {
-    let bench = Bench::open(plan, dataset, output.clone(), Environment::observe(&world.root))?;
+    let bench = Bench::open(plan, dataset, output.clone(), Environment::observe(&world.root))?
+        .with_patience(patience);
     let records = run_all(world, &bench, backends)?;
     report::write(output, bench.plan())?;
     Ok(records)
@@ -210,6 +232,9 @@ fn run_all(world: &World, bench: &Bench, backends: &Backends) -> anyhow::Result<
         for ((row, runner), finished) in rows.iter().zip(&mut finished) {
             let record = match finished[repeat].take() {
                 Some(record) => record,
+                None if runner.is_ok() && is_too_late(bench, row, &records) => {
+                    bench.cannot_run(row, repeat, Status::Unavailable, "too little time was left")?
+                }
                 None => run_row(bench, row, repeat, runner, &world.progress)?,
             };
             records.push(record);
@@ -261,6 +286,15 @@ fn what_is_missing(rows: &[(&PlannedRow, runners::Ready)]) -> Vec<String> {
         format!("{}: {status}: {reason}", rows.join(", "))
     };
     concerned.into_iter().map(line).collect()
+}
+
+/// Whether too little time is left for what a run of the row takes.
+fn is_too_late(bench: &Bench, row: &PlannedRow, before: &[RunRecord]) -> bool {
+    let (run, cells) = (|record: &RunRecord| row_name(&record.run.method, &record.run.variant, &record.run.backend), row.cells);
+    let same = before.iter().filter(|record| run(record) == row.name() && record.cells == cells);
+    let needed = same.fold(SHORTEST_RUN_S, |most, record| most.max(record.usage.total_s));
+    let left = bench.patience().until.map(|end| end.saturating_duration_since(Instant::now()));
+    left.is_some_and(|left| left.as_secs_f64() < needed)
 }
 
 fn run_row(
@@ -345,6 +379,7 @@ mod tests {
             threads: None,
             memory: Some(1.5),
             gpu: Some(1),
+            row_limit: Some(60),
             out: None,
             resume: false,
         };
@@ -352,7 +387,7 @@ mod tests {
         assert_eq!(
             shown,
             "cargo xtask reproduce --study smoke --data '/my data' --only mean,knn --repeats 2 \
-             --memory 1.5 --gpu 1"
+             --memory 1.5 --gpu 1 --row-limit 60"
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use modality_data::{prepared, sha256_file};
@@ -77,7 +77,24 @@ pub struct Bench {
     answers: Array2<f32>,
     output: Output,
     environment: Environment,
-    limit: Option<Duration>,
+    patience: Patience,
+}
+
+/// How long runs may take; without a limit where there is none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Patience {
+    /// Each of them.
+    pub each: Option<Duration>,
+    /// When all of them must have ended.
+    pub until: Option<Instant>,
+}
+
+impl Patience {
+    /// What a run that begins now may take.
+    pub fn now(&self) -> Option<Duration> {
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        [self.each, left].into_iter().flatten().min()
+    }
 }
 
 impl Bench {
@@ -92,13 +109,18 @@ impl Bench {
         environment: Environment,
     ) -> Result<Self> {
         let answers = prepared::read_answers(dataset)?;
-        Ok(Self { plan, dataset: dataset.to_owned(), answers, output, environment, limit: None })
+        Ok(Self { plan, dataset: dataset.to_owned(), answers, output, environment, patience: Patience::default() })
     }
 
     /// The same, where a run that takes longer is stopped and has failed.
     #[must_use]
-    pub fn with_limit(self, limit: Option<Duration>) -> Self {
-        Self { limit, ..self }
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// How long runs may take.
+    pub fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// The plan.
@@ -141,7 +163,7 @@ impl Bench {
         let _ = fs::remove_file(&spec.predictions);
         let log = self.output.logs().join(format!("{stem}.log"));
         let environment = self.environment.now();
-        let outcome = host::run(runner, &spec, &log, self.limit, watch)?;
+        let outcome = host::run(runner, &spec, &log, self.patience.now(), watch)?;
         let record = self.record(row, repeat, outcome, environment).without_emulated_times();
         let record = self.scored(record, &spec.predictions);
         record.save(&self.output.records())?;
@@ -172,7 +194,7 @@ impl Bench {
     pub fn rehearse(&self, row: &PlannedRow, runner: &Runner) -> Result<Outcome> {
         let spec = RunSpec { rehearsal: true, ..self.spec(row, 0) };
         let log = self.output.logs().join(format!("{}.rehearsal.log", self.id(row, 0).stem()));
-        let outcome = host::run(runner, &spec, &log, self.limit, |_| ())?;
+        let outcome = host::run(runner, &spec, &log, self.patience.now(), |_| ())?;
         // Of interest only where it says something.
         if fs::metadata(&log).is_ok_and(|file| file.len() == 0) {
             let _ = fs::remove_file(&log);

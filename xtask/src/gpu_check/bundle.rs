@@ -24,8 +24,8 @@ use crate::{
 
 /// What the folder may take.
 const MOST_BYTES: u64 = 60_000_000;
-const SCRIPT: &str = include_str!("gpu-check.sh");
-const SCRIPT_NAME: &str = "gpu-check.sh";
+pub(super) const SCRIPT: &str = include_str!("visit.sh");
+pub(super) const SCRIPT_NAME: &str = "visit.sh";
 /// This program's name there.
 const PROGRAM: &str = "modality-bench";
 /// Backends whose runners are taken along, and what lies beside one of them.
@@ -186,7 +186,6 @@ fn size(folder: &Path) -> Result<u64> {
 #[cfg(unix)]
 mod tests {
     use super::*;
-    use crate::fetch::fake_pip::Programs;
 
     #[test]
     fn what_is_taken_along_is_there() {
@@ -203,34 +202,5 @@ mod tests {
             assert!(taken.iter().any(|(_, place)| place == Path::new(wanted)), "{wanted}");
         }
         assert!(taken.iter().all(|(path, place)| path.is_file() && place.is_relative()));
-    }
-
-    /// The script, beside a program that only says how it was called.
-    fn say(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
-        let folder = Programs::none().with(PROGRAM, "echo \"$@\"; ls \"$MODALITY_BENCH_CACHE\"");
-        write_script(&folder.path().join(SCRIPT_NAME)).unwrap();
-        fs::create_dir_all(folder.path().join("cache/downloads")).unwrap();
-        let program = folder.path().join(PROGRAM);
-        compress(&program, &folder.path().join(format!("{PROGRAM}.gz"))).unwrap();
-        fs::remove_file(&program).unwrap();
-        let mut command = Command::new("/bin/sh");
-        command.arg(folder.path().join(SCRIPT_NAME)).args(arguments);
-        command
-            .current_dir(folder.path())
-            .env_remove("MODALITY_BENCH_CACHE")
-            .envs(variables.iter().copied());
-        let output = command.output().unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    #[test]
-    fn the_script_unpacks_and_calls_the_program() {
-        let (code, said) = say(&[("QUICK", "1"), ("STUDIES", "a,b")], &["results here"]);
-        assert_eq!(code, Some(0));
-        let (call, cache) = said.trim_end().split_once('\n').unwrap();
-        assert!(call.starts_with("--offline gpu-check --out /"), "{call}");
-        assert!(call.ends_with("/results here --quick --studies a,b"), "{call}");
-        assert_eq!(cache, "downloads");
-        assert_eq!(say(&[], &[]).0, Some(2));
     }
 }

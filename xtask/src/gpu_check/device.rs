@@ -1,19 +1,26 @@
 //! The device by itself: `gpu-check`, and the same under compute-sanitizer.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use super::{BACKEND, Checkup, LONGEST, summary::Line};
+use super::{BACKEND, Checkup, TOO_LATE, summary::Line};
 use crate::{
     child::{self, Ended},
     runners,
 };
 
 const PROGRAM: &str = "gpu-check";
+/// What it checks, each in a process of its own, as a kernel that breaks the device fails all that follows it; what is worth
+/// most first.
+pub(super) const PARTS: [&str; 2] = ["conformance", "kernels"];
+/// What a part needs at least and may take, and what the words of a moment may.
+const PART: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(900));
+const WORDS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(120));
 /// The program's exit code where there is no such device.
 const NO_DEVICE: i32 = 3;
 
@@ -21,8 +28,8 @@ const SANITIZER: &str = "compute-sanitizer";
 /// With options of their own; the result of every call of the driver is looked at by the program itself.
 const TOOLS: [(&str, &[&str]); 2] =
     [("memcheck", &["--report-api-errors", "no"]), ("racecheck", &[])];
-/// What one of them may take.
-const TOOL_PATIENCE: Duration = Duration::from_secs(600);
+/// What one of them needs at least, and may take.
+const TOOL: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(600));
 /// The sanitizer's exit code for what it finds.
 const FOUND: i32 = 9;
 
@@ -39,7 +46,7 @@ impl Device {
         let mut facts = String::new();
         let found = program(checkup).map_err(|reason| Line::wrong(PROGRAM, reason));
         let program = found.and_then(|program| {
-            match run(checkup, Command::new(&program).arg("--facts"), LONGEST) {
+            match run(checkup, Command::new(&program).arg("--facts"), WORDS) {
                 Ok(Ended { status, said }) if status.code() == Some(NO_DEVICE) => {
                     let reason = said.lines().last().unwrap_or_default().trim();
                     Err(Line::not_run(PROGRAM, reason))
@@ -49,33 +56,35 @@ impl Device {
                     facts = said.trim().to_owned();
                     Ok(program)
                 }
-                Err(reason) => Err(Line::wrong(PROGRAM, reason)),
+                Err(stopped) => Err(stopped.line(PROGRAM)),
             }
         });
         Self { program, facts }
     }
 
-    /// Checks the device, and times its kernels.
-    pub(super) fn check(&self, checkup: &Checkup<'_>) -> Line {
+    /// Checks a part, and keeps what is found as it is found.
+    pub(super) fn check(&self, checkup: &Checkup<'_>, part: &str) -> Line {
         let program = match &self.program {
             Ok(program) => program,
-            Err(line) => return line.clone(),
+            Err(line) => return Line { what: part.to_owned(), ..line.clone() },
         };
+        let place = |ending: &str| checkup.out.join(format!("{part}.{ending}"));
         let mut command = Command::new(program);
-        command.arg("--out").arg(checkup.out.join("gpu-check.json"));
+        command.args(["--only", part, "--out"]).arg(place("json"));
         command.args(checkup.arguments.quick.then_some("--quick"));
-        checkup.world.progress.say("checking the device");
-        let Ended { status, said } = match run(checkup, &mut command, LONGEST) {
-            Ok(ended) => ended,
-            Err(reason) => return Line::wrong(PROGRAM, reason),
+        checkup.world.progress.say(&format!("checking the device: {part}"));
+        let text = place("txt");
+        let ended = match File::options().create_new(true).read(true).write(true).open(&text) {
+            Ok(text) => run_into(text, checkup, &mut command, PART),
+            Err(error) => {
+                return Line::wrong(part, format!("{part}.txt cannot be written: {error}"));
+            }
         };
-        println!("{said}");
-        if let Err(error) = fs::write(checkup.out.join("gpu-check.txt"), &said) {
-            return Line::wrong(PROGRAM, format!("gpu-check.txt cannot be written: {error}"));
-        }
-        match status.success() {
-            true => Line::good(PROGRAM, &self.facts),
-            false => Line::wrong(PROGRAM, format!("{status}; see gpu-check.txt")),
+        println!("{}", fs::read_to_string(text).unwrap_or_default());
+        match ended {
+            Ok(ended) if ended.status.success() => Line::good(part, &self.facts),
+            Ok(ended) => Line::wrong(part, format!("{}; see {part}.txt", ended.status)),
+            Err(stopped) => stopped.line(part),
         }
     }
 
@@ -93,7 +102,7 @@ impl Device {
         let Some(sanitizer) = places().into_iter().find(|place| answers(place)) else {
             return vec![Line::not_run(SANITIZER, "it is not installed here")];
         };
-        let kernels = match run(checkup, Command::new(program).arg("--kernels"), LONGEST) {
+        let kernels = match run(checkup, Command::new(program).arg("--kernels"), WORDS) {
             Ok(Ended { status, said }) if status.success() && !said.is_empty() => said,
             Ok(Ended { status, said }) => {
                 return vec![Line::wrong(
@@ -101,11 +110,11 @@ impl Device {
                     format!("the kernels have no names: {status}; {said}"),
                 )];
             }
-            Err(reason) => return vec![Line::wrong(SANITIZER, reason)],
+            Err(stopped) => return vec![stopped.line(SANITIZER)],
         };
         let kernels: Vec<&str> = kernels.lines().collect();
         let work = Sanitized { checkup, sanitizer: &sanitizer, program, kernels: &kernels };
-        work.under_all(TOOL_PATIENCE)
+        TOOLS.into_iter().map(|tool| work.under(tool, TOOL)).collect()
     }
 }
 
@@ -129,38 +138,58 @@ fn program(checkup: &Checkup<'_>) -> Result<PathBuf, String> {
     Ok(runner.with_file_name(PROGRAM))
 }
 
+/// Why there is no telling how a program ended.
+enum Stopped {
+    /// It was not begun.
+    TooLate,
+    /// It took too long.
+    Late(String),
+    /// It could not be started, or would not stop talking.
+    Broken(String),
+}
+
+impl Stopped {
+    fn line(self, what: &str) -> Line {
+        match self {
+            Self::TooLate => Line::not_run(what, TOO_LATE),
+            Self::Late(reason) | Self::Broken(reason) => Line::wrong(what, reason),
+        }
+    }
+}
+
+fn run(
+    checkup: &Checkup<'_>,
+    command: &mut Command,
+    times: (Duration, Duration),
+) -> Result<Ended, Stopped> {
+    let file = tempfile::tempfile()
+        .map_err(|error| Stopped::Broken(format!("no temporary file can be made: {error}")))?;
+    run_into(file, checkup, command, times)
+}
+
 /// In the root, whose commit it notes.
-fn run(checkup: &Checkup<'_>, command: &mut Command, patience: Duration) -> Result<Ended, String> {
+fn run_into(
+    output: File,
+    checkup: &Checkup<'_>,
+    command: &mut Command,
+    (least, most): (Duration, Duration),
+) -> Result<Ended, Stopped> {
+    let patience = checkup.patience(least, most).ok_or(Stopped::TooLate)?;
     command.current_dir(&checkup.world.root);
-    child::run(command, patience, || 0).map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => format!("it was stopped after {} s", patience.as_secs()),
-        _ => format!("{} cannot be started: {error}", command.get_program().display()),
+    child::run_into(output, command, patience, || 0).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => {
+            Stopped::Late(format!("it was stopped after {} s", patience.as_secs()))
+        }
+        io::ErrorKind::FileTooLarge => Stopped::Broken(error.to_string()),
+        _ => {
+            let program = command.get_program().display();
+            Stopped::Broken(format!("{program} cannot be started: {error}"))
+        }
     })
 }
 
 impl Sanitized<'_> {
-    /// One tool after the other. One that had to be stopped may have left the program behind, which the next is to be spared.
-    fn under_all(&self, patience: Duration) -> Vec<Line> {
-        let mut lines = Vec::new();
-        let mut was_stopped = false;
-        for (tool, options) in TOOLS {
-            let what = format!("{SANITIZER} {tool}");
-            let line = match (was_stopped, self.checkup.is_over()) {
-                (true, _) => Line::not_run(what, "the one before may still be running"),
-                (false, true) => Line::not_run(what, "the time was over"),
-                (false, false) => {
-                    let line;
-                    (line, was_stopped) = self.under((tool, options), patience);
-                    line
-                }
-            };
-            lines.push(line);
-        }
-        lines
-    }
-
-    /// What came of it, and whether it had to be stopped.
-    fn under(&self, (tool, options): (&str, &[&str]), patience: Duration) -> (Line, bool) {
+    fn under(&self, (tool, options): (&str, &[&str]), times: (Duration, Duration)) -> Line {
         let Self { checkup, sanitizer, program, kernels } = self;
         let what = format!("{SANITIZER} {tool}");
         let log = format!("sanitizer-{tool}.log");
@@ -173,9 +202,7 @@ impl Sanitized<'_> {
         command.arg(checkup.out.join(&log)).arg(program).arg("--quick");
         command.arg("--out").arg(checkup.out.join(format!("sanitizer-{tool}.json")));
         checkup.world.progress.say(&what);
-        let ended = run(checkup, &mut command, patience);
-        let was_stopped = ended.is_err();
-        let line = match ended {
+        match run(checkup, &mut command, times) {
             Ok(Ended { status, .. }) if status.success() => Line::good(what, ""),
             Ok(Ended { status, .. }) if status.code() == Some(FOUND) => {
                 Line::wrong(what, format!("it found errors; see {log}"))
@@ -184,12 +211,13 @@ impl Sanitized<'_> {
                 let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
                 Line::wrong(what, format!("{status}: {last}; see {log}"))
             }
-            Err(reason) if has_findings(&checkup.out.join(&log)) => {
+            Err(Stopped::Late(reason)) if has_findings(&checkup.out.join(&log)) => {
                 Line::wrong(what, format!("{reason}, and had found errors; see {log}"))
             }
-            Err(reason) => Line::not_run(what, reason),
-        };
-        (line, was_stopped)
+            // It is slow, which is no mistake.
+            Err(Stopped::Late(reason)) => Line::not_run(what, reason),
+            Err(stopped) => stopped.line(&what),
+        }
     }
 }
 
@@ -208,14 +236,13 @@ fn places() -> Vec<PathBuf> {
 }
 
 fn answers(program: &Path) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+    let ended = child::run(Command::new(program).arg("--version"), WORDS.1, || 0);
+    ended.is_ok_and(|ended| ended.status.success())
 }
 
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::{
         cli::GpuCheck, fetch::Network, fetch::fake_pip::Programs, gpu_check::summary::Verdict,
@@ -231,14 +258,14 @@ mod tests {
             arguments: &GpuCheck::default(),
             backends: Default::default(),
             out,
-            end: Instant::now() + LONGEST,
+            end: None,
         };
         let sanitizer = programs.path().join(SANITIZER);
         assert!(!answers(Path::new("/no/such/program")));
         let program = Path::new("gpu-check");
         let kernels: &[&str] = &["add", "move_parts"];
         let work = Sanitized { checkup: &checkup, sanitizer: &sanitizer, program, kernels };
-        let (line, _) = work.under(TOOLS[0], patience);
+        let line = work.under(TOOLS[0], (Duration::ZERO, patience));
         (line, fs::read_to_string(programs.path().join("called")).unwrap_or_default())
     }
 

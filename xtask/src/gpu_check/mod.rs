@@ -4,6 +4,8 @@ mod bundle;
 mod device;
 mod studies;
 mod summary;
+#[cfg(all(test, target_os = "linux"))]
+mod visit_tests;
 
 use std::{
     fs,
@@ -29,8 +31,7 @@ const BACKEND: &str = "cuda";
 const SUMMARY: &str = "summary.txt";
 /// Beside the program, where it was copied from a checkout: what it is made from.
 const MADE_FROM: &str = "made-from.txt";
-/// Without a limit of the user's.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const TOO_LATE: &str = "too little time was left";
 
 /// What the steps work with.
 struct Checkup<'a> {
@@ -38,8 +39,8 @@ struct Checkup<'a> {
     arguments: &'a GpuCheck,
     backends: Backends,
     out: PathBuf,
-    /// When nothing new is to be begun.
-    end: Instant,
+    /// When all must have ended, if it must.
+    end: Option<Instant>,
 }
 
 pub(crate) fn run(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
@@ -57,8 +58,10 @@ fn here(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
     let missing = device.missing().map(str::to_owned);
     let mut summary = Summary { missing, made_from, ..Summary::default() };
     if arguments.wants(Step::Checks) {
-        summary.lines.push(device.check(&checkup));
-        checkup.keep(&summary)?;
+        for part in device::PARTS {
+            summary.lines.push(device.check(&checkup, part));
+            checkup.keep(&summary)?;
+        }
     }
     if arguments.wants(Step::Studies) {
         let missing = device.missing().filter(|_| arguments.studies.is_empty());
@@ -102,19 +105,25 @@ impl<'a> Checkup<'a> {
             let known = known.join(", ");
             return Err(UserError(format!("--studies {name}: there are {known}")).into());
         }
-        let minutes = arguments.minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        let limit = arguments.limit.map(|seconds| Duration::from_secs(seconds.into()));
         Ok(Self {
             world,
             arguments,
             backends: study::load_backends(&configs)?,
             out: place(&world.root, arguments.out.as_deref())?,
-            end: Instant::now() + minutes.unwrap_or(LONGEST),
+            end: limit.map(|limit| Instant::now() + limit),
         })
     }
 
-    /// Whether nothing new is to be begun.
-    fn is_over(&self) -> bool {
-        Instant::now() >= self.end
+    /// What is left, and no more than `most`; none where that is less than `least`.
+    fn patience(&self, least: Duration, most: Duration) -> Option<Duration> {
+        let left = self.end.map_or(most, |end| end.saturating_duration_since(Instant::now()));
+        (left >= least).then(|| left.min(most))
+    }
+
+    /// Whether as much is left.
+    fn has_time(&self, least: Duration) -> bool {
+        self.patience(least, Duration::MAX).is_some()
     }
 
     /// Writes what is known so far, for whoever stops the rest.
