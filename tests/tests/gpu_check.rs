@@ -17,6 +17,8 @@ fn mistakes_are_told_before_any_work() {
     assert!(said.contains("--studies nope: there are article,"), "{said}");
     let said = refused(&["--only", "everything"]);
     assert!(said.contains("checks, sanitizer, studies"), "{said}");
+    let said = refused(&["--limit", "0"]);
+    assert!(said.contains("--limit <SECONDS>"), "{said}");
     let said = refused(&["--bundle", place, "--quick"]);
     assert!(said.contains("cannot be used with"), "{said}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -52,7 +52,8 @@ pub(crate) fn run(world: &World, arguments: &Calibrate) -> anyhow::Result<ExitCo
     let command = format!("cargo xtask calibrate --size {}", arguments.size);
     let plan = Plan { command, ..plan };
     reproduce::settle(&plan, &output, false)?;
-    let records = reproduce::measure(world, plan, &data.folder, &output, &backends, Patience::default())?;
+    let records =
+        reproduce::measure(world, plan, &data.folder, &output, &backends, Patience::default())?;
 
     let mut lines = data_lines(&data.folder)?;
     lines.extend(rmse_lines(&records));

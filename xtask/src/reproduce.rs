@@ -230,13 +230,13 @@ fn run_all(world: &World, bench: &Bench, backends: &Backends) -> anyhow::Result<
     let mut records = Vec::new();
     for repeat in 0..plan.repeats.len() {
         for ((row, runner), finished) in rows.iter().zip(&mut finished) {
-            let record = match finished[repeat].take() {
-                Some(record) => record,
-                None if runner.is_ok() && is_too_late(bench, row, &records) => {
-                    bench.cannot_run(row, repeat, Status::Unavailable, "too little time was left")?
-                }
-                None => run_row(bench, row, repeat, runner, &world.progress)?,
-            };
+            let record =
+                match finished[repeat].take() {
+                    Some(record) => record,
+                    None if runner.is_ok() && is_too_late(bench, row, &records) => bench
+                        .cannot_run(row, repeat, Status::Unavailable, "too little time was left")?,
+                    None => run_row(bench, row, repeat, runner, &world.progress)?,
+                };
             records.push(record);
         }
     }
@@ -290,8 +290,12 @@ fn what_is_missing(rows: &[(&PlannedRow, runners::Ready)]) -> Vec<String> {
 
 /// Whether too little time is left for what a run of the row takes.
 fn is_too_late(bench: &Bench, row: &PlannedRow, before: &[RunRecord]) -> bool {
-    let (run, cells) = (|record: &RunRecord| row_name(&record.run.method, &record.run.variant, &record.run.backend), row.cells);
-    let same = before.iter().filter(|record| run(record) == row.name() && record.cells == cells);
+    let is_same = |record: &&RunRecord| {
+        let run = &record.run;
+        let name = row_name(&run.method, &run.variant, &run.backend);
+        name == row.name() && record.cells == row.cells
+    };
+    let same = before.iter().filter(is_same);
     let needed = same.fold(SHORTEST_RUN_S, |most, record| most.max(record.usage.total_s));
     let left = bench.patience().until.map(|end| end.saturating_duration_since(Instant::now()));
     left.is_some_and(|left| left.as_secs_f64() < needed)
@@ -339,6 +343,10 @@ fn outcome(record: &RunRecord) -> String {
 
 #[cfg(test)]
 mod tests {
+    use modality_data::{
+        prepared,
+        synthetic::{self, Size},
+    };
     use modality_harness::host::Runner;
 
     use super::*;
@@ -367,6 +375,36 @@ mod tests {
             what_is_missing(&rows),
             ["m/three: failed: it broke", "m/one, n/one, m/two: unavailable: no network"]
         );
+    }
+
+    #[test]
+    fn what_would_not_end_in_time_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let (dataset, out) = (folder.path().join("data"), folder.path().join("out"));
+        prepared::write(&synthetic::generate(Size::Tiny, 1), &dataset).unwrap();
+        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench-configs");
+        let backends = study::load_backends(&configs).unwrap();
+        let study = Study::load(&configs, "smoke", &backends).unwrap();
+        let limits = Limits { threads: 1, memory: 1 << 30 };
+        let plan = Plan::draw(&study, &study.rows[..1], &dataset, limits).unwrap();
+        let output = Output::new(out);
+        output.create().unwrap();
+        let within = |seconds: Option<u64>| {
+            let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+            Bench::open(plan.clone(), &dataset, output.clone(), Environment::default())
+                .unwrap()
+                .with_patience(Patience { each: None, until })
+        };
+        let row = &plan.rows[0];
+        let mut before = within(None).cannot_run(row, 0, Status::Failed, "it broke").unwrap();
+        before.usage.total_s = 7200.0;
+        for (seconds, first, next) in
+            [(None, false, false), (Some(0), true, true), (Some(3600), false, true)]
+        {
+            assert_eq!(is_too_late(&within(seconds), row, &[]), first, "{seconds:?}");
+            let before = std::slice::from_ref(&before);
+            assert_eq!(is_too_late(&within(seconds), row, before), next, "{seconds:?}");
+        }
     }
 
     #[test]

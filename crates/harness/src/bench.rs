@@ -109,7 +109,14 @@ impl Bench {
         environment: Environment,
     ) -> Result<Self> {
         let answers = prepared::read_answers(dataset)?;
-        Ok(Self { plan, dataset: dataset.to_owned(), answers, output, environment, patience: Patience::default() })
+        Ok(Self {
+            plan,
+            dataset: dataset.to_owned(),
+            answers,
+            output,
+            environment,
+            patience: Patience::default(),
+        })
     }
 
     /// The same, where a run that takes longer is stopped and has failed.

@@ -68,23 +68,29 @@ impl Device {
             Ok(program) => program,
             Err(line) => return Line { what: part.to_owned(), ..line.clone() },
         };
+        if checkup.left() < PART.0 {
+            return Line::not_run(part, TOO_LATE);
+        }
         let place = |ending: &str| checkup.out.join(format!("{part}.{ending}"));
         let mut command = Command::new(program);
         command.args(["--only", part, "--out"]).arg(place("json"));
         command.args(checkup.arguments.quick.then_some("--quick"));
         checkup.world.progress.say(&format!("checking the device: {part}"));
-        let text = place("txt");
-        let ended = match File::options().create_new(true).read(true).write(true).open(&text) {
+        let text = File::options().create_new(true).read(true).write(true).open(place("txt"));
+        let ended = match text {
             Ok(text) => run_into(text, checkup, &mut command, PART),
             Err(error) => {
                 return Line::wrong(part, format!("{part}.txt cannot be written: {error}"));
             }
         };
-        println!("{}", fs::read_to_string(text).unwrap_or_default());
-        match ended {
-            Ok(ended) if ended.status.success() => Line::good(part, &self.facts),
-            Ok(ended) => Line::wrong(part, format!("{}; see {part}.txt", ended.status)),
-            Err(stopped) => stopped.line(part),
+        let Ended { status, said } = match ended {
+            Ok(ended) => ended,
+            Err(stopped) => return stopped.line(part),
+        };
+        println!("{said}");
+        match status.success() {
+            true => Line::good(part, &self.facts),
+            false => Line::wrong(part, format!("{status}; see {part}.txt")),
         }
     }
 
@@ -114,7 +120,10 @@ impl Device {
         };
         let kernels: Vec<&str> = kernels.lines().collect();
         let work = Sanitized { checkup, sanitizer: &sanitizer, program, kernels: &kernels };
-        TOOLS.into_iter().map(|tool| work.under(tool, TOOL)).collect()
+        // What is left is shared with those to come.
+        let times = |done| (TOOL.0, TOOL.1.min(checkup.left() / (TOOLS.len() - done) as u32));
+        let under = |(done, tool)| work.under(tool, times(done));
+        TOOLS.into_iter().enumerate().map(under).collect()
     }
 }
 
@@ -243,29 +252,66 @@ fn answers(program: &Path) -> bool {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use crate::{
         cli::GpuCheck, fetch::Network, fetch::fake_pip::Programs, gpu_check::summary::Verdict,
         progress::Progress, world::World,
     };
 
+    /// Has `act` check with these programs, which are also where results go.
+    fn with<T>(
+        programs: &Programs,
+        end: Option<Instant>,
+        act: impl FnOnce(&Checkup<'_>) -> T,
+    ) -> T {
+        let (root, out) = (programs.path().to_owned(), programs.path().to_owned());
+        let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
+        let arguments = GpuCheck::default();
+        act(&Checkup {
+            world: &world,
+            arguments: &arguments,
+            backends: Default::default(),
+            out,
+            end,
+        })
+    }
+
+    #[test]
+    fn each_part_is_a_line_and_keeps_what_was_said() {
+        let programs = Programs::none()
+            .with(PROGRAM, "echo \"$1 $2\"; echo '{}' >\"$4\"; case $2 in kernels) exit 1;; esac");
+        let device =
+            Device { program: Ok(programs.path().join(PROGRAM)), facts: "a device".to_owned() };
+        let late = with(&programs, Some(Instant::now()), |checkup| device.check(checkup, PARTS[0]));
+        assert_eq!(late, Line::not_run("conformance", TOO_LATE));
+        assert!(!programs.path().join("conformance.txt").exists());
+        let lines = PARTS.map(|part| with(&programs, None, |checkup| device.check(checkup, part)));
+        let wrong = Line::wrong("kernels", "exit status: 1; see kernels.txt");
+        assert_eq!(lines, [Line::good("conformance", "a device"), wrong]);
+        for part in PARTS {
+            let read = |ending: &str| {
+                fs::read_to_string(programs.path().join(format!("{part}.{ending}"))).unwrap()
+            };
+            assert_eq!(
+                (read("txt"), read("json")),
+                (format!("--only {part}\n"), "{}\n".to_owned())
+            );
+        }
+    }
+
     /// What came of a sanitizer that is this script.
     fn line(script: &str, patience: Duration) -> (Line, String) {
         let programs = Programs::none().with(SANITIZER, script);
-        let (root, out) = (programs.path().to_owned(), programs.path().to_owned());
-        let checkup = Checkup {
-            world: &World { root, progress: Progress::stderr(true), network: Network::new(true) },
-            arguments: &GpuCheck::default(),
-            backends: Default::default(),
-            out,
-            end: None,
-        };
         let sanitizer = programs.path().join(SANITIZER);
         assert!(!answers(Path::new("/no/such/program")));
         let program = Path::new("gpu-check");
         let kernels: &[&str] = &["add", "move_parts"];
-        let work = Sanitized { checkup: &checkup, sanitizer: &sanitizer, program, kernels };
-        let line = work.under(TOOLS[0], (Duration::ZERO, patience));
+        let line = with(&programs, None, |checkup| {
+            let work = Sanitized { checkup, sanitizer: &sanitizer, program, kernels };
+            work.under(TOOLS[0], (Duration::ZERO, patience))
+        });
         (line, fs::read_to_string(programs.path().join("called")).unwrap_or_default())
     }
 

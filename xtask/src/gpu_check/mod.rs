@@ -115,15 +115,13 @@ impl<'a> Checkup<'a> {
         })
     }
 
-    /// What is left, and no more than `most`; none where that is less than `least`.
-    fn patience(&self, least: Duration, most: Duration) -> Option<Duration> {
-        let left = self.end.map_or(most, |end| end.saturating_duration_since(Instant::now()));
-        (left >= least).then(|| left.min(most))
+    fn left(&self) -> Duration {
+        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether as much is left.
-    fn has_time(&self, least: Duration) -> bool {
-        self.patience(least, Duration::MAX).is_some()
+    /// What is left, and no more than `most`; none where that is less than `least`.
+    fn patience(&self, least: Duration, most: Duration) -> Option<Duration> {
+        Some(self.left().min(most)).filter(|patience| *patience >= least)
     }
 
     /// Writes what is known so far, for whoever stops the rest.

@@ -36,7 +36,7 @@ impl Checkup<'_> {
     /// Runs a study, and tells what came of its rows.
     pub(super) fn study(&self, name: &str) -> Vec<Line> {
         let what = format!("study {name}");
-        if !self.has_time(SHORTEST) {
+        if self.left() < SHORTEST {
             return vec![Line::not_run(what, TOO_LATE)];
         }
         match self.records(name) {

@@ -18,7 +18,8 @@
 #     PHASES="A B"     only these
 #     LEAST=N          seconds that must be left for any phase, in place of its own
 #     WORK=DIR         unpack there and leave it there: WORK/modality-bench does what else is wanted
-#     MODALITY_BENCH_CACHE=DIR, CUDA_VISIBLE_DEVICES=N
+#     MODALITY_BENCH_CACHE=DIR   keep data there, for another visit
+#     CUDA_VISIBLE_DEVICES=N     take another GPU than the first
 #
 # Exit codes: 0 all that was begun went well, 1 something is wrong, 2 a mistake in the command line, 3 there is no GPU.
 set -u
@@ -46,11 +47,11 @@ mkdir "$results" 2>/dev/null || mistake "$results is there already; name another
 
 say() { echo "$*" | tee -a "$results/visit.txt"; }
 
-# Kills all processes of a session, whatever groups they are in.
+# Kills all processes of a session, whatever groups they are in; one that the driver does not let go of is not waited for.
 stop() {
-    local session=$1 stat line found=1
-    while [ $found = 1 ]; do
-        found=0
+    local session=$1 stat line found=1 tries=0
+    while [ $found = 1 ] && [ $tries -lt 20 ]; do
+        found=0 tries=$((tries + 1))
         for stat in /proc/[0-9]*/stat; do
             { read -r line <"$stat"; } 2>/dev/null || continue
             # After the name: state, parent, group, session.
@@ -60,6 +61,7 @@ stop() {
                 kill -KILL "${stat%/stat}" 2>/dev/null && found=1
             fi
         done
+        if [ $found = 1 ]; then sleep 0.02; fi
     done
 }
 
@@ -99,7 +101,7 @@ phase() {
         return 0
     fi
     if [ "$most" -gt $left ]; then most=$left; fi
-    keep_words <"$work/pipe" >"$results/$name.txt" & words=$!
+    keep_words <"$work/pipe" >"$results/$name.txt" 2>/dev/null & words=$!
     setsid timeout -s KILL "$most" "${@//@limit/$(((most * 19 + 19) / 20))}" </dev/null >"$work/pipe" 2>&1 & session=$!
     wait $session 2>/dev/null
     rc=$?
@@ -118,10 +120,9 @@ phase() {
 
 finish() {
     trap - EXIT
-    for left in $session $holder $data; do
-        stop "$left"
-        wait "$left" 2>/dev/null
-    done
+    # The shell would tell of whatever it sees killed.
+    exec 2>/dev/null
+    for left in $session $holder $data; do stop "$left"; done
     say "done at $SECONDS s"
     pack
     if [ -z "${WORK:-}" ]; then rm -rf "$work"; fi
@@ -160,7 +161,7 @@ if [ $facts -ne 0 ]; then
     fi
     if [ $facts -ne 0 ]; then
         phase loader 2 30 env LD_DEBUG=libs "$runners/gpu-check" --facts
-        if [ $facts -eq 3 ]; then say "there is no GPU to check"; exit 3; fi
+        if [ $facts -eq 3 ]; then say "there is no GPU that can be checked"; exit 3; fi
         say "the device does not answer"
         exit 1
     fi

@@ -135,7 +135,12 @@ fn what_fails_or_is_killed_does_not_end_the_visit() {
     let (code, said, packed) =
         Visit::of(&breaks, "echo \"$@\"").run("conformance kernels small", 60);
     assert_eq!(code, Some(1), "{said}");
-    for wanted in ["== conformance: exit code 7", "oh no", "== kernels: exit code 137", "== small: exit code 0"] {
+    for wanted in [
+        "== conformance: exit code 7",
+        "oh no",
+        "== kernels: exit code 137",
+        "== small: exit code 0",
+    ] {
         assert!(said.contains(wanted), "{wanted} is not in\n{said}");
     }
     let call = packed.text("small.txt");
@@ -191,7 +196,7 @@ fn without_a_gpu_there_is_a_sentence_and_a_code() {
     let visit = Visit::of("echo cuda:0 is not there >&2; exit 3", "echo called");
     let (code, said, packed) = visit.run("conformance small", 60);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("there is no GPU to check") && !said.contains("== small"), "{said}");
+    assert!(said.contains("there is no GPU that can be checked") && !said.contains("== small"), "{said}");
     assert_eq!(packed.text("facts.txt"), "cuda:0 is not there\n");
 }
 
