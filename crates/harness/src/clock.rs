@@ -59,11 +59,16 @@ impl<'a> StageClock<'a> {
 
     /// Runs `measure`, which gives float32 matrix products in 10^9 operations a second, outside the run's time.
     pub fn product_rate(&mut self, measure: impl FnOnce() -> f64) {
+        self.product_rates(|| (measure(), None));
+    }
+
+    /// [`StageClock::product_rate`] where `measure` also gives the products of the matrix units that the stages compute on.
+    pub fn product_rates(&mut self, measure: impl FnOnce() -> (f64, Option<f64>)) {
         let (start, cpu_start) = (Instant::now(), cpu_seconds(UsageWho::RUSAGE_SELF));
-        let gflops = measure();
+        let (gflops, matrix_unit_gflops) = measure();
         let seconds = start.elapsed().as_secs_f64();
         let cpu_seconds = cpu_seconds(UsageWho::RUSAGE_SELF) - cpu_start;
-        self.say(Event::ProductRate { gflops, seconds, cpu_seconds });
+        self.say(Event::ProductRate { gflops, seconds, cpu_seconds, matrix_unit_gflops });
     }
 
     /// Tells how far the work has come.

@@ -111,6 +111,7 @@ pub fn run(
         gpu_energy_s: said.gpu_energy.map(|(_, seconds)| seconds),
         expected_rss_mb: said.expected_rss_mb,
         product_gflops: said.product_gflops,
+        matrix_unit_gflops: said.matrix_unit_gflops,
     };
     said.check_times(usage.total_s);
     let (status, reason) = said.verdict(status, log);
@@ -258,6 +259,7 @@ struct Said {
     /// J and seconds.
     gpu_energy: Option<(f64, f64)>,
     product_gflops: Option<f64>,
+    matrix_unit_gflops: Option<f64>,
     /// Wall and CPU time of what is not the run's.
     aside_s: f64,
     aside_cpu_s: f64,
@@ -282,8 +284,9 @@ impl Said {
                 self.expected_gpu_mb = peak_gpu_mb;
             }
             Event::Captured { share } => self.captured = Some(share),
-            Event::ProductRate { gflops, seconds, cpu_seconds } => {
+            Event::ProductRate { gflops, seconds, cpu_seconds, matrix_unit_gflops } => {
                 self.product_gflops = Some(gflops);
+                self.matrix_unit_gflops = matrix_unit_gflops;
                 self.aside_s += seconds;
                 self.aside_cpu_s += cpu_seconds;
             }
@@ -399,194 +402,4 @@ fn children_cpu_s() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::{PROTOCOL, Stage};
-
-    fn run_script(script: &str) -> (Outcome, Vec<Event>) {
-        run_within(None, script)
-    }
-
-    fn run_within(limit: Option<Duration>, script: &str) -> (Outcome, Vec<Event>) {
-        let folder = tempfile::tempdir().unwrap();
-        let spec = RunSpec {
-            protocol: PROTOCOL,
-            method: "mean".to_owned(),
-            params: serde_json::Map::new(),
-            dataset: folder.path().to_owned(),
-            predictions: folder.path().join("p.npy"),
-            device: "cpu".to_owned(),
-            threads: 1,
-            memory: 1 << 30,
-            rehearsal: false,
-            seed: 0,
-            cells: None,
-            fits: vec![vec![0, 1]],
-            folds: Vec::new(),
-        };
-        let runner = Runner {
-            command: ["sh", "-c", script].map(str::to_owned).to_vec(),
-            folder: folder.path().to_owned(),
-        };
-        let mut events = Vec::new();
-        let log = folder.path().join("log");
-        let outcome = run(&runner, &spec, &log, limit, |event| events.push(event.clone()));
-        (outcome.unwrap(), events)
-    }
-
-    #[test]
-    fn visits_of_a_stage_add_up_and_memory_is_read_while_it_lives() {
-        let (outcome, events) = run_script(
-            r#"read spec; case "$spec" in *'"method":"mean"'*) ;; *) exit 3;; esac
-            echo '{"event":"hello","device":"abacus","versions":{"beads":"10"}}'
-            echo '{"event":"end","stage":"kernel","seconds":0.015,"peak_rss_mb":7,"flops":2e6}'
-            echo '{"event":"end","stage":"solve","seconds":0.04}'
-            echo '{"event":"end","stage":"kernel","seconds":0.005,"peak_rss_mb":5,"flops":1e6}'
-            echo '{"event":"epoch","fold":"s1","epoch":1,"loss":0.5,"validation_rmse":0.7}'
-            echo '{"event":"note","text":"slow"}'
-            echo '{"event":"product-rate","gflops":9,"seconds":0.001,"cpu_seconds":0.002}'
-            echo '{"event":"done"}'; cat"#,
-        );
-        assert_eq!(outcome.status, Status::Ok, "{}", outcome.note);
-        let time =
-            |stage, seconds, peak_rss_mb, flops| StageTime { stage, seconds, peak_rss_mb, flops };
-        let wanted =
-            [time(Stage::Kernel, 0.02, Some(7.0), Some(3e6)), time(Stage::Solve, 0.04, None, None)];
-        assert_eq!(outcome.stages, wanted);
-        assert_eq!((outcome.device.as_str(), outcome.note.as_str()), ("abacus", "slow"));
-        assert_eq!(outcome.versions["beads"], "10");
-        assert!(outcome.usage.peak_rss_mb.is_none_or(|mb| mb > 0.1 && mb < 100.0));
-        let epoch = Epoch { fold: "s1".to_owned(), epoch: 1, loss: 0.5, validation_rmse: 0.7 };
-        assert_eq!(outcome.epochs, [epoch]);
-        assert_eq!(outcome.usage.product_gflops, Some(9.0));
-        assert_eq!(events.len(), 8);
-    }
-
-    #[test]
-    fn what_an_accelerator_takes_is_kept() {
-        let (outcome, _) = run_script(
-            r#"read spec; echo '{"event":"hello","device":"NVIDIA H200","versions":{}}'
-            echo '{"event":"expect","peak_rss_mb":300,"peak_gpu_mb":2048.5}'
-            echo '{"event":"gpu-energy","joules":40,"seconds":0.25}'
-            echo '{"event":"gpu-memory","peak_mb":1500}'
-            echo '{"event":"gpu-energy","joules":2.5,"seconds":0.5}'
-            echo '{"event":"gpu-memory","peak_mb":1000}'
-            echo '{"event":"done"}'; cat"#,
-        );
-        assert_eq!(outcome.status, Status::Ok, "{}", outcome.note);
-        let usage = outcome.usage;
-        assert_eq!((usage.expected_rss_mb, usage.expected_gpu_mb), (Some(300.0), Some(2048.5)));
-        assert_eq!((usage.gpu_energy_j, usage.gpu_energy_s), (Some(42.5), Some(0.75)));
-        assert_eq!(usage.peak_gpu_mb, Some(1500.0));
-
-        let (outcome, _) = run_script(
-            r#"read spec; echo '{"event":"expect","peak_rss_mb":300}'; echo '{"event":"done"}'; cat"#,
-        );
-        let usage = outcome.usage;
-        assert_eq!((usage.expected_rss_mb, usage.expected_gpu_mb), (Some(300.0), None));
-        assert_eq!((usage.gpu_energy_j, usage.peak_gpu_mb), (None, None));
-    }
-
-    #[test]
-    fn every_bad_end_is_a_sentence() {
-        for (script, status, wanted) in [
-            (
-                "echo oh no >&2; exit 7",
-                Status::Failed,
-                "ended with exit code 7; its last words were `oh no`",
-            ),
-            ("kill -SEGV $$", Status::Failed, "crashed with signal 11"),
-            (
-                "kill -KILL $$",
-                Status::Failed,
-                "was killed, as the system does when memory runs out",
-            ),
-            (
-                r#"echo '{"event":"end","stage":"fit","seconds":900}'; echo '{"event":"done"}'; cat"#,
-                Status::Failed,
-                "its stages add up to 900.000 s; the process lived",
-            ),
-            ("true", Status::Failed, "ended without saying that it was done"),
-            ("echo hi; cat", Status::Failed, "it wrote `hi` to standard output"),
-            (r#"echo '{"event":"unavailable","reason":"no GPU"}'"#, Status::Unavailable, "no GPU"),
-            (r#"echo '{"event":"failed","reason":"NaN"}'; exit 1"#, Status::Failed, "NaN"),
-        ] {
-            let (outcome, _) = run_script(script);
-            assert_eq!(outcome.status, status, "{script}: {}", outcome.note);
-            assert!(outcome.note.contains(wanted), "{}", outcome.note);
-        }
-    }
-
-    /// Far more than any of it takes, and far less than a test may hang.
-    const LONG: Duration = Duration::from_secs(120);
-
-    #[test]
-    fn a_run_that_takes_too_long_is_stopped_with_all_that_it_started() {
-        let soon = Some(Duration::from_millis(300));
-        for script in ["sleep 600 & sleep 600", "while :; do echo '{\"event\":\"note\",\"text\":\"\"}'; done"] {
-            let start = Instant::now();
-            let (outcome, _) = run_within(soon, script);
-            assert_eq!(outcome.status, Status::Failed);
-            assert!(outcome.note.ends_with("it was stopped after 0.3 s, which is all it was given"), "{}", outcome.note);
-            assert!(start.elapsed() < LONG);
-        }
-        assert_eq!(run_within(Some(LONG), r#"echo '{"event":"done"}'; cat"#).0.status, Status::Ok);
-    }
-
-    #[test]
-    fn what_a_runner_leaves_behind_is_ended_and_not_waited_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("id");
-        let start = Instant::now();
-        let script = format!("sleep 600 & echo $! >{}; kill -KILL $$", path.display());
-        let (outcome, _) = run_script(&script);
-        assert!(outcome.note.contains("was killed"), "{}", outcome.note);
-        assert!(start.elapsed() < LONG);
-        let id: i32 = std::fs::read_to_string(path).unwrap().trim().parse().unwrap();
-        let lives = || {
-            let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-            !(status.is_empty() || status.contains(") Z "))
-        };
-        while lives() {
-            assert!(start.elapsed() < LONG, "it lives on");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    #[test]
-    fn a_flood_is_no_event() {
-        let (outcome, _) = run_script("head -c 300000000 /dev/zero; cat");
-        assert!(outcome.note.contains("which is no event"), "{}", outcome.note);
-    }
-
-    #[test]
-    fn a_missing_program_is_a_row_that_says_so() {
-        let folder = tempfile::tempdir().unwrap();
-        let runner = Runner {
-            command: vec!["/no/such/runner".to_owned()],
-            folder: folder.path().to_owned(),
-        };
-        let spec = RunSpec {
-            protocol: PROTOCOL,
-            method: String::new(),
-            params: serde_json::Map::new(),
-            dataset: PathBuf::new(),
-            predictions: PathBuf::new(),
-            device: "cpu".to_owned(),
-            threads: 1,
-            memory: 1 << 30,
-            rehearsal: false,
-            seed: 0,
-            cells: None,
-            fits: Vec::new(),
-            folds: Vec::new(),
-        };
-        let outcome = run(&runner, &spec, &folder.path().join("log"), None, |_| ()).unwrap();
-        assert_eq!(outcome.status, Status::Unavailable);
-        assert!(
-            outcome.note.starts_with("`/no/such/runner` cannot be started"),
-            "{}",
-            outcome.note
-        );
-    }
-}
+mod tests;

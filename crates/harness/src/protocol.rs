@@ -212,6 +212,10 @@ pub enum Event {
         seconds: f64,
         /// CPU time of the measurement, user and system.
         cpu_seconds: f64,
+        /// The same of float16 matrices with float32 sums, from a runner that computes on matrix units: what it counts of its
+        /// stages is held against this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        matrix_unit_gflops: Option<f64>,
     },
     /// Something a reader of the report should know.
     Note {

@@ -167,6 +167,9 @@ pub struct Usage {
     /// Float32 matrix products on [`RunRecord::device`] as the runner measured them in this run, 10^9 operations a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_gflops: Option<f64>,
+    /// Products of float16 matrices with float32 sums, likewise, where the run computed on matrix units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_unit_gflops: Option<f64>,
 }
 
 impl RunRecord {
@@ -300,7 +303,7 @@ mod tests {
         let usage = &mut record.usage;
         (usage.peak_gpu_mb, usage.expected_gpu_mb) = (Some(900.0), Some(1000.0));
         (usage.gpu_energy_j, usage.gpu_energy_s) = (Some(80.0), Some(2.5));
-        usage.product_gflops = Some(5e4);
+        (usage.product_gflops, usage.matrix_unit_gflops) = (Some(5e4), Some(8e5));
         record
     }
 

@@ -22,12 +22,13 @@ pub struct Work {
     pub seconds: Spread,
     /// 10^9 operations a second.
     pub gflops: Spread,
-    /// The same as a share of the device's [`ProductRate`]; none where no run measured one.
+    /// The same as a share of the [`ProductRate`] of what computed; none where no run measured one.
     pub share: Option<Spread>,
 }
 
-/// The fastest float32 matrix product that any run of a study measured on a device. Every row on that device is held
-/// against it, so that none looks better for a slow library of its own.
+/// The fastest matrix product that any run of a study measured on a device, of float32 or of what its matrix units take.
+/// Every row that computes there, and on matrix units or not, is held against it, so that none looks better for a slow library
+/// of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProductRate {
     /// `CPU` or the accelerator's name.
@@ -38,6 +39,8 @@ pub struct ProductRate {
     pub cores: usize,
     /// CPU threads.
     pub threads: usize,
+    /// Whether it is of float16 matrices with float32 sums.
+    pub on_matrix_units: bool,
     /// 10^9 operations a second.
     pub gflops: f64,
     /// Name of the row that measured it.
@@ -51,7 +54,8 @@ impl Work {
         let seconds = by_stage(records, |_, time| counted(time).map(|_| time.seconds));
         let gflops = by_stage(records, |_, time| speed(time));
         let shares = by_stage(records, |record, time| {
-            let rate = rates.iter().find(|rate| rate.is_of(record))?;
+            let on_matrix_units = record.usage.matrix_unit_gflops.is_some();
+            let rate = rates.iter().find(|rate| rate.is_of(record, on_matrix_units))?;
             Some(speed(time)? / rate.gflops)
         });
         let work = |(stage, flops): (Stage, Spread)| {
@@ -72,31 +76,39 @@ fn speed(time: &StageTime) -> Option<f64> {
 }
 
 impl ProductRate {
-    /// One an accelerator, or a processor and number of threads, in order of first appearance. What a run measured counts even if it failed later.
+    /// One an accelerator, or a processor and number of threads, and one of its matrix units, in order of first appearance.
+    /// What a run measured counts even if it failed later.
     pub(crate) fn of_study(records: &[RunRecord]) -> Vec<Self> {
         let mut rates: Vec<Self> = Vec::new();
         for record in records {
-            let Some(rate) = Self::of_run(record) else { continue };
-            match rates.iter_mut().find(|rate| rate.is_of(record)) {
-                Some(fastest) if fastest.gflops >= rate.gflops => {}
-                Some(fastest) => *fastest = rate,
-                None => rates.push(rate),
+            for rate in Self::of_run(record) {
+                match rates.iter_mut().find(|known| known.is_of(record, rate.on_matrix_units)) {
+                    Some(fastest) if fastest.gflops >= rate.gflops => {}
+                    Some(fastest) => *fastest = rate,
+                    None => rates.push(rate),
+                }
             }
         }
         rates
     }
 
-    fn of_run(record: &RunRecord) -> Option<Self> {
-        let gflops = record.usage.product_gflops.filter(|rate| rate.is_finite() && *rate > 0.0)?;
-        Some(Self {
-            device: record.device.clone(),
-            cpu: record.environment.cpu.clone(),
-            cores: record.environment.cores,
-            threads: record.threads,
-            gflops,
-            row: row_name(&record.run.method, &record.run.variant, &record.run.backend),
-            repeat: record.run.repeat,
-        })
+    fn of_run(record: &RunRecord) -> impl Iterator<Item = Self> {
+        let measured =
+            [(false, record.usage.product_gflops), (true, record.usage.matrix_unit_gflops)];
+        let rate = |(on_matrix_units, gflops): (bool, Option<f64>)| {
+            let gflops = gflops.filter(|rate| rate.is_finite() && *rate > 0.0)?;
+            Some(Self {
+                device: record.device.clone(),
+                cpu: record.environment.cpu.clone(),
+                cores: record.environment.cores,
+                threads: record.threads,
+                on_matrix_units,
+                gflops,
+                row: row_name(&record.run.method, &record.run.variant, &record.run.backend),
+                repeat: record.run.repeat,
+            })
+        };
+        measured.into_iter().filter_map(rate)
     }
 
     /// How fast, on what, and whose measurement it is.
@@ -107,18 +119,21 @@ impl ProductRate {
         let known = if self.is_of_accelerator() { &words[..1] } else { &words };
         let on: Vec<&str> = known.iter().copied().filter(|word| !word.is_empty()).collect();
         let (gflops, on) = (format::number(self.gflops), on.join(", "));
+        let on = if self.on_matrix_units { format!("the matrix units of {on}") } else { on };
         format!("{gflops} Gflop/s on {on}, measured by {row} in repeat {repeat}")
     }
 
-    pub(crate) fn is_of_accelerator(&self) -> bool {
+    fn is_of_accelerator(&self) -> bool {
         is_accelerator(&self.device)
     }
 
     /// What an accelerator can do does not depend on the processor and threads beside it.
-    fn is_of(&self, record: &RunRecord) -> bool {
+    fn is_of(&self, record: &RunRecord, on_matrix_units: bool) -> bool {
         let same_cpu = self.cpu == record.environment.cpu
             && self.cores == record.environment.cores
             && self.threads == record.threads;
-        self.device == record.device && (same_cpu || self.is_of_accelerator())
+        self.on_matrix_units == on_matrix_units
+            && self.device == record.device
+            && (same_cpu || self.is_of_accelerator())
     }
 }

@@ -192,12 +192,13 @@ fn efficiency_note(summary: &Summary) -> String {
             rates.join("; ")
         ),
     };
-    let beyond = if summary.product_rates.iter().any(ProductRate::is_of_accelerator) {
-        " On an accelerator, products of half-precision numbers can go beyond 100 %."
+    let units = if summary.product_rates.iter().any(|rate| rate.on_matrix_units) {
+        " A row that computes on matrix units is held against theirs, which is of float16 numbers with float32 sums; a product \
+         that it makes of several such products counts once."
     } else {
         ""
     };
-    format!("{counted} {held}{beyond}")
+    format!("{counted} {held}{units}")
 }
 
 /// How many repeats a median is of.

@@ -81,7 +81,28 @@ fn devices_machines_and_threads_are_not_mixed() {
     let markdown = report.markdown().unwrap();
     let cuda = "1,000 Gflop/s on NVIDIA H200, measured by tsvd-krr/cuda in repeat 0;";
     assert!(markdown.contains(cuda), "{markdown}");
-    assert!(markdown.contains("products of half-precision numbers can go beyond 100 %"));
+    assert!(!markdown.contains("matrix units"), "{markdown}");
+}
+
+#[test]
+fn a_row_on_matrix_units_is_held_against_theirs_and_others_are_not() {
+    let mut records: Vec<RunRecord> =
+        ["cuda", "peer", "linfa"].map(|backend| counted(backend, 0, Some(20.0))).to_vec();
+    records.push(counted("cuda", 1, Some(20.0)));
+    for (record, gflops) in [(0, 200.0), (3, 400.0)] {
+        records[record].usage.matrix_unit_gflops = Some(gflops);
+    }
+    for record in [0, 1, 3] {
+        records[record].device = "NVIDIA H200".to_owned();
+    }
+    let report = report(&records);
+    let shares = ["cuda", "peer", "linfa"].map(|backend| share(&report, backend));
+    assert_eq!(shares, [Some(0.1), Some(2.0), Some(2.0)]);
+    let markdown = report.markdown().unwrap();
+    let rate =
+        "400 Gflop/s on the matrix units of NVIDIA H200, measured by tsvd-krr/cuda in repeat 1";
+    assert!(markdown.contains(rate), "{markdown}");
+    assert!(markdown.contains("A row that computes on matrix units is held against theirs"));
 }
 
 #[test]
