@@ -4,12 +4,9 @@
 
 mod common;
 
-use std::{
-    cell::Cell,
-    process::{Command, Output},
-};
+use std::process::{Command, Output};
 
-use backend_cuda::check::{self, FORMAT, Options, Record};
+use backend_cuda::check::{self, FORMAT, Options, Part, Record, Said};
 use common::emulator;
 use modality_emulator::Failure;
 
@@ -20,8 +17,14 @@ fn gpu_check(arguments: &[&str]) -> Output {
 #[test]
 fn everything_is_as_it_should_be_and_nothing_is_timed() {
     let (_emulator, _guard) = emulator();
-    let options = Options { device: "cuda:0".to_owned(), quick: false };
-    let record = check::run(&options, &|_| ()).unwrap();
+    let options = Options { device: "cuda:0".to_owned(), quick: false, only: None };
+    let mut told = Vec::new();
+    let record = check::run(&options, &mut |said| {
+        if let Said::Found(line, record) = said {
+            told.push((line.to_owned(), record.clone()));
+        }
+    });
+    let record = record.unwrap();
     println!("{record}");
     assert!(record.passed(), "{record}");
     assert!(record.device.name.starts_with("emulated") && record.format == FORMAT);
@@ -36,16 +39,41 @@ fn everything_is_as_it_should_be_and_nothing_is_timed() {
     let again: Record = serde_json::from_str(&json).unwrap();
     // Numbers may differ in their last bit.
     assert_eq!(again.to_string(), text);
+
+    // What is told line by line is all of it, and each line comes with all before it.
+    let (last, before) = told.split_last().unwrap();
+    let lines: Vec<&str> = told.iter().map(|(line, _)| line.as_str()).collect();
+    assert_eq!(lines.join("\n"), text);
+    assert_eq!(last.1, record);
+    for (lines, (_, so_far)) in (1..).zip(before) {
+        assert!(so_far.unfinished && !so_far.passed());
+        assert!(so_far.to_string().contains("Unfinished: "));
+        assert!(so_far.kernels.len() + so_far.conformance.len() <= lines);
+    }
+    let known = |found: &Record| found.kernels.len() + found.conformance.len();
+    assert!(told.windows(2).all(|pair| known(&pair[1].1) - known(&pair[0].1) <= 1));
+}
+
+#[test]
+fn each_part_can_be_checked_alone() {
+    let (_emulator, _guard) = emulator();
+    for part in [Part::Conformance, Part::Kernels] {
+        let options = Options { device: "cuda".to_owned(), quick: true, only: Some(part) };
+        let record = check::run(&options, &mut |_| ()).unwrap();
+        assert!(record.passed(), "{record}");
+        assert_eq!(record.conformance.is_empty(), part == Part::Kernels);
+        assert_eq!(record.kernels.is_empty(), part == Part::Conformance);
+    }
 }
 
 #[test]
 fn a_lost_device_is_not_blamed_on_what_comes_after() {
     let (emulator, _guard) = emulator();
-    let options = Options { device: "cuda:0".to_owned(), quick: true };
-    let said = Cell::new(0);
-    let record = check::run(&options, &|_| {
-        said.set(said.get() + 1);
-        if said.get() == 2 {
+    let options = Options { device: "cuda:0".to_owned(), quick: true, only: None };
+    let mut begun = 0;
+    let record = check::run(&options, &mut |said| {
+        begun += usize::from(matches!(said, Said::Begins(_)));
+        if begun == 2 {
             emulator.fail(Failure::Launch);
         }
     });
@@ -62,7 +90,8 @@ fn a_lost_device_is_not_blamed_on_what_comes_after() {
 
 #[test]
 fn a_device_that_is_not_there_is_a_sentence_and_a_code_of_its_own() {
-    for arguments in [&["--device", "cuda:99"][..], &["--device", "cuda:99", "--facts"]] {
+    for more in [&[][..], &["--facts"], &["--hold"], &["--only", "conformance"]] {
+        let arguments = &[&["--device", "cuda:99"][..], more].concat();
         let output = gpu_check(arguments);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), said.lines().count()), (Some(3), 1), "{said}");

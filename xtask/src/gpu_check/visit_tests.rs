@@ -196,7 +196,10 @@ fn without_a_gpu_there_is_a_sentence_and_a_code() {
     let visit = Visit::of("echo cuda:0 is not there >&2; exit 3", "echo called");
     let (code, said, packed) = visit.run("conformance small", 60);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("there is no GPU that can be checked") && !said.contains("== small"), "{said}");
+    assert!(
+        said.contains("there is no GPU that can be checked") && !said.contains("== small"),
+        "{said}"
+    );
     assert_eq!(packed.text("facts.txt"), "cuda:0 is not there\n");
 }
 

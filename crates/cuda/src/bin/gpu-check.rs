@@ -1,16 +1,17 @@
 //! Holds a GPU against what it should compute, and times its kernels. `cargo xtask gpu-check` starts it.
 
 use std::{
-    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use backend_cuda::{
-    Error,
-    check::{self, Options, Record},
+    Device, Error,
+    check::{self, Options, Part, Said},
 };
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use modality_harness::files;
 
 /// Check the CUDA kernels on a device, and time them beside what the device reaches at best.
 #[derive(Debug, Parser)]
@@ -24,18 +25,32 @@ struct Arguments {
     /// `cuda` or `cuda:N`, counted as by the driver
     #[arg(long, value_name = "DEVICE", default_value = "cuda:0")]
     device: String,
-    /// Write all that was found to this file, as JSON
+    /// Write all that was found to this file, as JSON; it is written anew with every line
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Time nothing
     #[arg(long)]
     quick: bool,
+    /// Only this
+    #[arg(long, value_name = "PART")]
+    only: Option<Only>,
     /// Only say what the device is
-    #[arg(long, conflicts_with_all = ["out", "quick"])]
+    #[arg(long, conflicts_with_all = ["out", "quick", "only"])]
     facts: bool,
     /// Only name the kernels, a line each
-    #[arg(long, conflicts_with_all = ["out", "quick", "facts"])]
+    #[arg(long, conflicts_with_all = ["out", "quick", "only", "facts"])]
     kernels: bool,
+    /// Only keep the device open until standard input ends, so that the driver does not start it anew for each process
+    #[arg(long, conflicts_with_all = ["out", "quick", "only", "facts", "kernels"])]
+    hold: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Only {
+    /// The recipe's conformance suite
+    Conformance,
+    /// Each kernel by itself, and its times
+    Kernels,
 }
 
 const WRONG: u8 = 1;
@@ -43,14 +58,21 @@ const MISTAKE: u8 = 2;
 const NO_DEVICE: u8 = 3;
 
 fn main() -> ExitCode {
-    let Arguments { device, out, quick, facts, kernels } = Arguments::parse();
+    let Arguments { device, out, quick, only, facts, kernels, hold } = Arguments::parse();
     if kernels {
         check::kernels().iter().for_each(|name| println!("{name}"));
         return ExitCode::SUCCESS;
     }
-    let done = match facts {
-        true => check::facts(&device).map(|facts| println!("{facts}")).map(|()| true).map_err(told),
-        false => run(&Options { device, quick }, out),
+    let only = only.map(|only| match only {
+        Only::Conformance => Part::Conformance,
+        Only::Kernels => Part::Kernels,
+    });
+    let done = match (facts, hold) {
+        (true, _) => {
+            check::facts(&device).map(|facts| println!("{facts}")).map(|()| true).map_err(told)
+        }
+        (_, true) => keep_open(&device).map(|()| true),
+        _ => run(&Options { device, quick, only }, out.as_deref()),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -62,14 +84,31 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all is as it should be; or an exit code and why.
-fn run(options: &Options, out: Option<PathBuf>) -> Result<bool, (u8, String)> {
-    out.as_deref().map_or(Ok(()), check_place).map_err(|why| (MISTAKE, why))?;
-    let record = check::run(options, &|line| eprintln!("{line}")).map_err(told)?;
-    println!("{record}");
-    if let Some(path) = out {
-        keep(&record, &path).map_err(|why| (WRONG, why))?;
-    }
+fn keep_open(device: &str) -> Result<(), (u8, String)> {
+    let _device = Device::open(device).map_err(told)?;
+    io::copy(&mut io::stdin(), &mut io::sink())
+        .map_err(|error| (WRONG, format!("standard input cannot be read: {error}")))?;
+    Ok(())
+}
+
+/// Whether all is as it should be; or an exit code and why. What is found is told and kept at once, as the next kernel may be
+/// one that never ends.
+fn run(options: &Options, out: Option<&Path>) -> Result<bool, (u8, String)> {
+    out.map_or(Ok(()), check_place).map_err(|why| (MISTAKE, why))?;
+    let mut kept = Ok(());
+    let record = check::run(options, &mut |said| match said {
+        Said::Begins(what) => eprintln!("{what}"),
+        Said::Found(line, record) => {
+            let mut stdout = io::stdout().lock();
+            // Whoever reads it may be gone; the file is still written.
+            let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+            if let (Some(path), Ok(())) = (out, &kept) {
+                kept = files::write_json(path, record);
+            }
+        }
+    });
+    let record = record.map_err(told)?;
+    kept.map_err(|error| (WRONG, error.to_string()))?;
     Ok(record.passed())
 }
 
@@ -89,9 +128,4 @@ fn check_place(path: &Path) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("--out {}: name a file in a folder that exists", path.display())),
     }
-}
-
-fn keep(record: &Record, path: &Path) -> Result<(), String> {
-    let text = serde_json::to_string_pretty(record).map_err(|error| error.to_string())?;
-    fs::write(path, text).map_err(|error| format!("{} cannot be written: {error}", path.display()))
 }

@@ -22,8 +22,13 @@ pub(super) fn measure(device: &Device) -> Result<Ceilings> {
     Ok(Ceilings {
         copy_gb_s: copy_rate(device, COPIED_BYTES)?,
         float32_gflop_s: device.product_rate()?,
-        matrix_units_gflop_s: matrix_unit_rate(device, ROWS)?,
+        matrix_units_gflop_s: matrix_unit_rate(device)?,
     })
+}
+
+/// Products of float16 matrices with float32 sums, in 10^9 operations a second.
+pub(crate) fn matrix_unit_rate(device: &Device) -> Result<f64> {
+    rate_of_halves(device, ROWS)
 }
 
 fn copy_rate(device: &Device, most: u64) -> Result<f64> {
@@ -35,7 +40,7 @@ fn copy_rate(device: &Device, most: u64) -> Result<f64> {
 }
 
 /// For matrices of `rows` rows and columns. Of random numbers, as zeros take less power and so are multiplied faster.
-fn matrix_unit_rate(device: &Device, rows: usize) -> Result<f64> {
+fn rate_of_halves(device: &Device, rows: usize) -> Result<f64> {
     // 0.5 to 1, with either sign.
     let half = |bits: u64| (bits as u16 & 0x83ff) | 0x3800;
     let halves: Vec<u16> = (0..(rows * rows) as u64).map(|i| half(mixed(1, i))).collect();
@@ -92,6 +97,6 @@ mod tests {
 
     #[test]
     fn a_product_of_halves_can_be_timed() {
-        assert!(matrix_unit_rate(&device(), 64).unwrap() > 0.0);
+        assert!(rate_of_halves(&device(), 64).unwrap() > 0.0);
     }
 }

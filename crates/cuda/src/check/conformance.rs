@@ -9,21 +9,21 @@ use crate::{CudaStages, Device, Result};
 /// For float32 arithmetic.
 const TOLERANCE: f64 = 1e-4;
 
-/// A line for each part, with kernel entries kept and formed.
-pub(super) fn lines(checked: &mut Checked<'_>, device: &str) -> Vec<PartLine> {
-    [("kept", KernelEntries::Kept), ("formed", KernelEntries::Formed)]
-        .into_iter()
-        .flat_map(|(name, entries)| with(checked, device, (name, entries)))
-        .collect()
+/// Hands a line for each part to `found`, with kernel entries kept and formed.
+pub(super) fn each(checked: &mut Checked<'_>, device: &str, mut found: impl FnMut(PartLine)) {
+    for (name, entries) in [("kept", KernelEntries::Kept), ("formed", KernelEntries::Formed)] {
+        with(checked, device, (name, entries), &mut found);
+    }
 }
 
 fn with(
     checked: &mut Checked<'_>,
     device: &str,
     (entries_name, entries): (&str, KernelEntries),
-) -> Vec<PartLine> {
+    found: &mut impl FnMut(PartLine),
+) {
     let mut stages = None;
-    let mut line = |(name, part): conformance::Part<CudaStages>| {
+    for (name, part) in conformance::parts::<CudaStages>() {
         let failure = checked.attempt(name, |_| {
             let ready = match stages.take() {
                 Some(ready) => ready,
@@ -37,9 +37,8 @@ fn with(
         if failure.is_some() {
             stages = None;
         }
-        PartLine { entries: entries_name.to_owned(), name: name.to_owned(), failure }
-    };
-    conformance::parts().into_iter().map(&mut line).collect()
+        found(PartLine { entries: entries_name.to_owned(), name: name.to_owned(), failure });
+    }
 }
 
 fn open(device: &str, entries: KernelEntries) -> Result<CudaStages> {

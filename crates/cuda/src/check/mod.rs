@@ -1,7 +1,9 @@
 //! A device held against what it should compute, and timed: what `gpu-check` runs.
 //!
-//! Every kernel of `kernels/*.cu` by itself against plain float64 arithmetic on the host and, unless the device is emulated, how
-//! fast it is beside what the device reaches at best; then the recipe's conformance suite, part by part.
+//! Every kernel of `kernels/*.cu` by itself against plain float64 arithmetic on the host; the recipe's conformance suite, part by
+//! part; and, unless the device is emulated, how fast each kernel is beside what the device reaches at best. Times come last,
+//! as they mean nothing where results are wrong. What a kernel does that the driver cannot mend fails all that follows in the
+//! process, so the suite can be run in one of its own ([`Options::only`]).
 
 mod cases;
 mod ceilings;
@@ -18,6 +20,7 @@ use std::{
 
 use modality_harness::environment::Environment;
 
+pub(crate) use ceilings::matrix_unit_rate;
 pub use record::{
     Ceilings, Check, DeviceFacts, FORMAT, KernelLine, PartLine, Record, Timing, Unit,
 };
@@ -31,6 +34,26 @@ pub struct Options {
     pub device: String,
     /// Whether to leave out all that is timed.
     pub quick: bool,
+    /// What alone is wanted.
+    pub only: Option<Part>,
+}
+
+/// What is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The recipe's conformance suite.
+    Conformance,
+    /// Each kernel by itself, and its times.
+    Kernels,
+}
+
+/// What is told on the way.
+#[derive(Debug)]
+pub enum Said<'a> {
+    /// What begins.
+    Begins(&'a str),
+    /// A line of the record's text, and all that is known with it.
+    Found(&'a str, &'a Record),
 }
 
 /// What a device is, once it is ready to be computed on.
@@ -47,38 +70,102 @@ pub fn kernels() -> &'static [&'static str] {
     crate::kernels::NAMES
 }
 
-/// Checks a device; `say` gets a line for whatever is begun.
+/// Checks a device; `watch` is told of whatever begins and whatever is found, when it is found.
 ///
 /// # Errors
 /// [`Error::Unavailable`](crate::Error::Unavailable) where there is no such device, [`Error::Name`](crate::Error::Name) for a
 /// text that names none. What goes wrong on the device is in the record.
-pub fn run(options: &Options, say: &dyn Fn(&str)) -> Result<Record> {
+pub fn run(options: &Options, watch: &mut dyn FnMut(Said<'_>)) -> Result<Record> {
     let device = Device::open(&options.device)?;
     let timed = !options.quick && !device.facts().is_emulated();
+    let wants = |part| options.only.is_none_or(|only| only == part);
     let _quiet = QuietPanics::new();
-    let (mut checked, mut failures) = (Checked { device: &device, lost_by: None }, Vec::new());
-    let ceilings = timed.then(|| {
-        let what = "what the device reaches at best";
-        say(what);
-        checked.attempt(what, ceilings::measure)
-    });
-    let ceilings = ceilings.and_then(|measured| measured.map_err(|why| failures.push(why)).ok());
-    let mut kernels = Vec::new();
-    for case in cases::all() {
-        say(case.kernels);
-        kernels.push(cases::line(case, &mut checked, ceilings.as_ref()));
-    }
-    say("conformance");
-    let conformance = conformance::lines(&mut checked, &options.device);
-    Ok(Record {
+    let record = Record {
         format: FORMAT,
         device: DeviceFacts::from(device.facts()),
         environment: Environment::observe(Path::new(".")),
-        ceilings,
-        conformance,
-        kernels,
-        failures,
-    })
+        ceilings: None,
+        conformance: Vec::new(),
+        kernels: Vec::new(),
+        failures: Vec::new(),
+        unfinished: true,
+    };
+    let mut checkup =
+        Checkup { checked: Checked { device: &device, lost_by: None }, record, watch };
+    checkup.found(&table::device(&checkup.record.device));
+    if wants(Part::Kernels) {
+        checkup.kernels();
+    }
+    if wants(Part::Conformance) {
+        checkup.conformance(&options.device);
+    }
+    if wants(Part::Kernels) && timed {
+        checkup.timings();
+    }
+    checkup.record.unfinished = false;
+    checkup.found(&table::end(&checkup.record));
+    Ok(checkup.record)
+}
+
+/// A check under way.
+struct Checkup<'a> {
+    checked: Checked<'a>,
+    record: Record,
+    watch: &'a mut dyn FnMut(Said<'_>),
+}
+
+impl Checkup<'_> {
+    fn begins(&mut self, what: &str) {
+        (self.watch)(Said::Begins(what));
+    }
+
+    fn found(&mut self, line: &str) {
+        (self.watch)(Said::Found(line, &self.record));
+    }
+
+    fn kernels(&mut self) {
+        self.found(table::KERNELS);
+        for case in cases::all() {
+            self.begins(case.kernels);
+            let line = cases::check(case, &mut self.checked);
+            let text = table::kernel(&line);
+            self.record.kernels.push(line);
+            self.found(&text);
+        }
+    }
+
+    fn conformance(&mut self, device: &str) {
+        self.begins("conformance");
+        self.found(table::CONFORMANCE);
+        let Self { checked, record, watch } = self;
+        conformance::each(checked, device, |line| {
+            let text = table::part(&line);
+            record.conformance.push(line);
+            watch(Said::Found(&text, record));
+        });
+    }
+
+    fn timings(&mut self) {
+        let what = "what the device reaches at best";
+        self.begins(what);
+        let ceilings = match self.checked.attempt(what, ceilings::measure) {
+            Ok(ceilings) => ceilings,
+            Err(why) => return self.record.failures.push(why),
+        };
+        self.record.ceilings = Some(ceilings);
+        self.found(&table::best(&ceilings));
+        for (index, case) in cases::all().enumerate() {
+            self.begins(case.kernels);
+            let timing = cases::time(case, &mut self.checked, &ceilings);
+            let line = &mut self.record.kernels[index];
+            match timing {
+                Ok(timing) => line.timing = timing,
+                Err(why) => line.failure = line.failure.take().or(Some(why)),
+            }
+            let text = table::timing(line);
+            self.found(&text);
+        }
+    }
 }
 
 /// A device, and whether it can still be used. What a kernel did that a driver cannot mend, such as an access out of bounds,

@@ -27,6 +27,9 @@ pub struct Record {
     /// What went wrong beside these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
+    /// Whether there was more to come when this was written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfinished: bool,
 }
 
 /// What a device is.
@@ -133,9 +136,9 @@ pub struct Timing {
 }
 
 impl Record {
-    /// Whether nothing is wrong.
+    /// Whether it is finished and nothing is wrong.
     pub fn passed(&self) -> bool {
-        self.failed() == 0
+        !self.unfinished && self.failed() == 0
     }
 
     /// How many lines are wrong.

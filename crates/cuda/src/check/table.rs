@@ -1,39 +1,36 @@
-//! A record as text.
+//! A record as text, in lines that can be told one by one.
 
 use std::fmt;
 
-use comfy_table::{CellAlignment, Table, presets};
+use super::{Ceilings, DeviceFacts, KernelLine, PartLine, Record, Unit};
 
-use super::{DeviceFacts, KernelLine, PartLine, Record, Timing, Unit};
-
-const WRONG: &str = "WRONG";
+pub(super) const CONFORMANCE: &str = "\nConformance, by what becomes of the kernel's entries";
+pub(super) const KERNELS: &str = "\nKernels, beside float64 arithmetic\n   error  allowed";
+const TIMINGS: &str = "\nKernels, beside the device's best (more than 100 % where its cache holds the data)\n       \
+                       ms     GB/s  Gflop/s   share";
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.device)?;
-        if let Some(best) = &self.ceilings {
-            writeln!(
-                f,
-                "At best: copies {:.0} GB/s, float32 products {:.0} Gflop/s, float16 on matrix units {:.0} Gflop/s",
-                best.copy_gb_s, best.float32_gflop_s, best.matrix_units_gflop_s
-            )?;
+        writeln!(f, "{}", device(&self.device))?;
+        if !self.kernels.is_empty() {
+            writeln!(f, "{KERNELS}")?;
         }
-        writeln!(f, "\nConformance\n{}", parts(&self.conformance))?;
-        writeln!(f, "\nKernels, beside float64 arithmetic\n{}", kernels(&self.kernels))?;
-        if self.ceilings.is_some() {
-            writeln!(f, "Shares of more than 100 % are of data that the device's cache holds.")?;
+        for line in &self.kernels {
+            writeln!(f, "{}", kernel(line))?;
         }
-        for failure in self.told() {
-            writeln!(f, "{failure}")?;
+        if !self.conformance.is_empty() {
+            writeln!(f, "{CONFORMANCE}")?;
         }
-        match self.failed() {
-            0 => write!(f, "\nAll is as it should be."),
-            count => write!(
-                f,
-                "\n{count} of {} lines are wrong.",
-                self.conformance.len() + self.kernels.len()
-            ),
+        for line in &self.conformance {
+            writeln!(f, "{}", part(line))?;
         }
+        if let Some(ceilings) = &self.ceilings {
+            writeln!(f, "{}", best(ceilings))?;
+            for line in &self.kernels {
+                writeln!(f, "{}", timing(line))?;
+            }
+        }
+        write!(f, "{}", end(self))
     }
 }
 
@@ -52,82 +49,72 @@ impl fmt::Display for DeviceFacts {
     }
 }
 
-impl Record {
-    /// A sentence for whatever is wrong.
-    fn told(&self) -> impl Iterator<Item = String> {
-        let parts = self.conformance.iter().filter_map(|part| {
-            Some(format!("{} ({}): {}", part.name, part.entries, part.failure.as_ref()?))
-        });
-        let kernels = self
-            .kernels
-            .iter()
-            .filter_map(|line| Some(format!("{}: {}", line.kernels, line.failure.as_ref()?)));
-        parts.chain(kernels).chain(self.failures.iter().cloned())
-    }
+pub(super) fn device(facts: &DeviceFacts) -> String {
+    facts.to_string()
 }
 
-fn parts(lines: &[PartLine]) -> Table {
-    let mut table = table(&["part", "kernel entries", ""]);
-    for PartLine { entries, name, failure } in lines {
-        let verdict = if failure.is_none() { "passed" } else { WRONG };
-        table.add_row([name, entries.as_str(), verdict]);
-    }
-    table
+pub(super) fn part(PartLine { entries, name, failure }: &PartLine) -> String {
+    format!("{:<7} {entries:<6}  {name}{}", verdict(failure.is_none()), why(failure.as_ref()))
 }
 
-fn kernels(lines: &[KernelLine]) -> Table {
-    let timed = lines.iter().any(|line| line.timing.is_some());
-    let mut heads = vec!["kernels", "error", "allowed", ""];
-    if timed {
-        heads.extend(["timed at", "ms", "GB/s", "Gflop/s", "share of the best"]);
-    }
-    let mut table = table(&heads);
-    for line in lines {
-        let mut cells = checked(line).to_vec();
-        if timed {
-            cells.extend(line.timing.as_ref().map(taken).unwrap_or_default());
-        }
-        table.add_row(cells);
-    }
-    let numbers = [1, 2, 5, 6, 7, 8].into_iter();
-    for column in numbers.filter_map(|index| Some(index).filter(|_| index < heads.len())) {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table
-}
-
-fn checked(line: &KernelLine) -> [String; 4] {
+pub(super) fn kernel(line: &KernelLine) -> String {
     let worst = line.worst();
     let error = worst.and_then(|check| check.error).map(|error| format!("{error:.1e}"));
     let allowed = worst.map(|check| format!("{:.1e}", check.allowed));
-    let verdict = if line.passed() { "passed" } else { WRONG };
-    [
-        line.kernels.clone(),
+    format!(
+        "{:>8} {:>8}  {:<6}  {}{}",
         error.unwrap_or_default(),
         allowed.unwrap_or_default(),
-        verdict.to_owned(),
-    ]
+        verdict(line.passed()),
+        line.kernels,
+        why(line.failure.as_ref())
+    )
 }
 
-fn taken(timing: &Timing) -> [String; 5] {
+pub(super) fn best(best: &Ceilings) -> String {
+    format!(
+        "\nAt best: copies {:.0} GB/s, float32 products {:.0} Gflop/s, float16 on matrix units {:.0} Gflop/s\n{TIMINGS}",
+        best.copy_gb_s, best.float32_gflop_s, best.matrix_units_gflop_s
+    )
+}
+
+pub(super) fn timing(line: &KernelLine) -> String {
+    let Some(timing) = &line.timing else {
+        return format!("{:>36}  {}{}", "not timed", line.kernels, why(line.failure.as_ref()));
+    };
     let unit = match timing.unit {
         Unit::Float32 => "",
-        Unit::MatrixUnits => " on matrix units",
+        Unit::MatrixUnits => ", on matrix units",
     };
-    [
-        timing.sizes.clone(),
-        format!("{:.4}", timing.milliseconds),
-        format!("{:.0}", timing.gb_s),
-        format!("{:.0}{unit}", timing.gflop_s),
-        format!("{:.0} %", 100.0 * timing.share),
-    ]
+    format!(
+        "{:>9.4} {:>8.0} {:>8.0} {:>5.0} %  {} ({}{unit})",
+        timing.milliseconds,
+        timing.gb_s,
+        timing.gflop_s,
+        100.0 * timing.share,
+        line.kernels,
+        timing.sizes
+    )
 }
 
-fn table(heads: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(heads);
-    table
+/// What there is to say after all lines.
+pub(super) fn end(record: &Record) -> String {
+    let mut text: String = record.failures.iter().map(|why| format!("\n{why}")).collect();
+    text += &match (record.unfinished, record.failed()) {
+        (true, _) => "\nUnfinished: there was more to come when this was written.".to_owned(),
+        (false, 0) => "\nAll is as it should be.".to_owned(),
+        (false, count) => {
+            let lines = record.conformance.len() + record.kernels.len();
+            format!("\n{count} of {lines} lines are wrong.")
+        }
+    };
+    text
+}
+
+fn verdict(is_good: bool) -> &'static str {
+    if is_good { "passed" } else { "WRONG" }
+}
+
+fn why(failure: Option<&String>) -> String {
+    failure.map_or(String::new(), |why| format!(": {why}"))
 }

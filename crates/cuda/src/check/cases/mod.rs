@@ -9,7 +9,7 @@ mod rows;
 
 use super::{
     Ceilings, Check, Checked, KernelLine, Timing, Unit,
-    trial::{Pair, Trial, time},
+    trial::{self, Pair, Trial},
 };
 use crate::{Device, Error, Result};
 
@@ -58,32 +58,30 @@ pub(super) fn all() -> impl Iterator<Item = &'static Case> {
         .flatten()
 }
 
-/// Checks a case and, where there are ceilings to hold it against, times it.
-pub(super) fn line(
-    case: &Case,
-    checked: &mut Checked<'_>,
-    ceilings: Option<&Ceilings>,
-) -> KernelLine {
-    let mut line = KernelLine {
-        kernels: case.kernels.to_owned(),
-        checks: Vec::new(),
-        timing: None,
-        failure: None,
-    };
+/// Holds a case against float64 arithmetic.
+pub(super) fn check(case: &Case, checked: &mut Checked<'_>) -> KernelLine {
+    let mut checks = Vec::new();
     let work = |device: &Device| {
         for &sizes in case.small {
-            line.checks.push(case.check(device, sizes)?);
-        }
-        if let Some(ceilings) = ceilings {
-            line.timing = match case.time(device, case.large, ceilings) {
-                Err(Error::Memory { .. }) => None,
-                timing => Some(timing?),
-            };
+            checks.push(case.check(device, sizes)?);
         }
         Ok(())
     };
-    line.failure = checked.attempt(case.kernels, work).err();
-    line
+    let failure = checked.attempt(case.kernels, work).err();
+    KernelLine { kernels: case.kernels.to_owned(), checks, timing: None, failure }
+}
+
+/// Times a case; none where the device's memory is too small for it.
+pub(super) fn time(
+    case: &Case,
+    checked: &mut Checked<'_>,
+    ceilings: &Ceilings,
+) -> std::result::Result<Option<Timing>, String> {
+    let work = |device: &Device| match case.time(device, case.large, ceilings) {
+        Err(Error::Memory { .. }) => Ok(None),
+        timing => timing.map(Some),
+    };
+    checked.attempt(case.kernels, work)
 }
 
 impl Case {
@@ -101,8 +99,8 @@ impl Case {
     }
 
     fn time(&self, device: &Device, sizes: Sizes, ceilings: &Ceilings) -> Result<Timing> {
-        let mut trial = (self.trial)(device, sizes)?;
-        let taken = time(device, || trial.launch(device))?;
+        let mut launched = (self.trial)(device, sizes)?;
+        let taken = trial::time(device, || launched.launch(device))?;
         let Cost { bytes, flops, unit } = (self.cost)(sizes);
         let seconds = taken.milliseconds / 1e3;
         let (gb_s, gflop_s) = (bytes / seconds / 1e9, flops / seconds / 1e9);
