@@ -13,8 +13,8 @@ use modality_harness::{
 use modality_recipe::{Problem, tsvd_krr};
 
 use crate::{
-    CudaStages, Device, Error, Facts, Result, algebra::Factor, device, memory::Needs, meter::Meter,
-    warm::warm_up,
+    CudaStages, Device, Error, Facts, Result, algebra::Factor, check, device, memory::Needs,
+    meter::Meter, warm::warm_up,
 };
 
 const MIB: f64 = 1_048_576.0;
@@ -111,13 +111,20 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     runner::write_predictions(spec, clock, predictions.view())?;
     drop(inputs);
     let mut measured = Ok(());
-    clock.product_rate(|| {
-        stages.device().product_rate().unwrap_or_else(|error| {
+    clock.product_rates(|| {
+        product_rates(stages.device()).unwrap_or_else(|error| {
             measured = Err(error);
-            0.0
+            (0.0, None)
         })
     });
     Ok(measured?)
+}
+
+/// Of float32, and of the matrix units that kernels and TSVD are computed on.
+fn product_rates(device: &Device) -> Result<(f64, Option<f64>)> {
+    let has_rate = !device.facts().is_emulated();
+    let matrix_units = has_rate.then(|| check::matrix_unit_rate(device)).transpose()?;
+    Ok((device.product_rate()?, matrix_units))
 }
 
 /// Stages on the device that `text` names, which has room for the run, ready to be timed.
