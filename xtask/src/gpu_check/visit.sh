@@ -160,7 +160,7 @@ if [ $facts -ne 0 ]; then
         facts=$?
     fi
     if [ $facts -ne 0 ]; then
-        phase loader 2 30 env LD_DEBUG=libs "$runners/gpu-check" --facts
+        phase loader 2 30 bash -c 'LD_DEBUG=libs "$0" --facts 2>&1 | grep -E "lib(cuda|cublas|cusolver|nvidia)"' "$runners/gpu-check"
         if [ $facts -eq 3 ]; then say "there is no GPU that can be checked"; exit 3; fi
         say "the device does not answer"
         exit 1
