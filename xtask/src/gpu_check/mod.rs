@@ -4,7 +4,8 @@ mod bundle;
 mod device;
 mod studies;
 mod summary;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod visit_tests;
 
 use std::{

@@ -224,8 +224,7 @@ fn a_visit_that_is_stopped_brings_home_what_it_has() {
 fn the_bundle_may_be_where_the_script_lies_and_mistakes_are_told() {
     let visit = Visit::of(&format!("{ANSWERS}true"), "true");
     let call = |argument: Option<&Path>, variable: Option<(&str, &str)>| {
-        let output =
-            visit.script("", 60).args(argument).envs(variable.into_iter()).output().unwrap();
+        let output = visit.script("", 60).args(argument).envs(variable).output().unwrap();
         (output.status.code(), said(&output))
     };
     let work = tempfile::tempdir().unwrap();
