@@ -162,7 +162,7 @@ fn the_recipe_does_nothing_outside_its_stages() {
     let (train, test, adt) = (empty(CELLS), empty(100), Array2::zeros((CELLS, 90)));
     // Cells of twelve batches, one after the other, in five halves and what these leave.
     let half = |half: u32| {
-        let is_in = move |cell: &u32| (cell % 12 * (half / 2 + 1) / 6 + half) % 2 == 0;
+        let is_in = move |cell: &u32| (cell % 12 * (half / 2 + 1) / 6 + half).is_multiple_of(2);
         (0..CELLS as u32).filter(is_in).collect()
     };
     let fits: Vec<Vec<u32>> = (0..10).map(half).collect();
