@@ -418,6 +418,13 @@ extern "C" __global__ void __launch_bounds__(WARPS *WARP, 2)
 #define DOWN 2
 #define BLOCK_TILES 8
 #define SQUARE 64
+// Blocks that a multiprocessor must have registers for: before 8.0, where two instructions take the place of one, they are too few
+// for two.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define FORMERS 1
+#else
+#define FORMERS 2
+#endif
 
 // Place `index` in the upper triangle of a matrix, column by column.
 __device__ __forceinline__ uint2 in_triangle(unsigned index) {
@@ -436,7 +443,7 @@ __device__ __forceinline__ uint2 in_triangle(unsigned index) {
 // formed; those below it, if their rows are kept too, are their mirror images. 64 blocks of 256 threads, of 8 x 8 tiles each, for
 // each square of 64 x 64 tiles on or above the diagonal, one square after the other.
 // 6 d flops an entry that is formed, and writes 2 bytes for each that is kept.
-extern "C" __global__ void __launch_bounds__(WARPS *WARP, 2)
+extern "C" __global__ void __launch_bounds__(WARPS *WARP, FORMERS)
     keep_tiles(Rbf rbf, unsigned all, unsigned kept, uint4 *__restrict__ tiles) {
     constexpr unsigned ACROSS = SQUARE / BLOCK_TILES, COLUMNS = BLOCK_TILES / CHUNK;
     const uint2 square = in_triangle(blockIdx.x / (ACROSS * ACROSS));

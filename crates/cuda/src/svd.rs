@@ -228,25 +228,22 @@ impl<'a> Work<'a> {
     fn krylov(&mut self, n_components: usize, seed: u64) -> Result<Matrix> {
         if self.device.ways.cholesky_qr {
             let mut swiftly = Orthonormal::Swiftly { infos: Vec::new(), second: Vec::new() };
-            let basis = self.krylov_by(&mut swiftly, n_components, seed);
-            if let Some(basis) = basis?
-                && swiftly.is_good(self.device)?
-            {
-                return Ok(basis);
+            match self.krylov_by(&mut swiftly, n_components, seed) {
+                Ok(basis) if swiftly.is_good(self.device)? => return Ok(basis),
+                // What is no basis need not hold numbers.
+                Ok(_) | Err(Error::Eigen(_)) => self.cost.was_repeated = true,
+                Err(error) => return Err(error),
             }
-            self.cost.was_repeated = true;
         }
-        let basis = self.krylov_by(&mut Orthonormal::Surely { draws: seed }, n_components, seed)?;
-        basis.ok_or(Error::Eigen(n_components))
+        self.krylov_by(&mut Orthonormal::Surely { draws: seed }, n_components, seed)
     }
 
-    /// Nothing where what was to be decomposed was no number.
     fn krylov_by(
         &mut self,
         how: &mut Orthonormal,
         n_components: usize,
         seed: u64,
-    ) -> Result<Option<Matrix>> {
+    ) -> Result<Matrix> {
         let (rows, columns) = self.input.shape();
         let width = basis_width(rows, columns, n_components);
         // Columns that are still zero change no product.
@@ -262,15 +259,11 @@ impl<'a> Work<'a> {
             self.device.put_columns(&mut basis, &places, &orthonormal)?;
         }
         let projected = self.cross(&basis, &images)?;
-        let symmetric = (&projected + &projected.t()) / 2.0;
-        if !symmetric.iter().all(|value| value.is_finite()) {
-            return Ok(None);
-        }
-        let (_, rotation) = self.device.eigen(&symmetric)?;
+        let (_, rotation) = self.device.eigen(&((&projected + &projected.t()) / 2.0))?;
         let rotation = self.device.of_host(&rotation.slice(s![.., ..n_components]).to_owned())?;
         let leading = self.device.matmul(&images, &rotation)?;
         self.count(columns, width, n_components);
-        self.orthonormalise(leading, None, how).map(Some)
+        self.orthonormalise(leading, None, how)
     }
 
     /// An orthonormal basis of what the columns of `block` have outside the orthonormal `earlier`: block Gram-Schmidt, repeated.

@@ -4,6 +4,7 @@
 
 mod common;
 
+use backend_cuda::{CudaStages, Device, Ways};
 use common::{emulator, low_rank, stages};
 use modality_data::Csr;
 use modality_harness::{
@@ -90,11 +91,58 @@ fn neither_the_order_of_threads_nor_the_form_of_the_kernel_changes_a_bit() {
     let cells = cells();
     let (first, notes) = predict(&mut stages(KernelEntries::Kept), &cells, &params());
     assert!(notes.is_empty(), "{notes:?}");
-    for (seed, entries) in [(7, KernelEntries::Kept), (8, KernelEntries::Formed)] {
+    let device = Device::open("cuda").unwrap();
+    let in_part = CudaStages::new(device, 100_000, KernelEntries::Kept);
+    let others = [
+        (7, "kept", stages(KernelEntries::Kept), ""),
+        (8, "formed", stages(KernelEntries::Formed), ""),
+        (9, "kept in part", in_part, " % of its entries are formed again in each product"),
+    ];
+    for (seed, name, mut stages, note) in others {
         emulator.seed(seed);
-        let (again, _) = predict(&mut stages(entries), &cells, &params());
-        assert!(again == first, "other bits with seed {seed}, {entries:?}");
+        let (again, _) = predict(&mut stages, &cells, &params());
+        assert!(again == first, "other bits with seed {seed}, {name}");
+        let notes = stages.take_notes();
+        assert!(notes.iter().all(|said| !note.is_empty() && said.ends_with(note)), "{notes:?}");
+        assert_eq!(notes.is_empty(), note.is_empty());
     }
+}
+
+#[test]
+fn other_ways_conform() {
+    let (_emulator, _guard) = emulator();
+    let ways = Ways::without("cholesky-qr,halves,part,streams").unwrap();
+    let device = Device::open_with("cuda", ways).unwrap();
+    let mut stages = CudaStages::new(device, 0, KernelEntries::Kept);
+    for (name, part) in conformance::parts() {
+        if ["shared kernel", "TSVD"].iter().any(|named| name.contains(named)) {
+            part(&mut stages, TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn a_basis_that_cholesky_cannot_make_is_made_by_eigenvectors() {
+    let (_emulator, _guard) = emulator();
+    // Two directions in all, of which blocks of many columns have no basis.
+    let flat = |rows: usize| {
+        Array2::from_shape_fn((rows, 1100), |(i, j)| {
+            (if j % 2 == 0 { i % 7 + 1 } else { i % 5 + 2 }) as f32
+        })
+    };
+    let cells = Cells {
+        train: Csr::csr_from_dense(flat(250).view(), 0.0),
+        test: Csr::csr_from_dense(flat(37).view(), 0.0),
+        ..cells()
+    };
+    let params = TsvdKrrParams { gex_components: 2, ..params() };
+    let mut stages = stages(KernelEntries::Kept);
+    let (found, _) = predict(&mut stages, &cells, &params);
+    let notes = stages.take_notes();
+    assert!(notes.len() == 1 && notes[0].ends_with("made anew by eigenvectors"), "{notes:?}");
+    let (wanted, _) = predict(&mut modality_recipe::Exact, &cells, &params);
+    let worst = (&found - &wanted).iter().fold(0.0_f32, |worst, d| worst.max(d.abs()));
+    assert!(worst < 5e-3, "off by {worst}");
 }
 
 #[test]

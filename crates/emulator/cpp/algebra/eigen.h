@@ -145,11 +145,20 @@ void Eigen<T>::form_vectors() {
 template <class T>
 bool Eigen<T>::diagonalise() {
     constexpr int MOST_SWEEPS = 60;
+    constexpr T UNIT = std::numeric_limits<T>::epsilon();
+    // What is small beside the largest is rounding error, as in the methods that libraries use.
+    T largest = T(0);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        largest = std::max({largest, std::abs(values[i]), std::abs(beside[i])});
+    }
+    const auto splits = [&](ptrdiff_t i) {
+        const T neighbours = std::abs(values[i]) + std::abs(values[i + 1]);
+        return std::abs(beside[i]) <= UNIT * std::max(neighbours, largest / 4);
+    };
     for (ptrdiff_t first = 0; first < n; first++) {
         for (int sweeps = 0;; sweeps++) {
             ptrdiff_t last = first;
-            while (last + 1 < n && !(std::abs(beside[last]) <= std::numeric_limits<T>::epsilon() *
-                                                                   (std::abs(values[last]) + std::abs(values[last + 1])))) {
+            while (last + 1 < n && !splits(last)) {
                 last++;
             }
             if (last == first) {
