@@ -3,9 +3,8 @@
 // Matrices are float32, one row behind the other, unless a kernel says otherwise. All kernels have blocks of 32 x 8 threads for 64
 // rows each: grid (parts, rows of the longest / 64).
 #include <device.cuh>
-#include <halves.cuh>
+#include <fragments.cuh>
 
-#define WARP 32
 #define LANES 8
 #define ROWS 64
 

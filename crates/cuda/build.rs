@@ -19,7 +19,7 @@ const LISTENED_TO: [&str; 5] =
     ["CUDA_HOME", "CUDA_PATH", "NVCC_CCBIN", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS"];
 
 /// What files of kernels include.
-const HEADERS: [&str; 2] = ["device.cuh", "halves.cuh"];
+const HEADERS: [&str; 2] = ["device.cuh", "fragments.cuh"];
 
 fn main() -> ExitCode {
     for variable in [modality_nvcc::VARIABLE].iter().chain(&LISTENED_TO) {

@@ -13,7 +13,7 @@ use crate::{
 
 /// Rows of these matrices have a multiple of so many numbers, as matrix units and wide loads want it.
 pub(crate) const ALIGNMENT: usize = 8;
-/// What a largest magnitude of one is multiplied by, as `scale_of` in `kernels/halves.cuh` has it.
+/// What a largest magnitude of one is multiplied by, as `scale_of` in `kernels/fragments.cuh` has it.
 const ONE: f32 = 128.0;
 /// Numbers that a matrix unit adds up before they are added to others in float32: it cuts off what its own sums cannot hold.
 const LONGEST_SUM: usize = 4096;

@@ -65,7 +65,8 @@ kernels! {
         put_columns;
     "dense.cu": widen narrow add add_to_diagonal widen_symmetric identity normal leading_signs transpose;
     "parts.cu": move_parts part_maxima split_parts add_unscaled;
-    "rbf.cu": pack_rows multiply_kept multiply_formed multiply_fine keep_tiles dense_kernel column_maxima pack_columns sum_parts;
+    "pack.cu": pack_rows column_maxima pack_columns;
+    "rbf.cu": multiply_kept multiply_formed multiply_fine keep_tiles dense_kernel sum_parts;
     "rows.cu": standardize_rows gather_rows scatter_add_rows densify_rows;
 }
 

@@ -5,13 +5,12 @@
 //! a time, all of them where there is room, for a product with A and one with A^T. At the density of gene expression, a tenth,
 //! that reads 40 bytes a nonzero; a sparse product with a block of 64 vectors reads 264.
 
+mod orthonormal;
+
 use std::ops::Range;
 
 use cudarc::driver::{CudaSlice, CudaView};
-use modality_recipe::{
-    Tsvd,
-    eigen::{near_identity, normalising},
-};
+use modality_recipe::Tsvd;
 use ndarray::{Array2, s};
 
 use crate::{
@@ -20,8 +19,8 @@ use crate::{
     error::{Error, Result},
     kernels::{THREADS, blocks, launch},
     matrix::Matrix,
-    solver::Info,
 };
+use orthonormal::Orthonormal;
 
 /// Columns up to which all of A^T A is formed.
 const EXACT_COLUMNS: usize = 1024;
@@ -30,8 +29,6 @@ const WIDTH: usize = 64;
 /// Vectors in the basis for each component, and blocks at least.
 const EXPANSION: usize = 2;
 const LEAST_BLOCKS: usize = 3;
-/// Times that a block is made orthogonal to the blocks before it, at most.
-const PASSES: usize = 5;
 /// Bytes of the rows of a sparse matrix that are dense at a time: an eighth of the device's memory, within these.
 const DENSE_BYTES: (u64, u64) = (1 << 28, 1 << 32);
 /// Dense rows have a multiple of so many columns, those past the genes being zero: rows then begin at multiples of 32 bytes, and
@@ -64,19 +61,6 @@ pub(crate) struct Cost {
     pub(crate) flops: f64,
     /// Whether its basis was made twice, as it was not orthonormal at first.
     pub(crate) was_repeated: bool,
-}
-
-/// How the columns of a block become an orthonormal basis.
-enum Orthonormal {
-    /// By eigenvectors of its Gram matrix, as often as it takes, filled up with random vectors where it has fewer directions than
-    /// columns. The host waits for each Gram matrix.
-    Surely {
-        /// Random vectors drawn so far, on top of the seed.
-        draws: u64,
-    },
-    /// By two Cholesky factorisations (Yamamoto, Nakatsukasa, Yanagisawa and Fukaya 2015), for which the host does not wait: it looks
-    /// afterwards whether each came to a result, and whether the second one had nearly nothing to do.
-    Swiftly { infos: Vec<Info>, second: Vec<(CudaSlice<f64>, usize)> },
 }
 
 /// A truncated SVD under way, and what it costs.
@@ -227,7 +211,7 @@ impl<'a> Work<'a> {
 
     fn krylov(&mut self, n_components: usize, seed: u64) -> Result<Matrix> {
         if self.device.ways.cholesky_qr {
-            let mut swiftly = Orthonormal::Swiftly { infos: Vec::new(), second: Vec::new() };
+            let mut swiftly = Orthonormal::swiftly();
             match self.krylov_by(&mut swiftly, n_components, seed) {
                 Ok(basis) if swiftly.is_good(self.device)? => return Ok(basis),
                 // What is no basis need not hold numbers.
@@ -264,87 +248,6 @@ impl<'a> Work<'a> {
         let leading = self.device.matmul(&images, &rotation)?;
         self.count(columns, width, n_components);
         self.orthonormalise(leading, None, how)
-    }
-
-    /// An orthonormal basis of what the columns of `block` have outside the orthonormal `earlier`: block Gram-Schmidt, repeated.
-    fn orthonormalise(
-        &mut self,
-        block: Matrix,
-        earlier: Option<&Matrix>,
-        how: &mut Orthonormal,
-    ) -> Result<Matrix> {
-        match how {
-            Orthonormal::Surely { draws } => self.surely_orthonormal(block, earlier, draws),
-            Orthonormal::Swiftly { infos, second } => {
-                self.swiftly_orthonormal(block, earlier, infos, second)
-            }
-        }
-    }
-
-    fn surely_orthonormal(
-        &mut self,
-        mut block: Matrix,
-        earlier: Option<&Matrix>,
-        draws: &mut u64,
-    ) -> Result<Matrix> {
-        let (rows, width) = (block.rows, block.columns);
-        for pass in 1..=PASSES {
-            if let Some(earlier) = earlier {
-                self.subtract_inside(&mut block, earlier)?;
-            }
-            let gram = self.cross(&block, &block)?;
-            let (rotation, rank) = normalising(&gram).ok_or(Error::Eigen(width))?;
-            self.count(rows, width, width);
-            block = self.device.matmul(&block, &self.device.of_host(&rotation)?)?;
-            if pass > 1 && near_identity(&gram) {
-                break;
-            }
-            if rank < width {
-                *draws = draws.wrapping_add(1);
-                let random =
-                    self.device.normal(rows, width - rank, *draws, (rows as f32).sqrt().recip())?;
-                let places: Vec<u32> = (rank as u32..width as u32).collect();
-                self.device.put_columns(&mut block, &places, &random)?;
-            }
-        }
-        Ok(block)
-    }
-
-    fn swiftly_orthonormal(
-        &mut self,
-        mut block: Matrix,
-        earlier: Option<&Matrix>,
-        infos: &mut Vec<Info>,
-        second: &mut Vec<(CudaSlice<f64>, usize)>,
-    ) -> Result<Matrix> {
-        let (rows, width) = (block.rows, block.columns);
-        for is_second in [false, true] {
-            if let Some(earlier) = earlier {
-                self.subtract_inside(&mut block, earlier)?;
-            }
-            let mut gram = self.cross_here(&block, &block)?;
-            if is_second {
-                second.push((self.device.stream.clone_dtod(&gram)?, width));
-            }
-            infos.push(self.device.factorise(&mut gram, width)?);
-            let factor = self.device.narrow(&gram, width, width)?;
-            self.device.solve_transposed(&mut block, &factor)?;
-            self.count(rows, width, width / 2);
-        }
-        Ok(block)
-    }
-
-    /// `block` -= Q Q^T `block` for an orthonormal Q.
-    fn subtract_inside(&mut self, block: &mut Matrix, q: &Matrix) -> Result<()> {
-        let inside = self.inner(q, block)?;
-        let (left, right) = (q.rows(0..q.rows), inside.rows(0..inside.rows));
-        let factors = (
-            Factor::new(&left, q.rows, q.columns),
-            Factor::new(&right, inside.rows, inside.columns),
-        );
-        let rows = block.rows;
-        self.count(q.rows, q.columns, block.columns);
-        self.device.multiply(-1.0, factors, 1.0, &mut block.rows_mut(0..rows))
     }
 
     /// X^T Y in float32.
@@ -472,22 +375,6 @@ impl<'a> Work<'a> {
             Input::Dense(matrix) => matrix.len(),
         };
         self.cost.flops += 2.0 * entries as f64 * columns as f64;
-    }
-}
-
-impl Orthonormal {
-    /// Whether all that it left is orthonormal; waits for it.
-    fn is_good(&self, device: &Device) -> Result<bool> {
-        let Self::Swiftly { infos, second } = self else { return Ok(true) };
-        if !device.succeeded(infos)?.into_iter().all(|good| good) {
-            return Ok(false);
-        }
-        for (gram, width) in second {
-            if !near_identity(&fetched(device, gram, (*width, *width))?) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 

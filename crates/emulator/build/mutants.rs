@@ -26,7 +26,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "wrong-index",
-        file: "rbf.cu",
+        file: "pack.cu",
         text: "split(entry(g, c + 8), entry(g, c + 9), upper.z, lower.z);",
         replacement: "split(entry(g, c + 8), entry(g, c + 8), upper.z, lower.z);",
     },

@@ -197,6 +197,10 @@ study first 15 60 --studies gpu-paper --rows cuda --repeats 1
 study paper 60 270 --studies gpu-paper --rows tsvd-krr --repeats 3
 study small 30 90 --studies gpu --rows tsvd-krr --repeats 3
 study mlp 30 90 --studies gpu --rows torch-cuda --repeats 3
+# Whether what should be faster is: the same without it, beside `first`.
+for way in cholesky-qr halves streams; do
+    MODALITY_BENCH_CUDA_WITHOUT=$way study without-$way 15 45 --studies gpu-paper --rows cuda --repeats 1
+done
 # What first calls of the libraries' kernels cost inside the timed stages: beside `first`.
 CUDA_MODULE_LOADING=EAGER study eager 15 45 --studies gpu-paper --rows cuda --repeats 1
 # Fewer landmarks, which a GPU may like better than a CPU does.
@@ -221,7 +225,7 @@ if command -v ncu >/dev/null; then
         --log-file "$results/launches.csv" "$bench" --offline reproduce --study gpu-paper --only tsvd-krr/cuda --repeats 1 \
         --row-limit @limit --out "$results/launches"
     for kernel in multiply_kept keep_tiles; do
-        phase $kernel 15 40 ncu --clock-control none --set detailed --kernel-name "regex:^$kernel\$" --launch-skip 8 \
+        phase $kernel 15 40 ncu --clock-control none --set detailed --kernel-name "regex:^$kernel\$" --launch-skip 10 \
             --launch-count 1 --kill yes --csv --page details --log-file "$results/$kernel.csv" "$runners/gpu-check" --only kernels
     done
 fi

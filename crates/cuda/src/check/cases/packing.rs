@@ -1,4 +1,4 @@
-//! `kernels/rbf.cu`: what brings matrices into the layout of the matrix instruction.
+//! `kernels/pack.cu`, and sums of `kernels/rbf.cu`.
 
 use cudarc::driver::CudaSlice;
 use half::f16;

@@ -1,5 +1,16 @@
-// Numbers as sums of two float16 numbers, hi + lo: 22 bits.
+// Numbers as sums of two float16 numbers, hi + lo, of 22 bits; and matrices of them as the matrix instruction wants them.
 #pragma once
+
+#define WARP 32
+// Rows of a tile, and components of a step.
+#define TILE 16
+// Groups of 8 columns of V that a block multiplies.
+#define SLAB 9
+
+// Rows `row` to `row + count` of a matrix are tile `tile` of the kernel.
+struct Tile {
+    unsigned tile, row, count, unused;
+};
 
 // Two numbers, `low` in the lower halves.
 __device__ __forceinline__ void split(float low, float high, unsigned &hi, unsigned &lo) {
