@@ -23,7 +23,11 @@ pub enum Error {
     #[error("device `{0}`: write `cuda` or `cuda:N`")]
     Name(String),
     /// A text that names no way to compute something.
-    #[error("{without} names `{0}`; there are {all}", without = crate::WITHOUT, all = crate::Ways::names())]
+    #[error(
+        "{ways} names `{0}`; there are {all}, each with `no-` before it where it is not to be taken",
+        ways = crate::WAYS,
+        all = crate::Ways::names()
+    )]
     Way(String),
     /// The device has no room left.
     #[error(

@@ -67,4 +67,4 @@ pub use run::{expect, hello, run};
 pub use shared::SharedKernel;
 pub use stages::CudaStages;
 pub use svd::Gex;
-pub use ways::{WITHOUT, Ways};
+pub use ways::{WAYS, Ways};

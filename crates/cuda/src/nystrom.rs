@@ -3,8 +3,7 @@
 //! With F = K(x, z) L^-T and L L^T = K(z, z), F F^T is near K, and (F_f F_f^T + alpha I)^-1 of a fit's rows is, by the
 //! identity of Woodbury, (I - F_f (alpha I + F_f^T F_f)^-1 F_f^T) / alpha. The inverses in the middle are formed, in
 //! float64: a product with one is faster than two triangular solves, and along the leading directions the identity leaves a
-//! share of alpha / ||K|| of what is subtracted, 4e-5 for 33,000 cells. So products with F have 22 bits or more; those of F_f^T F_f, of
-//! which an error that is not made again elsewhere may leave less than nothing, have float32's, rounded.
+//! share of alpha / ||K|| of what is subtracted, 4e-5 for 33,000 cells. So products have float32's bits, or 22.
 
 use cudarc::driver::CudaSlice;
 use modality_recipe::{Group, Groups, Wide};

@@ -104,9 +104,9 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     for note in stages.take_notes() {
         clock.note(note);
     }
-    let missing = stages.device().ways.missing();
-    if !missing.is_empty() {
-        clock.note(format!("computed without {missing}"));
+    let unusual = stages.device().ways.unusual();
+    if !unusual.is_empty() {
+        clock.note(format!("computed with {} = {unusual}", crate::WAYS));
     }
     runner::write_predictions(spec, clock, predictions.view())?;
     drop(inputs);

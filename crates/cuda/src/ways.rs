@@ -2,16 +2,17 @@
 
 use crate::error::{Error, Result};
 
-/// Names ways that are not to be taken, as a list with commas.
-pub const WITHOUT: &str = "MODALITY_BENCH_CUDA_WITHOUT";
+/// Names ways that are to be taken, or with `no-` before them not to be taken, with commas between.
+pub const WAYS: &str = "MODALITY_BENCH_CUDA_WAYS";
 
-/// Ways that should be the faster ones; a device may know better. Results are the same within what float32 rounds.
+/// What a device may know better than whoever reads the code. Results are the same within what float32 rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ways {
     /// Blocks of a truncated SVD are made orthonormal by Cholesky factorisations, for which the host does not wait; otherwise by
     /// eigenvectors, which the host computes.
     pub cholesky_qr: bool,
-    /// Preconditioners multiply with sums of two float16 numbers on matrix units; otherwise with float32 numbers.
+    /// Preconditioners multiply with sums of two float16 numbers on matrix units; otherwise with float32 numbers. Off: matrix units cut
+    /// off what their sums cannot hold, with one sign in all rows along the leading direction, of which the preconditioner leaves 4e-5.
     pub halves: bool,
     /// As many rows of the kernel are kept as there is room for; otherwise all or none.
     pub part: bool,
@@ -30,37 +31,46 @@ const NAMED: [Way; 4] = [
 
 impl Default for Ways {
     fn default() -> Self {
-        Self { cholesky_qr: true, halves: true, part: true, streams: true }
+        Self { cholesky_qr: true, halves: false, part: true, streams: true }
     }
 }
 
 impl Ways {
-    /// All but those that [`WITHOUT`] names in the environment.
+    /// The usual ones, but for what [`WAYS`] says in the environment.
     ///
     /// # Errors
     /// [`Error::Way`] for a name that there is not.
     pub fn from_env() -> Result<Self> {
-        Self::without(&std::env::var(WITHOUT).unwrap_or_default())
+        Self::of(&std::env::var(WAYS).unwrap_or_default())
     }
 
-    /// All but those that `list` names, separated by commas.
+    /// The usual ones, but for what `list` says, as `halves,no-streams`.
     ///
     /// # Errors
     /// As [`Ways::from_env`].
-    pub fn without(list: &str) -> Result<Self> {
+    pub fn of(list: &str) -> Result<Self> {
         let mut ways = Self::default();
-        for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for text in list.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            let (name, is_taken) = match text.strip_prefix("no-") {
+                Some(name) => (name, false),
+                None => (text, true),
+            };
             let way = NAMED.iter().find(|(known, _)| *known == name);
-            let (_, field) = way.ok_or_else(|| Error::Way(name.to_owned()))?;
-            *field(&mut ways) = false;
+            let (_, field) = way.ok_or_else(|| Error::Way(text.to_owned()))?;
+            *field(&mut ways) = is_taken;
         }
         Ok(ways)
     }
 
-    /// What is not done, as [`WITHOUT`] would name it; empty where nothing is left out.
-    pub fn missing(mut self) -> String {
-        let missing = NAMED.iter().filter(|(_, field)| !*field(&mut self)).map(|(name, _)| *name);
-        missing.collect::<Vec<_>>().join(",")
+    /// What is not as usual, as [`WAYS`] would name it; empty where nothing is.
+    pub fn unusual(mut self) -> String {
+        let differs = |(name, field): &Way| match (*field(&mut self), *field(&mut Self::default()))
+        {
+            (true, false) => Some((*name).to_owned()),
+            (false, true) => Some(format!("no-{name}")),
+            _ => None,
+        };
+        NAMED.iter().filter_map(differs).collect::<Vec<_>>().join(",")
     }
 
     /// All names.
@@ -74,14 +84,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ways_are_left_out_by_name() {
-        let ways = Ways::without(" halves,streams,").unwrap();
-        assert_eq!(ways, Ways { halves: false, streams: false, ..Ways::default() });
-        assert_eq!(ways.missing(), "halves,streams");
-        assert_eq!(Ways::without("").unwrap(), Ways::default());
-        assert!(Ways::default().missing().is_empty());
-        let refused = Ways::without("halves,tensor").unwrap_err().to_string();
-        let wanted = "MODALITY_BENCH_CUDA_WITHOUT names `tensor`; there are cholesky-qr, halves, part, streams";
+    fn ways_are_taken_or_not_by_name() {
+        let ways = Ways::of(" halves,no-streams,part,").unwrap();
+        assert_eq!(ways, Ways { halves: true, streams: false, ..Ways::default() });
+        assert_eq!(ways.unusual(), "halves,no-streams");
+        assert_eq!(Ways::of("").unwrap(), Ways::default());
+        assert!(Ways::default().unusual().is_empty());
+        let refused = Ways::of("halves,no-tensor").unwrap_err().to_string();
+        let wanted = "MODALITY_BENCH_CUDA_WAYS names `no-tensor`; there are cholesky-qr, halves, part, streams, each with `no-` before it \
+                      where it is not to be taken";
         assert_eq!(refused, wanted);
     }
 }

@@ -111,7 +111,7 @@ fn neither_the_order_of_threads_nor_the_form_of_the_kernel_changes_a_bit() {
 #[test]
 fn other_ways_conform() {
     let (_emulator, _guard) = emulator();
-    let ways = Ways::without("cholesky-qr,halves,part,streams").unwrap();
+    let ways = Ways::of("no-cholesky-qr,halves,no-part,no-streams").unwrap();
     let device = Device::open_with("cuda", ways).unwrap();
     let mut stages = CudaStages::new(device, 0, KernelEntries::Kept);
     for (name, part) in conformance::parts() {

@@ -197,9 +197,9 @@ study first 15 60 --studies gpu-paper --rows cuda --repeats 1
 study paper 60 270 --studies gpu-paper --rows tsvd-krr --repeats 3
 study small 30 90 --studies gpu --rows tsvd-krr --repeats 3
 study mlp 30 90 --studies gpu --rows torch-cuda --repeats 3
-# Whether what should be faster is: the same without it, beside `first`.
-for way in cholesky-qr halves streams; do
-    MODALITY_BENCH_CUDA_WITHOUT=$way study without-$way 15 45 --studies gpu-paper --rows cuda --repeats 1
+# Where there are two ways to compute something, the other one, beside `first`.
+for way in halves no-cholesky-qr no-streams; do
+    MODALITY_BENCH_CUDA_WAYS=$way study $way 15 45 --studies gpu-paper --rows cuda --repeats 1
 done
 # What first calls of the libraries' kernels cost inside the timed stages: beside `first`.
 CUDA_MODULE_LOADING=EAGER study eager 15 45 --studies gpu-paper --rows cuda --repeats 1
