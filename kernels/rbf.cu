@@ -4,7 +4,7 @@
 // product of two sums is hi hi + lo hi + hi lo, added up in float32. An entry of K is kept as q / 65535 with q of 16 bits;
 // its upper 10 bits and its lower 6 are float16 numbers as they are.
 //
-// Everything is laid out as the matrix instruction wants it ("fragments", see device.cuh), so that a lane reads and
+// Everything is laid out as the matrix instruction wants it ("fragments", see device.cuh and fragments.cuh), so that a lane reads and
 // writes 16 bytes at a time and no operand is rearranged:
 //   rows x      [tile][step][lane] uint4, hi and lo apart; a tile is 16 rows, a step 16 of their components
 //   tiles of K  [row tile][column tile][lane] uint4, two 16-bit entries in a register

@@ -113,7 +113,7 @@ impl Device {
     }
 
     /// Does `work` for each of `items`, side by side where there are streams for that: after all that is queued before, and before all that
-    /// is queued after. What `work` allocates on its stream and still has in use must not outlive it, but by a wait of the host.
+    /// is queued after. What `work` allocates belongs to its stream: if it is given back, the host must wait for this device before it is dropped.
     pub(crate) fn side_by_side<T, R>(
         &self,
         items: impl Iterator<Item = T>,

@@ -15,7 +15,7 @@ use crate::{
 pub(crate) const ALIGNMENT: usize = 8;
 /// What a largest magnitude of one is multiplied by, as `scale_of` in `kernels/fragments.cuh` has it.
 const ONE: f32 = 128.0;
-/// Numbers that a matrix unit adds up before they are added to others in float32: it cuts off what its own sums cannot hold.
+/// Cells whose products a matrix unit adds up before they are added to others in float32: it cuts off what its own sums cannot hold.
 const LONGEST_SUM: usize = 4096;
 
 /// A matrix, rows x columns, as one of two kinds; its columns are a multiple of [`ALIGNMENT`].

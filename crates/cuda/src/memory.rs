@@ -13,11 +13,14 @@ use crate::{
     nystrom,
     rbf::{packed_bytes, row_bytes, vector_bytes},
     shared, svd,
+    ways::Ways,
 };
 
 const FLOAT: usize = size_of::<f32>();
 const DOUBLE: usize = size_of::<f64>();
-/// A context, the libraries' own workspaces, for each stream, and the kernels.
+/// How many times more landmarks there may be, as in the recipe.
+const MORE: usize = 2;
+/// A context, the kernels, and the workspaces of cuBLAS and cuSOLVER, which have a handle for each stream.
 const PROGRAM: u64 = 768 << 20;
 
 /// What TSVD + KRR takes of a device.
@@ -27,6 +30,8 @@ pub(crate) struct Needs {
     tsvd: u64,
     /// While the fits are solved, beside the kernel matrix.
     solving: u64,
+    /// The same where a fit has to be tried again with more landmarks.
+    again: u64,
     kernel: Kernel,
 }
 
@@ -44,7 +49,7 @@ impl Needs {
         shape: &Shape,
         params: &TsvdKrrParams,
         fits: &[Vec<u32>],
-        memory: u64,
+        (memory, ways): (u64, Ways),
     ) -> Self {
         let (components, targets) =
             (params.gex_components.min(shape.genes), params.adt_components.min(shape.proteins));
@@ -54,13 +59,23 @@ impl Needs {
         let scores = shape.cells() * components * FLOAT;
         let common = scores + 2 * shape.train_cells * targets * FLOAT;
         let tsvd = svd::workspace((shape.cells(), shape.genes), components, memory);
-        let (solving, kernel) = match params.solver {
-            Solver::Cholesky => of_cholesky(components, targets, fits),
-            Solver::Pcg => of_pcg(shape, params, (components, targets), fits),
+        let landmarks = params.landmarks(shape.train_cells);
+        let by_pcg = |landmarks: usize| {
+            let landmarks = landmarks.min(shape.train_cells);
+            of_pcg(shape, params, (components, targets, landmarks), fits)
         };
+        let ((solving, mut kernel), again) = match params.solver {
+            Solver::Cholesky => (of_cholesky(components, targets, fits), 0),
+            Solver::Pcg => (by_pcg(landmarks), by_pcg(MORE * landmarks).0),
+        };
+        if !ways.part {
+            kernel.piece = kernel.all;
+        }
+        let beside = PROGRAM + common as u64;
         Self {
             tsvd: PROGRAM + (inputs + 2 * scores) as u64 + tsvd,
-            solving: PROGRAM + common as u64 + solving,
+            solving: beside + solving,
+            again: beside + solving.max(again),
             kernel,
         }
     }
@@ -105,7 +120,11 @@ impl Needs {
 
     /// What is left for the kernel matrix of `free` bytes.
     pub(crate) fn room(&self, free: u64) -> u64 {
-        free.saturating_sub(self.solving)
+        match self.solving + self.kernel.all <= free {
+            true => free - self.solving,
+            // What is kept in part leaves room for a second attempt.
+            false => free.saturating_sub(self.again),
+        }
     }
 }
 
@@ -120,10 +139,10 @@ fn of_cholesky(components: usize, targets: usize, fits: &[Vec<u32>]) -> (u64, Ke
 fn of_pcg(
     shape: &Shape,
     params: &TsvdKrrParams,
-    (components, targets): (usize, usize),
+    (components, targets, landmarks): (usize, usize, usize),
     fits: &[Vec<u32>],
 ) -> (u64, Kernel) {
-    let m = nystrom::padded(params.landmarks(shape.train_cells));
+    let m = nystrom::padded(landmarks);
     let square = m * m;
     let groups = Groups::new(fits);
     let longest = groups.iter().map(|group| group.cells.len()).max().unwrap_or(0);
@@ -168,7 +187,7 @@ mod tests {
     fn needs(params: &TsvdKrrParams) -> Needs {
         let fits: Vec<Vec<u32>> =
             (0..2).map(|half| (half * 20_000..(half + 1) * 20_000).collect()).collect();
-        Needs::of(&SHAPE, params, &fits, 16 << 30)
+        Needs::of(&SHAPE, params, &fits, (16 << 30, Ways::default()))
     }
 
     #[test]
@@ -178,8 +197,11 @@ mod tests {
         let row = 2500 * 512;
         assert_eq!(needs.kernel, Kernel { all: 2500 * row, least: 0, piece: row });
         assert_eq!(needs.expected(needs.peak()).unwrap(), needs.peak());
-        assert_eq!(needs.expected(needs.peak() - 1).unwrap(), needs.peak() - row);
-        assert_eq!(needs.expected(needs.peak() - row - 1).unwrap(), needs.peak() - 2 * row);
+        // What is missing, and what a second attempt takes.
+        let more = (needs.again - needs.solving).next_multiple_of(row);
+        let one_less = needs.expected(needs.peak() - 1).unwrap();
+        assert!(needs.again > needs.solving && one_less == needs.peak() - more);
+        assert_eq!(needs.expected(needs.peak() - row - 1).unwrap(), one_less - row);
         assert_eq!(needs.expected(needs.least()).unwrap(), needs.least());
         let refused = needs.expected(needs.least() - 1).unwrap_err().to_string();
         assert!(

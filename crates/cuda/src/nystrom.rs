@@ -65,6 +65,7 @@ impl Nystrom {
             });
             starts.push(cells.start);
         }
+        drop((z, among, triangle, gram));
         let inner = inverses(device, &grams, alpha)?;
         Ok(Self { factors, starts, inner, landmarks: m, alpha })
     }

@@ -13,7 +13,7 @@ use modality_harness::{
 use modality_recipe::{Problem, tsvd_krr};
 
 use crate::{
-    CudaStages, Device, Error, Facts, Result, algebra::Factor, check, device, memory::Needs,
+    CudaStages, Device, Error, Facts, Result, Ways, algebra::Factor, check, device, memory::Needs,
     meter::Meter, warm::warm_up,
 };
 
@@ -55,7 +55,8 @@ pub fn expect(spec: &RunSpec) -> std::result::Result<Option<OnAccelerator>, Stop
     let gex =
         shape.nonzeros * (size_of::<f32>() + size_of::<u32>()) + shape.cells() * size_of::<usize>();
     let host = HOST_PROGRAM + (gex + shape.cells() * shape.proteins * size_of::<f32>()) as u64;
-    let peak = Needs::of(&shape, &params(spec)?, &spec.fits, facts.memory)
+    let ways = Ways::from_env().map_err(stop)?;
+    let peak = Needs::of(&shape, &params(spec)?, &spec.fits, (facts.memory, ways))
         .expected(facts.memory)
         .map_err(stop)?;
     Ok(Some(OnAccelerator { host: Expected { peak: host, least: host }, peak }))
@@ -136,7 +137,7 @@ fn set_up(
 ) -> Result<CudaStages> {
     let device = Device::open(text)?;
     let free = device.free_memory()?;
-    let needs = Needs::of(shape, params, fits, device.facts().memory);
+    let needs = Needs::of(shape, params, fits, (device.facts().memory, device.ways));
     let own = needs.own(free)?;
     let mut stages = CudaStages::new(device, needs.room(free), params.kernel);
     warm_up(&mut stages, shape, params, fits, own)?;

@@ -19,9 +19,10 @@ use crate::{
 
 /// [`Stages`] on a device, in float32; inverses of small matrices and sums down long columns in float64.
 ///
-/// Work is queued on one stream, but for factorisations of several fits, which go side by side. While fits are solved, the host waits where a result comes back ([`Stages::read`],
-/// [`Stages::download`]) and where a factorisation must be known to have succeeded, and nowhere else; a truncated SVD also takes
-/// its small matrices to the host, and an upload ends with a wait.
+/// Work is queued on one stream, but for factorisations of several fits, which go side by side. While fits are solved, the host
+/// waits where a result comes back ([`Stages::read`], [`Stages::download`]), where a factorisation must be known to have
+/// succeeded, and where the driver takes over a list that is long; a truncated SVD also takes its small matrices to the
+/// host, and an upload ends with a wait.
 #[derive(Debug)]
 pub struct CudaStages {
     device: Device,
@@ -54,18 +55,21 @@ impl CudaStages {
         (self.flops, self.notes) = (0.0, Vec::new());
     }
 
-    /// How many rows of a kernel's tiles are to be kept, of which there are so many.
-    fn kept(&mut self, tiles: usize) -> Result<usize> {
+    /// How many rows of a kernel's tiles there is room for, of which there are so many.
+    fn kept(&self, tiles: usize) -> Result<usize> {
         if self.entries == KernelEntries::Formed {
             return Ok(0);
         }
-        let (row, left) = (row_bytes(tiles), self.device.free_memory()?.min(self.room));
-        let needed = row * tiles as u64;
-        if needed <= left {
-            return Ok(tiles);
-        }
-        let kept = if self.device.ways.part { (left / row) as usize } else { 0 };
-        let (needed, left) = (size(needed), size(left));
+        let left = self.device.free_memory()?.min(self.room);
+        Ok(match (left / row_bytes(tiles).max(1)) as usize {
+            rows if rows >= tiles => tiles,
+            rows if self.device.ways.part => rows,
+            _ => 0,
+        })
+    }
+
+    fn note_formed(&mut self, kept: usize, tiles: usize) {
+        let [needed, has] = [tiles, kept].map(|rows| size(row_bytes(tiles) * rows as u64));
         let formed = match kept {
             0 => "its entries are formed".to_owned(),
             _ => format!(
@@ -74,9 +78,8 @@ impl CudaStages {
             ),
         };
         self.notes.push(format!(
-            "the kernel matrix takes {needed} of GPU memory and {left} are left, so {formed} again in each product"
+            "the kernel matrix takes {needed} of GPU memory and there is room for {has}, so {formed} again in each product"
         ));
-        Ok(kept)
     }
 }
 
@@ -171,12 +174,24 @@ impl Stages for CudaStages {
 
     fn shared_kernel(&mut self, x: &Matrix, gamma: f64, groups: &Groups) -> Result<SharedKernel> {
         let tiles = shared::layout(groups).0.len();
-        let kept = self.kept(tiles)?;
+        let mut kept = self.kept(tiles)?;
+        let kernel = loop {
+            match SharedKernel::new(&self.device, x, gamma, groups, kept) {
+                // Memory that is free need not be in one piece.
+                Err(Error::Memory { .. }) if kept > 0 => {
+                    kept = if self.device.ways.part { kept * 7 / 8 } else { 0 };
+                }
+                made => break made?,
+            }
+        };
+        if kept < tiles && self.entries == KernelEntries::Kept {
+            self.note_formed(kept, tiles);
+        }
         // One triangle of the entries that are kept.
         let share = kept as f64 / tiles.max(1) as f64;
         let entries = (x.rows * x.rows) as f64 * share * (1.0 - share / 2.0);
         self.flops += 2.0 * entries * x.columns as f64;
-        SharedKernel::new(&self.device, x, gamma, groups, kept)
+        Ok(kernel)
     }
 
     fn shared_products(

@@ -274,10 +274,12 @@ impl<'a> Work<'a> {
         let mut keep = 0.0;
         for start in (0..rows).step_by(WIDE_ROWS) {
             let range = start..rows.min(start + WIDE_ROWS);
-            let (wide_x, wide_y) = (
-                self.device.widen(&x.rows(range.clone()))?,
-                self.device.widen(&y.rows(range.clone()))?,
-            );
+            let wide_x = self.device.widen(&x.rows(range.clone()))?;
+            let wide_y = match std::ptr::eq(x, y) {
+                true => None,
+                false => Some(self.device.widen(&y.rows(range.clone()))?),
+            };
+            let wide_y = wide_y.as_ref().unwrap_or(&wide_x);
             let (left, right) = (wide_x.slice(..range.len() * m), wide_y.slice(..range.len() * n));
             let factors =
                 (Factor::new(&left, range.len(), m).t(), Factor::new(&right, range.len(), n));
