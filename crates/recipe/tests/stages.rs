@@ -9,9 +9,9 @@ use modality_data::Csr;
 use modality_harness::{clock::StageClock, methods::TsvdKrrParams, protocol::Event};
 use modality_recipe::{Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};
 use ndarray::{Array2, ArrayView2};
-use nix::sys::{
-    resource::{UsageWho, getrusage},
-    time::TimeValLike as _,
+use nix::{
+    sys::time::TimeValLike as _,
+    time::{ClockId, clock_gettime},
 };
 
 /// Computes nothing, so that what is left is the recipe's own work. A matrix is its shape.
@@ -151,8 +151,7 @@ impl Stages for Idle {
 
 /// CPU time of this thread, which the load of the machine is no part of, in microseconds.
 fn worked() -> i64 {
-    let used = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
-    used.user_time().num_microseconds() + used.system_time().num_microseconds()
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap().num_microseconds()
 }
 
 #[test]
