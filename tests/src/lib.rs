@@ -26,17 +26,18 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// `cargo xtask`, built as its alias builds it.
-pub fn xtask() -> assert_cmd::Command {
+/// `modality-bench`, which `cargo xtask` becomes for a user; built as the tests are, so that it and its runners check
+/// themselves as they go.
+pub fn modality_bench() -> assert_cmd::Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = assert_cmd::Command::new(BINARY.get_or_init(|| built("xtask")));
+    let mut command = assert_cmd::Command::new(BINARY.get_or_init(|| built("modality-bench")));
     command.env_remove("MODALITY_BENCH_DATA");
     // Tests run side by side; threads that wait for others should not keep them from working.
     command.env("OMP_WAIT_POLICY", "passive");
     command
 }
 
-/// The runner of the CPU backend, built as `cargo xtask reproduce` builds it.
+/// The runner of the CPU backend, built alike.
 pub fn linfa_runner() -> Runner {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let binary = BINARY.get_or_init(|| built("backend-linfa"));
@@ -46,7 +47,7 @@ pub fn linfa_runner() -> Runner {
 /// The binary of this name.
 fn built(name: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let selection = ["build", "--release", "--workspace", "--exclude", "backend-torch"];
+    let selection = ["build", "--workspace", "--exclude", "backend-torch"];
     let arguments = ["--bin", name, "--message-format", "json-render-diagnostics"];
     let arguments = [&selection[..], &arguments].concat();
     let output = Command::new(cargo).current_dir(root()).args(arguments).output();
@@ -73,7 +74,7 @@ pub fn libtorch() -> &'static Path {
         if let Some(folder) = std::env::var_os("LIBTORCH").filter(|folder| !folder.is_empty()) {
             return folder.into();
         }
-        let output = xtask().args(["--quiet", "setup", "libtorch"]).output();
+        let output = modality_bench().args(["--quiet", "setup", "libtorch"]).output();
         match output {
             Ok(output) if output.status.success() => {
                 String::from_utf8_lossy(&output.stdout).trim().into()
@@ -95,7 +96,7 @@ pub fn has_libtorch() -> bool {
 
 /// `cargo xtask reproduce` into `out`, with a cache in `cache` and the machine's own libtorch.
 pub fn reproduce(cache: &Path, out: &Path, arguments: &[&str]) -> assert_cmd::Command {
-    let mut command = xtask();
+    let mut command = modality_bench();
     command.env("MODALITY_BENCH_CACHE", cache).env("LIBTORCH", libtorch());
     command.args(["reproduce", "--quiet", "--out"]).arg(out).args(arguments);
     command

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use end_to_end::xtask;
+use end_to_end::modality_bench;
 
 fn refused(arguments: &[&str]) -> String {
-    let output = xtask().arg("gpu-check").args(arguments).assert().code(2).get_output().clone();
+    let output =
+        modality_bench().arg("gpu-check").args(arguments).assert().code(2).get_output().clone();
     String::from_utf8(output.stderr).unwrap()
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use backend_linfa::memory::Needs;
-use end_to_end::{bench, libtorch, linfa_runner, plan, records, xtask};
+use end_to_end::{bench, libtorch, linfa_runner, modality_bench, plan, records};
 use modality_data::{
     prepared::{self, Shape},
     synthetic::{self, Size},
@@ -21,7 +21,7 @@ const LITTLE: &str = "0.014";
 fn a_row_that_needs_more_memory_is_told_before_anything_is_run() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let mut command = xtask();
+    let mut command = modality_bench();
     command.env("MODALITY_BENCH_CACHE", folder.path().join("cache")).env("LIBTORCH", libtorch());
     command.args(["reproduce", "--study", "smoke", "--repeats", "1", "--threads", "2", "--only"]);
     command.args(["zeros,mean,linear,tsvd-krr", "--memory", LITTLE, "--out"]).arg(&out);

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use end_to_end::{records, refusal, reproduce, xtask};
+use end_to_end::{modality_bench, records, refusal, reproduce};
 use modality_harness::record::Status;
 use modality_testing::starter;
 
@@ -31,10 +31,10 @@ fn unknown_names_are_answered_with_the_known_ones() {
         assert!(message.contains(wanted), "{arguments:?}: {message}");
         assert!(!out.exists(), "{arguments:?} left something behind");
     }
-    let mut fetch = xtask();
+    let mut fetch = modality_bench();
     fetch.env("MODALITY_BENCH_CACHE", &cache).args(["fetch", "liu"]);
     assert!(refusal(fetch).contains("there is no data set `liu`; there are: bmmc-cite"));
-    let mut report = xtask();
+    let mut report = modality_bench();
     report.arg("report").arg(folder.path());
     assert!(refusal(report).contains("no plan.json here"));
 }
@@ -141,7 +141,7 @@ fn without_libtorch_and_network_every_other_row_runs() {
 
 #[test]
 fn a_wrong_libtorch_is_named() {
-    let mut setup = xtask();
+    let mut setup = modality_bench();
     setup.env("LIBTORCH", "/no/such/folder").args(["setup", "libtorch"]);
     let message = refusal(setup);
     assert!(message.contains("$LIBTORCH is /no/such/folder"), "{message}");

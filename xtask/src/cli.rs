@@ -1,165 +1,43 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-/// Compare implementations of modality prediction: which predicts best, how fast, on this machine.
-#[derive(Debug, Parser)]
-#[command(
-    name = "cargo xtask",
-    bin_name = "cargo xtask",
-    version,
-    disable_help_subcommand = false,
-    after_help = "First time here? `cargo xtask reproduce --study smoke` takes seconds, `cargo xtask reproduce` minutes.\n\
-                  Studies, data sets and backends are TOML files in bench-configs/; `cargo xtask list` names them."
-)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-    /// No bars and no progress lines
-    #[arg(long, global = true)]
-    pub(crate) quiet: bool,
-    /// Fetch nothing; use what is here
-    #[arg(long, global = true)]
-    pub(crate) offline: bool,
-}
+/// A mistake in the command line: exit code 2.
+#[derive(Debug)]
+pub(crate) struct UserError(pub(crate) String);
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Run a study and report it: fetches, builds, runs, scores
-    Reproduce(Reproduce),
-    /// Fetch a data set and make it ready, without running anything
-    Fetch(Fetch),
-    /// Make ready what some backends are built with, and print where it is
-    Setup {
-        /// What to make ready
-        item: Item,
-    },
-    /// Write tables, figure and pages anew from the records of a study
-    Report {
-        /// The study's output folder
-        folder: PathBuf,
-    },
-    /// Show how close generated data comes to the competition's
-    Calibrate(Calibrate),
-    /// Compile every CUDA kernel and show the registers and memory it takes on each kind of device
-    Kernels,
-    /// Check and measure what can only be known on a machine with an NVIDIA GPU
-    GpuCheck(GpuCheck),
-    /// Name the studies, data sets and backends
-    List,
-    /// Run every check that needs no GPU: format, kernels, lints, unit, doc, emulated-GPU and end-to-end tests
-    Test(Test),
-}
-
-/// What backends are built with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Item {
-    /// PyTorch's C++ library: found ($LIBTORCH, Python), or fetched into the cache (about 550 MB)
-    Libtorch,
-    /// NVIDIA's compiler of CUDA 13: found ($NVCC, $CUDA_HOME, PATH), or fetched into the cache (about 190 MB)
-    Nvcc,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Reproduce {
-    /// Study to run
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub(crate) study: String,
-    /// Folder with the competition's four files (*train_mod1*.h5ad, ...), in place of the study's data set
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
-    /// Only these rows: methods, backends, or method/backend
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(crate) only: Vec<String>,
-    /// Runs of each row [default: the study's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) repeats: Option<u16>,
-    /// CPU threads of each run [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) threads: Option<u16>,
-    /// Memory that each run may take, in GiB [default: what is free, less a tenth]
-    #[arg(long, value_name = "GiB", value_parser = memory)]
-    pub(crate) memory: Option<f64>,
-    /// GPU that rows on CUDA devices use, counted from 0 [default: the backend's]
-    #[arg(long, value_name = "N")]
-    pub(crate) gpu: Option<u16>,
-    /// Seconds that each run may take, after which it is stopped and has failed [default: no limit]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) row_limit: Option<u32>,
-    /// Where results go [default: a new folder out/STUDY/N]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Go on with a study that was stopped, in --out or the newest folder
-    #[arg(long)]
-    pub(crate) resume: bool,
-}
-
-fn memory(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(gib) if gib > 0.0 && gib < 1e6 => Ok(gib),
-        _ => Err("write a number of GiB above 0, `--memory 8` for instance".to_owned()),
+impl std::fmt::Display for UserError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Fetch {
-    /// Data set to fetch
-    #[arg(default_value = "liu-covid-cite")]
-    pub(crate) name: String,
-    /// Size of generated data: tiny, small or paper
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) size: Option<String>,
-    /// Folder with the data set's files
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+impl std::error::Error for UserError {}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    Chore(Chore),
+    /// Something of `modality-bench`'s, with its arguments.
+    Other(Vec<OsString>),
 }
 
-#[derive(Debug, Default, Args)]
-pub(crate) struct GpuCheck {
-    /// Write a folder that does this on a machine without cargo, network or checkout; does nothing here
-    #[arg(
-        long,
-        value_name = "DIR",
-        conflicts_with_all = ["out", "only", "studies", "rows", "repeats", "memory", "limit", "quick"]
-    )]
-    pub(crate) bundle: Option<PathBuf>,
-    /// Where results go [default: a new folder out/gpu-check/N]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-    /// Only these steps
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(crate) only: Vec<Step>,
-    /// Studies to run, without a GPU too [default: default, gpu, paper-scale and gpu-paper, where there is one]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(crate) studies: Vec<String>,
-    /// Only these rows of the studies: methods, backends, or method/backend
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
-    pub(crate) rows: Vec<String>,
-    /// Runs of each row [default: the study's]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) repeats: Option<u16>,
-    /// Memory that each run of a study may take, in GiB [default: what is free, less a tenth]
-    #[arg(long, value_name = "GiB", value_parser = memory)]
-    pub(crate) memory: Option<f64>,
-    /// Take no longer: what needs more is not begun, and what takes more is stopped (but for building and fetching)
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-    /// Correctness only: time nothing, run no study
-    #[arg(long)]
-    pub(crate) quick: bool,
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
 }
 
-/// A step of `gpu-check`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Step {
-    /// The conformance suite, and every kernel beside float64 arithmetic and the device's best
-    Checks,
-    /// The same under compute-sanitizer, where it is installed: memcheck and racecheck
-    Sanitizer,
-    /// Studies that compare the GPU with the CPU and with the work of cuML's algorithms
-    Studies,
+/// What is done to the program, not with it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Chore {
+    /// Compile every CUDA kernel and show the registers and memory it takes on each kind of device
+    Kernels,
+    /// Run every check that needs no GPU: format, kernels, lints, unit, doc, emulated-GPU and end-to-end tests
+    Test(Test),
 }
 
 #[derive(Debug, Args)]
@@ -176,9 +54,45 @@ pub(crate) struct Test {
     pub(crate) seed: u64,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Calibrate {
-    /// Size of the generated data: tiny, small or paper
-    #[arg(long, value_name = "SIZE", default_value = "paper")]
-    pub(crate) size: String,
+/// A chore, where the first word names one; the process ends where its arguments are wrong or ask for help.
+pub(crate) fn wanted(arguments: Vec<OsString>) -> Wanted {
+    let is_chore = |word: &OsStr| word.to_str().is_some_and(Chore::has_subcommand);
+    let words = arguments.iter().filter(|word| !is_option(word) && *word != "help");
+    match words.map(OsString::as_os_str).next() {
+        Some(word) if is_chore(word) => {
+            let own = [OsString::from("cargo xtask")].into_iter().chain(arguments);
+            Wanted::Chore(Cli::parse_from(own).chore)
+        }
+        _ => Wanted::Other(arguments),
+    }
+}
+
+fn is_option(word: &OsStr) -> bool {
+    word.as_encoded_bytes().starts_with(b"-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(line: &str) -> Wanted {
+        super::wanted(line.split_whitespace().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn what_is_no_chore_is_handed_over_as_it_was_typed() {
+        for line in ["", "--help", "reproduce --study smoke", "--quiet list", "report test"] {
+            let Wanted::Other(arguments) = wanted(line) else { panic!("{line}") };
+            assert_eq!(arguments.join(OsStr::new(" ")), line);
+        }
+    }
+
+    #[test]
+    fn chores_are_read_here() {
+        assert!(matches!(wanted("kernels"), Wanted::Chore(Chore::Kernels)));
+        let Wanted::Chore(Chore::Test(test)) = wanted("test --only unit,doc --repeat 3") else {
+            panic!("it is a chore")
+        };
+        assert_eq!((test.repeat, test.seed, test.only), (3, 0, vec!["unit".into(), "doc".into()]));
+    }
 }

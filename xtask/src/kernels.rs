@@ -1,12 +1,12 @@
 //! `cargo xtask kernels`: what every CUDA kernel takes on each kind of device; none needs to be here.
 
-use std::{collections::BTreeMap, path::Path, thread};
+use std::{collections::BTreeMap, path::Path, process::ExitCode, thread};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use comfy_table::{Table, presets};
 use modality_nvcc::{ARCHITECTURES, Nvcc, Usage};
 
-use crate::{nvcc, progress::Unit, world::World};
+use crate::{cargo, program::Program};
 
 /// What a function takes on devices of one architecture.
 struct Taken {
@@ -16,18 +16,17 @@ struct Taken {
     usage: Usage,
 }
 
-pub(crate) fn run(world: &World) -> Result<()> {
-    check(world, &nvcc::ready(world)?)
+pub(crate) fn run() -> Result<ExitCode> {
+    check(&Nvcc::at(Program::build()?.setup("nvcc")?)?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Compiles every kernel for every architecture and prints what they take.
 ///
 /// # Errors
 /// Where one does not compile, is warned of, or uses local memory: registers that are spilled, or arrays that are indexed at run time.
-pub(crate) fn check(world: &World, nvcc: &Nvcc) -> Result<()> {
-    let task = world.progress.begin("compiling the kernels", Unit::Items);
-    let taken = measure(&world.root.join("kernels"), nvcc)?;
-    task.finish();
+pub(crate) fn check(nvcc: &Nvcc) -> Result<()> {
+    let taken = measure(&cargo::root().join("kernels"), nvcc)?;
     println!("{}", table(&taken));
     let wrong = wrong(&taken);
     if wrong.is_empty() { Ok(()) } else { bail!("local memory is used by {}", wrong.join(", ")) }
@@ -103,8 +102,9 @@ fn wrong(taken: &[Taken]) -> Vec<String> {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
+    use modality_testing::Programs;
+
     use super::*;
-    use crate::fetch::fake_pip::Programs;
 
     /// Of one kernel, which spills on one architecture.
     const SCRIPT: &str = "case \"$*\" in\n\

@@ -18,7 +18,7 @@ pub struct Environment {
     pub memory_mb: u64,
     /// Operating system and kernel.
     pub os: String,
-    /// Compiler that is on the path.
+    /// Compiler that is on the path, and whether programs check themselves as they run, which takes time.
     pub rustc: String,
     /// Version of modality-bench.
     pub version: String,
@@ -43,7 +43,7 @@ impl Environment {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_mb: usable_memory(&system) >> 20,
             os: operating_system(),
-            rustc: first_line(Command::new("rustc").arg("--version")),
+            rustc: compiler(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: commit(root),
             variables: variables(std::env::vars_os()),
@@ -56,6 +56,11 @@ impl Environment {
     pub fn now(&self) -> Self {
         Self { started_unix: unix_time(), ..self.clone() }
     }
+}
+
+fn compiler() -> String {
+    let name = first_line(Command::new("rustc").arg("--version"));
+    if cfg!(debug_assertions) { format!("{name}, checking itself as it runs") } else { name }
 }
 
 /// Beginnings of the names of such variables.

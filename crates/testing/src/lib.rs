@@ -1,5 +1,9 @@
 //! What the tests of all crates share: how a test says that it cannot check here what it is for, and the seed of what
-//! it draws. `cargo xtask test` counts the one and varies the other.
+//! it draws (`cargo xtask test` counts the one and varies the other); programs and a server that do as a test says.
+
+#[cfg(unix)]
+mod programs;
+mod server;
 
 use std::{
     fmt::Display,
@@ -8,6 +12,10 @@ use std::{
     panic::Location,
     path::{Path, PathBuf},
 };
+
+#[cfg(unix)]
+pub use programs::{Programs, program, zip};
+pub use server::{Reply, Request, Server};
 
 /// The environment variable that names the file to which skipped tests are written.
 pub const FILE: &str = "MODALITY_BENCH_SKIPPED";

@@ -1,46 +1,67 @@
 //! What steps stand on, each made ready once and only where a step asks for it, or why it cannot be had.
 
-use std::{cell::OnceCell, process::Command};
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use modality_nvcc::Nvcc;
 
 use super::steps::{Needs, Selection, Step};
 use crate::{
-    child, compiler, kernels, libtorch, nvcc,
-    runners::{LINKS_LIBTORCH, USUAL},
-    world::World,
+    cargo::{self, LINKS_LIBTORCH, USUAL},
+    kernels,
+    program::Program,
 };
 
 /// Names a CUDA toolkit; tests find NVRTC there.
 const TOOLKIT: &str = "CUDA_HOME";
+const COMPILER: &str = "CXX";
+const LIBTORCH: &str = "LIBTORCH";
+/// What else the build of libtorch's bindings listens to.
+const OTHERS_OF_LIBTORCH: [&str; 5] = [
+    "LIBTORCH_INCLUDE",
+    "LIBTORCH_LIB",
+    "LIBTORCH_USE_PYTORCH",
+    "LIBTORCH_STATIC",
+    "LIBTORCH_CXX11_ABI",
+];
 
 /// What is left out of the usual packages where there is no C++ compiler.
 const WITHOUT_COMPILER: [&str; 4] = ["--exclude", "backend-cuda", "--exclude", "modality-emulator"];
 
-pub(super) struct Bench<'a> {
-    world: &'a World,
-    libtorch: OnceCell<Result<libtorch::Kit, String>>,
+#[derive(Default)]
+pub(super) struct Bench {
+    program: OnceCell<Result<Program, String>>,
+    libtorch: OnceCell<Result<PathBuf, String>>,
     nvcc: OnceCell<Result<Nvcc, String>>,
-    /// Its name, where cargo must be told.
-    compiler: OnceCell<Result<Option<&'static str>, String>>,
+    compiler: OnceCell<Result<PathBuf, String>>,
 }
 
-impl<'a> Bench<'a> {
-    pub(super) fn new(world: &'a World) -> Self {
-        let (libtorch, nvcc, compiler) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Self { world, libtorch, nvcc, compiler }
+impl Bench {
+    /// Where `setup` has an item.
+    fn setup(&self, item: &str) -> Result<PathBuf, String> {
+        let build = || {
+            eprintln!("\n== modality-bench, for what it makes ready");
+            Program::build().map_err(|error| format!("{error:#}"))
+        };
+        let program = self.program.get_or_init(build).as_ref().map_err(String::clone)?;
+        program.setup(item).map_err(|error| format!("{error:#}"))
     }
 
-    fn libtorch(&self) -> &Result<libtorch::Kit, String> {
-        self.libtorch.get_or_init(|| libtorch::kit(self.world))
+    fn libtorch(&self) -> &Result<PathBuf, String> {
+        let find = || self.compiler().clone().and_then(|_| self.setup("libtorch"));
+        self.libtorch.get_or_init(find)
     }
 
     fn nvcc(&self) -> &Result<Nvcc, String> {
-        self.nvcc.get_or_init(|| nvcc::ready(self.world).map_err(|error| format!("{error:#}")))
+        let find = || Nvcc::at(self.setup("nvcc")?).map_err(|error| error.to_string());
+        self.nvcc.get_or_init(find)
     }
 
-    fn compiler(&self) -> &Result<Option<&'static str>, String> {
-        self.compiler.get_or_init(|| compiler::find(std::env::var("CXX").ok().as_deref(), None))
+    fn compiler(&self) -> &Result<PathBuf, String> {
+        self.compiler.get_or_init(|| self.setup("compiler"))
     }
 
     /// Why a step cannot be made, if it cannot; steps that lack the same may have a line together.
@@ -48,7 +69,7 @@ impl<'a> Bench<'a> {
         let name = step.name;
         match step.needs {
             Needs::Nothing | Needs::All => None,
-            Needs::Tool(tool) => (!self.has_tool(tool))
+            Needs::Tool(tool) => (!has_tool(tool))
                 .then(|| format!("{name}: not checked, there is no `cargo {tool}` here")),
             Needs::Libtorch => {
                 Some(format!("libtorch: not tested, {}", self.libtorch().as_ref().err()?))
@@ -62,20 +83,15 @@ impl<'a> Bench<'a> {
         }
     }
 
-    fn has_tool(&self, tool: &str) -> bool {
-        let mut cargo = child::cargo(self.world);
-        cargo.args([tool, "--version"]).output().is_ok_and(|output| output.status.success())
-    }
-
     /// Compiles every kernel; what there is to say where one does not.
     pub(super) fn kernels(&self) -> Result<(), String> {
         let nvcc = self.nvcc().as_ref().map_err(String::clone)?;
-        kernels::check(self.world, nvcc).map_err(|error| format!("{error:#}"))
+        kernels::check(nvcc).map_err(|error| format!("{error:#}"))
     }
 
     /// Cargo, to do `what` with a selection of packages.
     pub(super) fn cargo(&self, what: &[&str], selection: Selection) -> Command {
-        let mut cargo = child::cargo(self.world);
+        let mut cargo = cargo::cargo();
         cargo.args(what);
         match selection {
             Selection::Usual => {
@@ -86,7 +102,7 @@ impl<'a> Bench<'a> {
                 self.equip(&mut cargo, Needs::Compiler);
             }
             Selection::Libtorch => {
-                cargo.args(["--release", "--package", LINKS_LIBTORCH]);
+                cargo.args(["--package", LINKS_LIBTORCH]);
                 self.equip(&mut cargo, Needs::Libtorch);
             }
         }
@@ -101,17 +117,29 @@ impl<'a> Bench<'a> {
             Needs::Nvcc | Needs::Compiler => (false, true),
             Needs::All => (true, true),
         };
-        match with_libtorch.then(|| self.libtorch()) {
-            Some(Ok(kit)) => kit.offer_to(program),
-            _ => libtorch::hide_from(program),
+        for variable in [LIBTORCH, modality_nvcc::VARIABLE].iter().chain(&OTHERS_OF_LIBTORCH) {
+            program.env_remove(variable);
         }
-        let nvcc = if with_cuda { self.nvcc().as_ref().ok() } else { None };
-        nvcc::offer(nvcc, program);
-        if let (Some(nvcc), None) = (nvcc, std::env::var_os(TOOLKIT)) {
-            program.env(TOOLKIT, nvcc.toolkit());
+        if with_libtorch && let Ok(folder) = self.libtorch() {
+            program.env(LIBTORCH, folder);
         }
-        if with_cuda && let Ok(Some(name)) = self.compiler() {
-            program.env("CXX", name);
+        if with_cuda && let Ok(nvcc) = self.nvcc() {
+            program.env(modality_nvcc::VARIABLE, nvcc.program());
+            if std::env::var_os(TOOLKIT).is_none() {
+                program.env(TOOLKIT, nvcc.toolkit());
+            }
+        }
+        // Cargo finds the usual one by itself.
+        if (with_libtorch || with_cuda)
+            && let Ok(compiler) = self.compiler()
+            && compiler != Path::new("c++")
+        {
+            program.env(COMPILER, compiler);
         }
     }
+}
+
+fn has_tool(tool: &str) -> bool {
+    let mut cargo = cargo::cargo();
+    cargo.args([tool, "--version"]).output().is_ok_and(|output| output.status.success())
 }

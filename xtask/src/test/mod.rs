@@ -21,7 +21,7 @@ use steps::{Part, Selection, Step, Work};
 use tally::Tally;
 use turn::Turn;
 
-use crate::{child, cli::Test, world::World};
+use crate::{cargo, cli::Test};
 
 /// Where there is an NVIDIA driver: Linux, and Linux in Windows.
 const DRIVERS: [&str; 2] = ["/proc/driver/nvidia/version", "/usr/lib/wsl/lib/libcuda.so.1"];
@@ -29,11 +29,10 @@ const DRIVERS: [&str; 2] = ["/proc/driver/nvidia/version", "/usr/lib/wsl/lib/lib
 /// Makes the steps, and those that test once more for each further turn. Fails if anything failed.
 ///
 /// # Errors
-/// [`UserError`](crate::error::UserError) for a step that is not there.
-pub(crate) fn run(world: &World, arguments: &Test) -> anyhow::Result<ExitCode> {
+/// [`UserError`](crate::cli::UserError) for a step that is not there.
+pub(crate) fn run(arguments: &Test) -> anyhow::Result<ExitCode> {
     let mut session = Session {
-        world,
-        bench: Bench::new(world),
+        bench: Bench::default(),
         steps: steps::chosen(&arguments.only)?,
         programs: BTreeMap::new(),
         tally: Tally::default(),
@@ -58,9 +57,8 @@ fn about_gpu(has_driver: bool) -> &'static str {
     }
 }
 
-struct Session<'a> {
-    world: &'a World,
-    bench: Bench<'a>,
+struct Session {
+    bench: Bench,
     steps: Vec<Step>,
     /// What was built; nothing of what does not build.
     programs: BTreeMap<Selection, Option<Vec<Program>>>,
@@ -69,7 +67,7 @@ struct Session<'a> {
     lines: Vec<String>,
 }
 
-impl Session<'_> {
+impl Session {
     /// All steps the first time; later, those that may come out otherwise.
     fn turn(&mut self, turn: Turn, is_first: bool) -> anyhow::Result<()> {
         self.tally.begin(turn);
@@ -97,7 +95,7 @@ impl Session<'_> {
         }
         let start = Instant::now();
         let went_well = match step.work {
-            Work::Format => self.check(step, &mut self.format())?,
+            Work::Format => self.check(step, cargo::cargo().args(["fmt", "--all", "--check"]))?,
             Work::Lints(selection) => {
                 let mut clippy =
                     self.bench.cargo(&["clippy", "--all-targets", "--quiet"], selection);
@@ -115,12 +113,6 @@ impl Session<'_> {
         let verdict = if went_well { "passed" } else { "FAILED" };
         self.lines.push(format!("{name}: {verdict} in {}", seconds(start)));
         Ok(())
-    }
-
-    fn format(&self) -> Command {
-        let mut cargo = child::cargo(self.world);
-        cargo.args(["fmt", "--all", "--check"]);
-        cargo
     }
 
     /// Whether cargo is content.

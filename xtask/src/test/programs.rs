@@ -16,6 +16,7 @@ use super::{
     output::{self, Summary},
     turn::Turn,
 };
+use crate::cargo;
 
 /// What became of tests in one run.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -42,18 +43,15 @@ pub(super) struct Program {
 /// # Errors
 /// If cargo cannot be started.
 pub(super) fn build(cargo: &mut Command) -> anyhow::Result<Option<Vec<Program>>> {
-    cargo.args(["--no-run", "--message-format", "json-render-diagnostics"]);
-    let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let mut programs: Vec<Program> = said.lines().filter_map(program).collect();
+    let Some(messages) = cargo::messages(cargo.arg("--no-run"))? else { return Ok(None) };
+    let mut programs: Vec<Program> = messages.iter().filter_map(program).collect();
     // They are named as they are finished, which is never twice in the same order.
     programs.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(output.status.success().then_some(programs))
+    Ok(Some(programs))
 }
 
 /// That of a message of cargo's, if it is about one.
-fn program(message: &str) -> Option<Program> {
-    let message: Value = serde_json::from_str(message).ok()?;
+fn program(message: &Value) -> Option<Program> {
     if message["profile"]["test"] != true {
         return None;
     }
@@ -186,15 +184,17 @@ impl Outcome {
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn programs_are_those_that_cargo_tests() {
         let message = |test: bool| {
-            format!(
-                r#"{{"reason":"compiler-artifact","manifest_path":"/a/crates/data/Cargo.toml","target":{{"name":"readers"}},
-                "profile":{{"test":{test}}},"executable":"/a/readers-1"}}"#
-            )
+            json!({
+                "reason": "compiler-artifact", "manifest_path": "/a/crates/data/Cargo.toml",
+                "target": {"name": "readers"}, "profile": {"test": test}, "executable": "/a/readers-1",
+            })
         };
         let found = program(&message(true)).unwrap();
         assert_eq!(
@@ -202,8 +202,7 @@ mod tests {
             ("data/readers", Path::new("/a/crates/data"))
         );
         assert_eq!(program(&message(false)), None);
-        assert_eq!(program(r#"{"reason":"build-finished","success":true}"#), None);
-        assert_eq!(program("no message"), None);
+        assert_eq!(program(&json!({"reason": "build-finished", "success": true})), None);
     }
 
     /// As a program of tests, which lists its tests and then runs those it is given.
@@ -224,7 +223,7 @@ done
 echo "test result: so. $passed passed; $([ -n "$failed" ] && echo 1 || echo 0) failed; 0 ignored"
 [ -z "$failed" ];;
 esac"#;
-        crate::fetch::fake_pip::program(&folder.join("tests"), script);
+        modality_testing::program(&folder.join("tests"), script);
         Program {
             name: "x/tests".to_owned(),
             executable: folder.join("tests"),

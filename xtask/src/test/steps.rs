@@ -1,6 +1,6 @@
 //! The steps of `cargo xtask test`: the cheap checks come first.
 
-use crate::error::UserError;
+use crate::cli::UserError;
 
 /// Something that a step stands on and a machine may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) enum Needs {
 pub(super) enum Selection {
     /// All but what needs libtorch, nor what needs a C++ compiler where there is none.
     Usual,
-    /// What links libtorch; in the release profile, as its rows are run, so that the bindings are compiled once.
+    /// What links libtorch, as its rows are run here, so that the bindings are compiled once.
     Libtorch,
 }
 

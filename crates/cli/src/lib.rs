@@ -1,0 +1,47 @@
+//! The commands of modality-bench.
+
+mod calibrate;
+mod cli;
+mod datasets;
+mod exit;
+mod gpu_check;
+mod list;
+mod output;
+mod report;
+mod reproduce;
+mod root;
+mod runners;
+
+use std::process::ExitCode;
+
+use modality_toolchain::{World, compiler, libtorch, nvcc};
+
+use crate::cli::{Cli, Command, Item};
+
+/// Does what the command line says, and tells of what goes wrong in a sentence.
+pub fn main() -> ExitCode {
+    let cli = Cli::of_process();
+    match run(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit::code(&error)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let world = &World::new(root::find()?, cli.quiet, cli.offline);
+    match &cli.command {
+        Command::Reproduce(arguments) => return reproduce::run(world, arguments),
+        Command::Fetch(arguments) => datasets::fetch(world, arguments)?,
+        Command::Setup { item: Item::Libtorch } => libtorch::setup(world)?,
+        Command::Setup { item: Item::Nvcc } => nvcc::setup(world)?,
+        Command::Setup { item: Item::Compiler } => compiler::setup()?,
+        Command::Report { folder } => report::run(folder)?,
+        Command::Calibrate(arguments) => return calibrate::run(world, arguments),
+        Command::GpuCheck(arguments) => return gpu_check::run(world, arguments),
+        Command::List => list::run(world)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,312 @@
+//! From a backend's name to the command line of its runner, building it if need be.
+
+use std::{
+    cell::OnceCell,
+    collections::BTreeMap,
+    ffi::OsString,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::Context as _;
+use modality_harness::{
+    host::Runner,
+    record::Status,
+    study::{Backend, Backends},
+};
+use modality_nvcc::Nvcc;
+use serde::Deserialize;
+
+use modality_toolchain::{UserError, World, libtorch, nvcc};
+
+/// What a backend may say that it needs: libtorch, without which it is not built; nvcc, which compiles its kernels if
+/// it is here, as otherwise they are compiled when they are run.
+const LIBTORCH: &str = "libtorch";
+const NVCC: &str = "nvcc";
+
+/// What links libtorch, and is built by itself.
+const LINKS_LIBTORCH: &str = "backend-torch";
+
+/// All other packages, which share what they are made of: cargo compiles it with the features that all packages of a selection
+/// ask for, so a smaller selection would compile much of it once more. The default members of the workspace, of which
+/// `cargo xtask` is built, are the same.
+const USUAL: [&str; 3] = ["--workspace", "--exclude", LINKS_LIBTORCH];
+
+/// Programs that are wanted beside a runner.
+const BESIDE: [(&str, &str); 1] = [("backend-cuda", "gpu-check")];
+
+/// How runners are built: as this program is, so that what checks itself as it goes does so throughout.
+const PROFILE: &str = if cfg!(debug_assertions) { "dev" } else { "release" };
+
+/// Runners that are there already, in the root of a folder without sources.
+pub(crate) const PREBUILT: &str = "runners";
+
+/// A runner, or why there is none.
+pub(crate) type Ready = Result<Runner, Missing>;
+
+/// Why a backend cannot run here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// `Unavailable` where the machine lacks something, `Failed` where something broke.
+    pub(crate) status: Status,
+    /// One sentence.
+    pub(crate) reason: String,
+}
+
+/// Makes runners; what several of them need is made ready once.
+struct Workbench<'a> {
+    world: &'a World,
+    libtorch: OnceCell<Result<libtorch::Kit, Missing>>,
+    /// How runners that are there already load libtorch.
+    loaded: OnceCell<Result<(&'static str, OsString), String>>,
+    nvcc: OnceCell<Option<Nvcc>>,
+}
+
+/// Makes the runners of `names` ready.
+///
+/// # Errors
+/// [`UserError`] for a backend that needs what is not known here.
+pub(crate) fn ready<'a>(
+    world: &World,
+    backends: &Backends,
+    names: impl IntoIterator<Item = &'a str>,
+) -> anyhow::Result<BTreeMap<String, Ready>> {
+    let (libtorch, loaded, nvcc) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+    let workbench = Workbench { world, libtorch, loaded, nvcc };
+    let mut runners = BTreeMap::new();
+    for name in names {
+        if !runners.contains_key(name) {
+            let backend =
+                backends.get(name).with_context(|| format!("there is no backend `{name}`"))?;
+            runners.insert(name.to_owned(), workbench.runner(name, backend)?);
+        }
+    }
+    Ok(runners)
+}
+
+impl Missing {
+    fn unavailable(reason: impl Into<String>) -> Self {
+        Self { status: Status::Unavailable, reason: reason.into() }
+    }
+
+    fn failed(reason: impl Into<String>) -> Self {
+        Self { status: Status::Failed, reason: reason.into() }
+    }
+}
+
+impl Workbench<'_> {
+    fn runner(&self, name: &str, backend: &Backend) -> anyhow::Result<Ready> {
+        let needs = backend.needs.as_deref();
+        let package = backend.package.as_deref();
+        if let Some(prebuilt) = package.and_then(|package| self.prebuilt(package, needs)) {
+            return Ok(prebuilt);
+        }
+        let mut cargo = self.world.cargo();
+        if let Err(missing) = self.equip(&mut cargo, name, needs)? {
+            return Ok(Err(missing));
+        }
+        let command = match (&backend.package, &backend.command) {
+            (Some(package), _) => match build(cargo, self.world.progress.is_quiet(), package)? {
+                Ok(binary) => vec![binary.display().to_string()],
+                Err(missing) => return Ok(Err(missing)),
+            },
+            (None, Some(command)) => command.clone(),
+            (None, None) => {
+                return Ok(Err(Missing::failed(
+                    "no runner is named in bench-configs/backends.toml",
+                )));
+            }
+        };
+        Ok(Ok(Runner { command, folder: self.world.root.clone() }))
+    }
+
+    /// The runner of a package where nothing is built, if this is such a place.
+    fn prebuilt(&self, package: &str, needs: Option<&str>) -> Option<Ready> {
+        let folder = self.world.root.join(PREBUILT);
+        let runner = folder.join(package);
+        let command = || {
+            if !runner.is_file() {
+                return Err(Missing::unavailable(format!(
+                    "its runner is not among those in {}, and nothing is built there",
+                    folder.display()
+                )));
+            }
+            let mut command = Vec::new();
+            if needs == Some(LIBTORCH) {
+                let found = self.loaded.get_or_init(|| libtorch::at_hand(self.world)?.loaded_by());
+                let (variable, path) = found.clone().map_err(Missing::unavailable)?;
+                command.extend(["env".to_owned(), format!("{variable}={}", path.display())]);
+            }
+            command.push(runner.display().to_string());
+            Ok(command)
+        };
+        folder
+            .is_dir()
+            .then(|| command().map(|command| Runner { command, folder: self.world.root.clone() }))
+    }
+
+    /// Has cargo build with what the backend needs, if it needs anything.
+    fn equip(
+        &self,
+        cargo: &mut Command,
+        name: &str,
+        needs: Option<&str>,
+    ) -> anyhow::Result<Result<(), Missing>> {
+        match needs {
+            None => {}
+            Some(LIBTORCH) => {
+                let make = || libtorch::kit(self.world).map_err(Missing::unavailable);
+                match self.libtorch.get_or_init(make) {
+                    Ok(kit) => kit.offer_to(cargo),
+                    Err(missing) => return Ok(Err(missing.clone())),
+                }
+            }
+            Some(NVCC) => {
+                let nvcc = self.nvcc.get_or_init(|| nvcc::at_hand(self.world));
+                nvcc::offer(nvcc.as_ref(), cargo);
+            }
+            Some(other) => {
+                return Err(UserError(format!(
+                    "bench-configs/backends.toml: backend `{name}` needs `{other}`, which is not known; `{LIBTORCH}` and \
+                     `{NVCC}` are"
+                ))
+                .into());
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Builds the package, and finds its binary. Cargo's own progress goes to standard error.
+fn build(
+    mut cargo: Command,
+    is_quiet: bool,
+    package: &str,
+) -> anyhow::Result<Result<PathBuf, Missing>> {
+    let arguments = if package == LINKS_LIBTORCH {
+        vec!["build", "--profile", PROFILE, "--package", package]
+    } else {
+        let beside = BESIDE.into_iter().filter(|(runner, _)| *runner == package);
+        let binaries = beside.map(|(_, program)| program).chain([package]);
+        let binaries = binaries.flat_map(|binary| ["--bin", binary]);
+        ["build", "--profile", PROFILE].into_iter().chain(USUAL).chain(binaries).collect()
+    };
+    let output = cargo
+        .args(&arguments)
+        .args(["--message-format", "json-render-diagnostics"])
+        .args(is_quiet.then_some("--quiet"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cargo cannot be started")?;
+    if !output.status.success() {
+        return Ok(Err(Missing::failed(format!("`cargo {}` failed", arguments.join(" ")))));
+    }
+    let executable = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
+        .filter(|artifact| artifact.target.as_ref().is_some_and(|target| target.name == package))
+        .filter_map(|artifact| artifact.executable)
+        .next_back();
+    Ok(executable
+        .ok_or_else(|| Missing::failed(format!("package `{package}` has no binary of that name"))))
+}
+
+/// The part of cargo's messages that says where a binary is.
+#[derive(Deserialize)]
+struct Artifact {
+    executable: Option<PathBuf>,
+    target: Option<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modality_toolchain::{fetch::Network, progress::Progress};
+
+    fn backend(package: Option<&str>, needs: Option<&str>) -> Backend {
+        let package = package.map(str::to_owned);
+        Backend {
+            methods: vec!["m".to_owned()],
+            command: package.is_none().then(|| vec!["program".to_owned()]),
+            package,
+            device: None,
+            needs: needs.map(str::to_owned),
+        }
+    }
+
+    fn with_workbench<T>(act: impl FnOnce(&Workbench<'_>) -> T) -> T {
+        in_root(env!("CARGO_MANIFEST_DIR"), act)
+    }
+
+    fn in_root<T>(root: impl Into<PathBuf>, act: impl FnOnce(&Workbench<'_>) -> T) -> T {
+        let root = root.into();
+        let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
+        let libtorch = OnceCell::from(Err(Missing::unavailable("no libtorch")));
+        let loaded = OnceCell::from(Ok(("LOADER", "/torch/lib".into())));
+        act(&Workbench { world: &world, libtorch, loaded, nvcc: OnceCell::from(None) })
+    }
+
+    fn runner(backend: &Backend) -> anyhow::Result<Ready> {
+        with_workbench(|workbench| workbench.runner("b", backend))
+    }
+
+    #[test]
+    fn what_is_lacking_concerns_only_those_who_need_it() {
+        let ready = runner(&backend(None, None)).unwrap().unwrap();
+        assert_eq!(ready.command, ["program"]);
+        for package in [None, Some("backend-torch")] {
+            let missing = runner(&backend(package, Some(LIBTORCH))).unwrap();
+            assert_eq!(missing.unwrap_err(), Missing::unavailable("no libtorch"));
+        }
+    }
+
+    #[test]
+    fn a_backend_is_built_without_nvcc_and_then_by_none_that_a_variable_names() {
+        assert!(runner(&backend(None, Some(NVCC))).unwrap().is_ok());
+        let mut cargo = Command::new("cargo");
+        with_workbench(|workbench| workbench.equip(&mut cargo, "b", Some(NVCC))).unwrap().unwrap();
+        let told: Vec<_> = cargo.get_envs().collect();
+        assert_eq!(told, [("MODALITY_NVCC".as_ref(), None)]);
+    }
+
+    #[test]
+    fn where_there_are_runners_nothing_is_built() {
+        let root = tempfile::tempdir().unwrap();
+        let runners = root.path().join(PREBUILT);
+        std::fs::create_dir(&runners).unwrap();
+        std::fs::write(runners.join("backend-x"), "").unwrap();
+        let runner = |package, needs| {
+            let backend = backend(package, needs);
+            in_root(root.path(), |workbench| workbench.runner("b", &backend)).unwrap()
+        };
+        let program = runners.join("backend-x").display().to_string();
+        let ready = runner(Some("backend-x"), None).unwrap();
+        assert_eq!(ready.command, [program.as_str()]);
+        let ready = runner(Some("backend-x"), Some(LIBTORCH)).unwrap();
+        assert_eq!(ready.command, ["env", "LOADER=/torch/lib", &program]);
+        let missing = runner(Some("backend-y"), None).unwrap_err();
+        assert_eq!(missing.status, Status::Unavailable);
+        assert!(missing.reason.contains("nothing is built there"), "{}", missing.reason);
+        assert_eq!(runner(None, None).unwrap().command, ["program"]);
+    }
+
+    #[test]
+    fn an_unknown_need_is_a_mistake() {
+        let error = runner(&backend(None, Some("libtorhc"))).unwrap_err();
+        assert!(error.is::<UserError>() && error.to_string().contains("`libtorhc`"), "{error}");
+    }
+
+    #[test]
+    fn a_build_that_fails_is_a_failure() {
+        let missing = runner(&backend(Some("no-such-package"), None)).unwrap();
+        let Missing { status, reason } = missing.unwrap_err();
+        assert_eq!(status, Status::Failed);
+        assert!(reason.contains("--bin no-such-package` failed"), "{reason}");
+    }
+}

@@ -1,0 +1,51 @@
+//! Cargo, and the selections of packages that it builds.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+/// What links libtorch, and is built by itself.
+pub(crate) const LINKS_LIBTORCH: &str = "backend-torch";
+
+/// All other packages, which share what they are made of: cargo compiles it with the features that all packages of a selection
+/// ask for, so a smaller selection would compile much of it once more. The default members of the workspace are the same.
+pub(crate) const USUAL: [&str; 3] = ["--workspace", "--exclude", LINKS_LIBTORCH];
+
+/// The root of the checkout.
+pub(crate) fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Cargo in the root of the checkout.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// Builds by a command that is otherwise complete, and returns its messages; `None` where that fails, and cargo says why.
+///
+/// # Errors
+/// If cargo cannot be started.
+pub(crate) fn messages(cargo: &mut Command) -> anyhow::Result<Option<Vec<Value>>> {
+    cargo.args(["--message-format", "json-render-diagnostics"]);
+    let output = cargo.stderr(Stdio::inherit()).output().context("cargo cannot be started")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let messages = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    Ok(output.status.success().then_some(messages))
+}
+
+/// Builds a program of the usual packages, by cargo with these arguments more, and returns its path.
+///
+/// # Errors
+/// If it does not build.
+pub(crate) fn build(mut cargo: Command, name: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
+    cargo.arg("build").args(USUAL).args(["--bin", name]).args(arguments);
+    let Some(messages) = messages(&mut cargo)? else { bail!("{name} does not build") };
+    let executable = messages.iter().rev().find_map(|message| message["executable"].as_str());
+    executable.map(PathBuf::from).with_context(|| format!("cargo named no program {name}"))
+}
