@@ -14,11 +14,11 @@ fn is_users_mistake(error: &anyhow::Error) -> bool {
     match (error.downcast_ref(), error.downcast_ref()) {
         (
             Some(
-                HarnessError::Io { source, .. } | HarnessError::Data(DataError::Io { source, .. }),
+                HarnessError::Io { cause, .. } | HarnessError::Data(DataError::Io { cause, .. }),
             ),
             _,
         )
-        | (_, Some(DataError::Io { source, .. })) => is_wrong_path(source),
+        | (_, Some(DataError::Io { cause, .. })) => is_wrong_path(cause),
         (Some(_), _) | (_, Some(_)) => true,
         (None, None) => error.is::<UserError>(),
     }
@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn a_wrong_path_is_the_users_and_a_full_disk_is_not() {
         let of = |kind: io::ErrorKind| {
-            let source = io::Error::from(kind);
-            anyhow::Error::new(HarnessError::Io { path: "x".into(), source })
+            let cause = io::Error::from(kind);
+            anyhow::Error::new(HarnessError::Io { path: "x".into(), cause })
         };
         assert!(is_users_mistake(&of(io::ErrorKind::NotFound)));
         assert!(!is_users_mistake(&of(io::ErrorKind::StorageFull)));

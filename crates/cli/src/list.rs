@@ -10,9 +10,12 @@ pub(crate) fn run(world: &World) -> anyhow::Result<()> {
     let backends = study::load_backends(&configs)?;
     println!("Studies (cargo xtask reproduce --study NAME)");
     for name in study::names(&configs)? {
-        let study = Study::load(&configs, &name, &backends)?;
-        let rows = study.rows.iter().map(Row::to_string).collect::<Vec<_>>().join(", ");
-        println!("  {name:<14} {}\n  {:<14} {rows}", study.title, "");
+        // One study that is wrong says so in its own place.
+        let (title, rows) = match Study::load(&configs, &name, &backends) {
+            Ok(study) => (study.title, study.rows.iter().map(Row::to_string).collect::<Vec<_>>().join(", ")),
+            Err(error) => ("cannot be run".to_owned(), error.to_string()),
+        };
+        println!("  {name:<14} {title}\n  {:<14} {rows}", "");
     }
     println!("\nData sets (cargo xtask fetch NAME)");
     let catalogue = Catalogue::load(&world.root)?;

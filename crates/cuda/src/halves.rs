@@ -99,8 +99,8 @@ impl Numbers {
                 hi.into_iter().zip(lo).map(|(hi, lo)| number(hi) + number(lo)).collect()
             }
         };
-        // The length is that of the shape.
-        Ok(ndarray::Array2::from_shape_vec(self.shape(), values).unwrap_or_default())
+        let matrix = ndarray::Array2::from_shape_vec(self.shape(), values);
+        Ok(matrix.expect("as many values as the matrix has"))
     }
 
     /// What the numbers of [`Device::halved`] are multiplied by.

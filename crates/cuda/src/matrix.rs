@@ -69,7 +69,7 @@ impl Device {
 
     pub(crate) fn upload(&self, matrix: ArrayView2<'_, f32>) -> Result<Matrix> {
         let standard = matrix.as_standard_layout();
-        let values = standard.as_slice().unwrap_or_default();
+        let values = standard.as_slice().expect("it was given standard layout");
         if !values.iter().all(|value| value.is_finite()) {
             return Err(Error::NotFinite("the values of ADT"));
         }
@@ -79,8 +79,8 @@ impl Device {
     pub(crate) fn download(&self, matrix: &Matrix) -> Result<Array2<f32>> {
         let values = self.fetch(&matrix.values.slice(..matrix.len()))?;
         self.check_finite()?;
-        // The length is that of the shape.
-        Ok(Array2::from_shape_vec((matrix.rows, matrix.columns), values).unwrap_or_default())
+        let shape = (matrix.rows, matrix.columns);
+        Ok(Array2::from_shape_vec(shape, values).expect("as many values as the matrix has"))
     }
 
     pub(crate) fn copy(&self, matrix: &Matrix) -> Result<Matrix> {

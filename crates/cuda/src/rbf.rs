@@ -451,7 +451,7 @@ impl Entries {
         let quads = self.tiles.slice(..quads);
         // SAFETY: a quad is eight numbers of 16 bits, of which any bits are one.
         let words = unsafe { quads.transmute::<u16>(8 * quads.len()) };
-        words.unwrap_or_else(|| unreachable!("a quad has eight words"))
+        words.expect("a quad has eight words")
     }
 
     /// Of the rows of tiles, how many are formed for each product.

@@ -65,7 +65,7 @@ impl Device {
             return Err(Error::Eigen(rows));
         }
         let standard = matrix.as_standard_layout();
-        let mut a = self.send(standard.as_slice().unwrap_or_default())?;
+        let mut a = self.send(standard.as_slice().expect("it was given standard layout"))?;
         let mut values = self.allocate::<f64>(rows)?;
         let (n, at) = (int(rows)?, a.device_ptr_mut(&self.stream).0 as *mut f64);
         let values_at = values.device_ptr_mut(&self.stream).0 as *mut f64;
@@ -84,7 +84,8 @@ impl Device {
         let values = Array1::from(self.fetch(&values.slice(..rows))?);
         // A row each, ascending, as columns lie one behind the other.
         let vectors = self.fetch(&a.slice(..rows * rows))?;
-        let vectors = Array2::from_shape_vec((rows, rows), vectors).unwrap_or_default();
+        let vectors =
+            Array2::from_shape_vec((rows, rows), vectors).expect("as many values as were asked for");
         let vectors = vectors.slice(s![..;-1, ..]).t().as_standard_layout().into_owned();
         Ok((values.slice(s![..;-1]).to_owned(), vectors))
     }

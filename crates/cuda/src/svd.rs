@@ -158,7 +158,7 @@ impl Device {
     fn of_host(&self, matrix: &Array2<f64>) -> Result<Matrix> {
         let narrow = matrix.mapv(|value| value as f32);
         let standard = narrow.as_standard_layout();
-        let values = self.send(standard.as_slice().unwrap_or_default())?;
+        let values = self.send(standard.as_slice().expect("it was given standard layout"))?;
         Ok(Matrix { values, rows: matrix.nrows(), columns: matrix.ncols() })
     }
 }
@@ -382,8 +382,7 @@ impl<'a> Work<'a> {
 
 fn fetched(device: &Device, values: &CudaSlice<f64>, shape: (usize, usize)) -> Result<Array2<f64>> {
     let values = device.fetch(&values.slice(..shape.0 * shape.1))?;
-    // The length is that of the shape.
-    Ok(Array2::from_shape_vec(shape, values).unwrap_or_default())
+    Ok(Array2::from_shape_vec(shape, values).expect("as many values as were asked for"))
 }
 
 impl Input<'_> {

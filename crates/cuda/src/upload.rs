@@ -23,7 +23,7 @@ pub(crate) fn gex(device: &Device, train: &Csr, test: &Csr) -> Result<Gex> {
     }
     let mut starts = vec![0_u64];
     for half in halves {
-        let before = starts.last().copied().unwrap_or(0);
+        let before = *starts.last().expect("it begins with one");
         let ends = half.indptr();
         starts.extend(ends.raw_storage().iter().skip(1).map(|&end| before + end as u64));
     }

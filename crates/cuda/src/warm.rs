@@ -119,7 +119,7 @@ fn pcg(
     }
     let mut sum = stages.zeros(scores.rows, targets.columns)?;
     // Our own kernels are all loaded by now, and the smallest fit stands for the others.
-    let Some(fit) = (0..fits.len()).min_by_key(|&fit| fits[fit].len()) else { return Ok(sum) };
+    let fit = (0..fits.len()).min_by_key(|&fit| fits[fit].len()).expect("a plan has fits");
     let residual = &residuals[fit];
     let one = stages.select_columns(residual, &[0])?;
     let none = stages.zeros(scores.rows, 1)?;

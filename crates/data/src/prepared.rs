@@ -171,7 +171,7 @@ pub fn read_inputs(inputs: &Path, cells: Option<&[u32]>) -> Result<Inputs> {
         None => (train_adt, read_csr(inputs, "train_gex", (manifest.train_cells, genes))?),
         Some(cells) => {
             let rows = subset::rows(cells, manifest.train_cells)?;
-            let gex = subset::read_csr(inputs, "train_gex", genes, &rows)?;
+            let gex = subset::read_csr(inputs, "train_gex", (manifest.train_cells, genes), &rows)?;
             (train_adt.select(Axis(0), &rows), gex)
         }
     };
@@ -186,7 +186,13 @@ pub fn read_inputs(inputs: &Path, cells: Option<&[u32]>) -> Result<Inputs> {
 pub fn nonzeros(inputs: &Path) -> Result<(usize, usize)> {
     let last = |stem| {
         let indptr: Array1<u64> = read_npy(&part(inputs, stem, "indptr"))?;
-        Ok(indptr.last().map_or(0, |&last| last as usize))
+        match indptr.last() {
+            Some(&last) => Ok(last as usize),
+            None => Err(Error::File {
+                path: part(inputs, stem, "indptr"),
+                what: "it holds no offset; delete the folder to have it made anew".to_owned(),
+            }),
+        }
     };
     Ok((last("train_gex")?, last("test_gex")?))
 }
@@ -325,7 +331,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
     let path = path.to_owned();
-    move |source| Error::Io { path: path.clone(), source }
+    move |cause| Error::Io { path: path.clone(), cause }
 }
 
 fn npy(error: ndarray_npy::WriteNpyError) -> std::io::Error {

@@ -12,7 +12,7 @@ use crate::{Error, FileSum, Result};
 /// # Errors
 /// [`Error::Io`] where the file cannot be read.
 pub fn sha256_file(path: &Path) -> Result<String> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |cause| Error::Io { path: path.to_owned(), cause };
     let mut file = std::fs::File::open(path).map_err(io)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];

@@ -38,7 +38,7 @@ impl Output {
     /// [`Error::Io`] naming the folder that cannot be made.
     pub fn create(&self) -> Result<()> {
         for folder in [self.records(), self.predictions(), self.logs()] {
-            fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder, source })?;
+            fs::create_dir_all(&folder).map_err(|cause| Error::Io { path: folder, cause })?;
         }
         Ok(())
     }
@@ -267,7 +267,7 @@ impl Bench {
     fn score(&self, path: &Path) -> Result<(Metrics, String)> {
         let wrong = |what: String| Error::Invalid(format!("{}: {what}", path.display()));
         let file =
-            fs::File::open(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+            fs::File::open(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
         let predicted = Array2::<f32>::read_npy(std::io::BufReader::new(file))
             .map_err(|error| wrong(format!("not a float32 matrix in npy format: {error}")))?;
         let metrics = Metrics::score(predicted.view(), self.answers.view())

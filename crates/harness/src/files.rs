@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Io`] naming `path`; what stood there before is untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |cause| Error::Io { path: path.to_owned(), cause };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
     file.write_all(bytes).map_err(io)?;
@@ -31,7 +31,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// As [`write()`].
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|source| Error::Json { path: path.to_owned(), source })?;
+        .map_err(|cause| Error::Json { path: path.to_owned(), cause })?;
     bytes.push(b'\n');
     write(path, &bytes)
 }
@@ -41,8 +41,8 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] or [`Error::Json`], naming `path`.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    serde_json::from_slice(&bytes).map_err(|source| Error::Json { path: path.to_owned(), source })
+    let bytes = fs::read(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
+    serde_json::from_slice(&bytes).map_err(|cause| Error::Json { path: path.to_owned(), cause })
 }
 
 /// [`read_json`] of a `what` whose `format` must be the one given, whatever else it holds.

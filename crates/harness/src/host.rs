@@ -83,7 +83,7 @@ pub fn run(
     limit: Option<Duration>,
     mut watch: impl FnMut(&Event),
 ) -> Result<Outcome> {
-    let log_error = |source| Error::Io { path: log.to_owned(), source };
+    let log_error = |cause| Error::Io { path: log.to_owned(), cause };
     let stderr = File::create(log).map_err(log_error)?;
     let cpu_before = children_cpu_s();
     let start = Instant::now();
@@ -141,8 +141,9 @@ fn converse(
     end: Option<(Instant, Duration)>,
     watch: &mut dyn FnMut(&Event),
 ) -> Option<f64> {
-    let (stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
-    let let_go = hand_over(stdin, serde_json::to_string(spec).ok()?);
+    let stdin = child.stdin.take().expect("it was started with a pipe");
+    let stdout = child.stdout.take().expect("it was started with a pipe");
+    let let_go = hand_over(stdin, serde_json::to_string(spec).expect("a spec is plain data"));
     let lines = listen(stdout);
     let mut peak_rss_mb = None;
     while !said.last_word && said.broken.is_none() {

@@ -203,7 +203,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Io`] naming the file.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let json = |source| Error::Json { path: path.to_owned(), source };
+        let json = |cause| Error::Json { path: path.to_owned(), cause };
         files::write(path, &serde_json::to_vec(self).map_err(json)?)
     }
 

@@ -236,7 +236,7 @@ impl RunRecord {
     /// # Errors
     /// As [`RunRecord::load`].
     pub fn load_all(folder: &Path) -> Result<Vec<Self>> {
-        let io = |source| Error::Io { path: folder.to_owned(), source };
+        let io = |cause| Error::Io { path: folder.to_owned(), cause };
         let mut paths: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(io)? {
             let path = entry.map_err(io)?.path();

@@ -170,7 +170,7 @@ fn read_spec() -> Result<RunSpec, Stop> {
 
 fn say(event: Event) {
     // A harness that is gone has closed the pipe; then nobody wants the rest of the run either.
-    let line = serde_json::to_string(&event).unwrap_or_default();
+    let line = serde_json::to_string(&event).expect("events are plain data");
     let mut out = io::stdout().lock();
     if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
         std::process::exit(1);

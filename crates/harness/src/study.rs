@@ -252,7 +252,7 @@ const NOT_STUDIES: [&str; 2] = [DATASETS, BACKENDS];
 /// # Errors
 /// [`Error::Io`] if the folder cannot be read.
 pub fn names(folder: &Path) -> Result<Vec<String>> {
-    let io = |source| Error::Io { path: folder.to_owned(), source };
+    let io = |cause| Error::Io { path: folder.to_owned(), cause };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
@@ -304,9 +304,9 @@ fn is_device(text: &str) -> bool {
 /// [`Error::Io`] or [`Error::Toml`], naming the file.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        .map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
     toml::from_str(&text)
-        .map_err(|source| Error::Toml { path: path.to_owned(), source: Box::new(source) })
+        .map_err(|cause| Error::Toml { path: path.to_owned(), cause: Box::new(cause) })
 }
 
 #[cfg(test)]

@@ -85,8 +85,7 @@ impl<F: Real> Kernel<F> {
         (y, squares): (ArrayView2<'_, F>, &[F]),
         mut row: ArrayViewMut1<'_, F>,
     ) {
-        // Rows of a matrix in standard layout are contiguous.
-        let Some(row) = row.as_slice_mut() else { return };
+        let row = row.as_slice_mut().expect("kernel matrices have their rows one behind the other");
         match self {
             Self::Laplacian { gamma } => laplacian(gamma, y, x, row),
             _ => self.of_products(squares, squared_norm(x), row),

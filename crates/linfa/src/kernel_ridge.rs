@@ -152,7 +152,7 @@ fn positive<F: Real>(name: &'static str, value: F) -> Result<()> {
 
 /// The value with the digits that its own type prints: 0.1 in float32 is 0.1, not 0.10000000149.
 fn as_written<F: Real>(value: F) -> f64 {
-    value.to_string().parse().unwrap_or(value.wide())
+    value.to_string().parse().expect("a number reads as it was printed")
 }
 
 impl<F, D, T> Fit<ArrayBase<D, Ix2>, T, KernelRidgeError> for KernelRidgeValidParams<F>

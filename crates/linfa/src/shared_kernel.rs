@@ -159,7 +159,8 @@ impl SharedKernel {
         };
         let height = task.groups.blocks()[row].rows.len();
         let Buffers { tile, vectors, products } = buffers;
-        let Ok(tile) = ArrayView2::from_shape((height, size / height), tile) else { return 0 };
+        let tile = ArrayView2::from_shape((height, size / height), tile)
+            .expect("the buffer was filled with this tile");
         let mut width = task.add(tile, (row, column), &fits, (vectors, products));
         if row != column {
             width += task.add(tile.reversed_axes(), (column, row), &fits, (vectors, products));
@@ -191,7 +192,7 @@ impl Task<'_> {
         let mut start = 0;
         for &index in fits {
             let (fit, vector) = self.vectors[index];
-            let Some(rows) = self.groups.rows_of(fit, from) else { continue };
+            let rows = self.groups.rows_of(fit, from).expect("these fits have both blocks");
             let end = start + vector.ncols();
             for (to, from) in
                 vectors.chunks_exact_mut(width).zip(row_slices(vector.slice(s![rows, ..])))
@@ -200,18 +201,17 @@ impl Task<'_> {
             }
             start = end;
         }
-        let shape = ((tile.ncols(), width), (tile.nrows(), width));
-        if let (Ok(vectors), Ok(products)) =
-            (ArrayView2::from_shape(shape.0, vectors), ArrayViewMut2::from_shape(shape.1, products))
-        {
-            dense::product_into_here(tile, vectors, products);
-        }
+        let beside = ArrayView2::from_shape((tile.ncols(), width), vectors)
+            .expect("the buffer was given this length");
+        let out = ArrayViewMut2::from_shape((tile.nrows(), width), &mut *products)
+            .expect("the buffer was given this length");
+        dense::product_into_here(tile, beside, out);
         let mut results = self.results[to].lock().unwrap_or_else(PoisonError::into_inner);
         let mut start = 0;
         for (_, result) in results.iter_mut().filter(|(index, _)| fits.contains(index)) {
             let end = start + result.ncols();
             for (mut to, from) in result.rows_mut().into_iter().zip(products.chunks_exact(width)) {
-                let Some(to) = to.as_slice_mut() else { continue };
+                let to = to.as_slice_mut().expect("results have their rows one behind the other");
                 to.iter_mut().zip(&from[start..end]).for_each(|(to, from)| *to += from);
             }
             start = end;
@@ -225,17 +225,18 @@ impl Former {
     fn form(&self, groups: &Groups, (row, column): (usize, usize), values: &mut Vec<f32>) {
         let [rows, columns] = [row, column].map(|block| groups.blocks()[block].rows.clone());
         values.resize(rows.len() * columns.len(), 0.0);
-        if let Ok(tile) = ArrayViewMut2::from_shape((rows.len(), columns.len()), &mut *values) {
-            let y = self.x.slice(s![columns.clone(), ..]);
-            self.kernel.between_here(self.x.slice(s![rows, ..]), (y, &self.squares[columns]), tile);
-        }
+        let tile = ArrayViewMut2::from_shape((rows.len(), columns.len()), &mut *values)
+            .expect("the buffer was given this length");
+        let y = self.x.slice(s![columns.clone(), ..]);
+        self.kernel.between_here(self.x.slice(s![rows, ..]), (y, &self.squares[columns]), tile);
         round(values);
     }
 }
 
 /// Rows of a matrix in standard layout.
 fn row_slices<'a>(matrix: ArrayView2<'a, f32>) -> impl Iterator<Item = &'a [f32]> {
-    matrix.to_slice().unwrap_or_default().chunks_exact(matrix.ncols().max(1))
+    let values = matrix.to_slice().expect("vectors have their rows one behind the other");
+    values.chunks_exact(matrix.ncols().max(1))
 }
 
 /// Buffers that threads take and give back.

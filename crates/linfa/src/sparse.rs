@@ -221,7 +221,7 @@ fn tile<F: Real>(
 fn rows<'a, F: Real>(a: &'a CsrView<'_, F>) -> impl Iterator<Item = (&'a [u32], &'a [F])> {
     let offsets = a.indptr().into_raw_storage();
     // Offsets of a slice of rows count from the start of the whole matrix.
-    let first = offsets.first().copied().unwrap_or(0);
+    let first = *offsets.first().expect("there is an offset more than rows");
     offsets.windows(2).map(move |pair| {
         let row = pair[0] - first..pair[1] - first;
         (&a.indices()[row.clone()], &a.data()[row])

@@ -45,12 +45,12 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 #[derive(Debug, Error)]
 pub enum Error {
     /// There is no such program, or it may not be run.
-    #[error("{} cannot be run: {source}", program.display())]
+    #[error("{} cannot be run: {cause}", program.display())]
     Start {
         /// What was to be run.
         program: PathBuf,
         /// Why it was not.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It is something else, or another release.
     #[error("{} is not nvcc {MAJOR}: `--version` says {said}", program.display())]
@@ -77,12 +77,12 @@ pub enum Error {
         said: String,
     },
     /// A file or folder cannot be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// Which one.
         path: PathBuf,
         /// What is wrong with it.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -104,7 +104,7 @@ impl Nvcc {
     pub fn at(program: impl Into<PathBuf>) -> Result<Self> {
         let program = resolved(program.into(), std::env::var_os("PATH").as_deref());
         let output = output(Command::new(&program).arg("--version"))
-            .map_err(|source| Error::Start { program: program.clone(), source })?;
+            .map_err(|cause| Error::Start { program: program.clone(), cause })?;
         let said = said(&output);
         match version(&said) {
             Some(version) => Ok(Self { version: version.to_owned(), program }),
@@ -146,7 +146,7 @@ impl Nvcc {
     /// [`Error::Unusable`] with what nvcc said.
     pub fn check(&self, scratch: &Path) -> Result<()> {
         let file = scratch.join("empty.cu");
-        std::fs::write(&file, "").map_err(|source| Error::Io { path: file.clone(), source })?;
+        std::fs::write(&file, "").map_err(|cause| Error::Io { path: file.clone(), cause })?;
         self.compile(&file, &file.with_extension("fatbin"), &["-fatbin"]).map(drop).map_err(
             |error| match error {
                 Error::Compile { said, .. } => {
@@ -189,7 +189,7 @@ impl Nvcc {
         let mut command = Command::new(&self.program);
         command.args(OPTIONS).args(options).arg("-I").arg(file.parent().unwrap_or(Path::new(".")));
         let output = output(command.arg("-o").arg(into).arg(file))
-            .map_err(|source| Error::Start { program: self.program.clone(), source })?;
+            .map_err(|cause| Error::Start { program: self.program.clone(), cause })?;
         let said = said(&output);
         if output.status.success() {
             return Ok(said);
@@ -221,7 +221,7 @@ pub fn toolkits(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
 /// # Errors
 /// [`Error::Io`] where the folder cannot be read or has none.
 pub fn kernels(folder: &Path) -> Result<Vec<PathBuf>> {
-    let io = |source| Error::Io { path: folder.to_owned(), source };
+    let io = |cause| Error::Io { path: folder.to_owned(), cause };
     let entries = std::fs::read_dir(folder).map_err(io)?.collect::<io::Result<Vec<_>>>();
     let paths = entries.map_err(io)?.into_iter().map(|entry| entry.path());
     let mut files: Vec<PathBuf> =

@@ -30,12 +30,12 @@ pub enum Error {
         repeat: usize,
     },
     /// The report's folder cannot be made, or a file of an earlier report not be removed.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {cause}", path = path.display())]
     Io {
         /// The folder or file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file cannot be written.
     #[error(transparent)]

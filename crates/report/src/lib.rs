@@ -229,7 +229,7 @@ impl Report {
             outputs.push((format!("{name}.svg"), svg.map(String::into_bytes)));
         }
         std::fs::create_dir_all(folder)
-            .map_err(|source| Error::Io { path: folder.to_owned(), source })?;
+            .map_err(|cause| Error::Io { path: folder.to_owned(), cause })?;
         for (name, bytes) in outputs {
             let path = folder.join(&name);
             match bytes {
@@ -243,8 +243,8 @@ impl Report {
 
 fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => {
-            Err(Error::Io { path: path.to_owned(), source })
+        Err(cause) if cause.kind() != ErrorKind::NotFound => {
+            Err(Error::Io { path: path.to_owned(), cause })
         }
         _ => Ok(()),
     }

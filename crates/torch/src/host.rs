@@ -34,7 +34,14 @@ fn memory(tensor: &Tensor) -> Result<(*mut f32, usize)> {
         let what = "a float32 tensor in C order on the CPU was expected";
         return Err(Error::Torch(what.to_owned()));
     }
-    let data = NonNull::new(tensor.data_ptr().cast()).unwrap_or_else(NonNull::dangling);
+    // A tensor without numbers may have no memory.
+    let data = match NonNull::new(tensor.data_ptr().cast()) {
+        Some(data) => data,
+        None => {
+            assert_eq!(tensor.numel(), 0, "a tensor with numbers has memory");
+            NonNull::dangling()
+        }
+    };
     Ok((data.as_ptr(), tensor.numel()))
 }
 

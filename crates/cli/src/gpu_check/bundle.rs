@@ -83,7 +83,7 @@ fn programs(world: &World) -> Result<Vec<Taken>> {
     let mut programs = vec![(own, PathBuf::from(PROGRAM))];
     for (name, runner) in runners {
         let runner = runner.map_err(|missing| anyhow!("backend `{name}`: {}", missing.reason))?;
-        let path = runner.command.first().map(PathBuf::from).unwrap_or_default();
+        let path = PathBuf::from(runner.command.first().expect("a runner has a program"));
         let beside = BESIDE.into_iter().filter(|(backend, _)| *backend == name);
         let others: Vec<PathBuf> = beside.map(|(_, other)| path.with_file_name(other)).collect();
         for program in others.into_iter().chain([path]) {

@@ -141,7 +141,7 @@ fn program(checkup: &Checkup<'_>) -> Result<PathBuf, String> {
         Some(runner) => runner.map_err(|missing| missing.reason)?,
         None => return Err(format!("there is no backend `{BACKEND}`")),
     };
-    let runner = runner.command.first().map(PathBuf::from).unwrap_or_default();
+    let runner = PathBuf::from(runner.command.first().expect("a runner has a program"));
     Ok(runner.with_file_name(PROGRAM))
 }
 

@@ -24,17 +24,26 @@ pub(super) fn rows(cells: &[u32], of: usize) -> Result<Vec<usize>> {
     }
 }
 
-/// The `rows`, ascending, of the matrix `stem`.
-pub(super) fn read_csr(folder: &Path, stem: &str, genes: usize, rows: &[usize]) -> Result<Csr> {
+/// The `rows`, ascending, of the matrix `stem`, which has so many rows and columns.
+pub(super) fn read_csr(
+    folder: &Path,
+    stem: &str,
+    (of, genes): (usize, usize),
+    rows: &[usize],
+) -> Result<Csr> {
     let all: Array1<u64> = read_npy(&part(folder, stem, "indptr"))?;
-    let offset = |row: usize| all.get(row).map_or(0, |&offset| offset as usize);
+    if all.len() != of + 1 {
+        let what = format!("{} offsets where {} are expected", all.len(), of + 1);
+        return Err(Error::File { path: part(folder, stem, "indptr"), what });
+    }
+    let offset = |row: usize| all[row] as usize;
     let ranges: Vec<(usize, usize)> =
         rows.iter().map(|&row| (offset(row), offset(row + 1))).collect();
     if all.windows(2).into_iter().any(|pair| pair[0] > pair[1]) {
         let what = "its offsets fall; delete the folder to have it made anew".to_owned();
         return Err(Error::File { path: part(folder, stem, "indptr"), what });
     }
-    let entries = all.last().map_or(0, |&last| last as usize);
+    let entries = all[of] as usize;
     let mut indptr = vec![0];
     indptr.extend(ranges.iter().scan(0, |end, (from, to)| {
         *end += to - from;

@@ -64,7 +64,7 @@ fn by_batch() -> CiteLayout {
 
 /// The one file of the folder whose name contains `part` and ends in `.h5ad`.
 fn find(dir: &Path, part: &str) -> Result<PathBuf> {
-    let io = |source| Error::Io { path: dir.to_owned(), source };
+    let io = |cause| Error::Io { path: dir.to_owned(), cause };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let path = entry.map_err(io)?.path();

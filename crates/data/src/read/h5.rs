@@ -42,7 +42,7 @@ pub(super) struct H5Array<'a> {
 
 impl H5File {
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
+        let io = |cause| Error::Io { path: path.to_owned(), cause };
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         if !hdf5_pure::is_hdf5(path).map_err(io)? {
             return Err(bad(path, "this is not an HDF5 file (its signature is missing)"));

@@ -39,7 +39,7 @@ use crate::{Error, Result};
 /// [`Error::Io`] where the operating system refuses, [`Error::File`] where the content is not what it should be.
 pub fn read_table(path: &Path, layer: Option<&str>) -> Result<Table> {
     let meta =
-        std::fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        std::fs::metadata(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
     let table = match (meta.is_dir(), delimited::delimiter(path)) {
         (false, None) => read_hdf5(path, layer),
         (_, _) if layer.is_some() => Err(bad(path, "layers stand in AnnData files only")),

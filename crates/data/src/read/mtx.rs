@@ -125,7 +125,7 @@ impl<'a> Lines<'a> {
         self.number += 1;
         let read =
             std::io::Read::take(&mut self.reader, MAX_LINE).read_until(b'\n', &mut self.line);
-        let read = read.map_err(|source| Error::Io { path: self.path.to_owned(), source })?;
+        let read = read.map_err(|cause| Error::Io { path: self.path.to_owned(), cause })?;
         if read as u64 == MAX_LINE {
             return Err(self.error("is longer than 65,536 bytes"));
         }

@@ -13,7 +13,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Opens a text file; whether it is gzip is decided by its first bytes.
 pub(super) fn open_text(path: &Path) -> Result<Box<dyn BufRead>> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
+    let io = |cause| Error::Io { path: path.to_owned(), cause };
     let mut raw = BufReader::with_capacity(1 << 16, File::open(path).map_err(io)?);
     if raw.fill_buf().map_err(io)?.starts_with(&GZIP_MAGIC) {
         return Ok(Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(raw))));

@@ -239,7 +239,7 @@ fn sum_parts(device: &Device, [rows, columns, parts]: Sizes) -> Result<Box<dyn T
             let sum =
                 |i| values.iter().skip(i).step_by(length).map(|&value| f64::from(value)).sum();
             let wanted = Array2::from_shape_vec((rows, columns), (0..length).map(sum).collect());
-            Ok(vec![Pair::matrix(device, out, &wanted.unwrap_or_default())?])
+            Ok(vec![Pair::matrix(device, out, &wanted.expect("rows x columns numbers"))?])
         },
     )
 }
