@@ -13,10 +13,8 @@ use linfa::{
     traits::{Fit as _, Predict as _},
 };
 use modality_data::prepared::Inputs;
-use modality_harness::{
-    methods::TsvdKrrParams,
-    plan::{Fit, Repeat},
-};
+use modality_methods::TsvdKrrParams;
+use modality_harness::plan::{Fit, Repeat};
 use modality_recipe::{Stages as _, Tsvd};
 use ndarray::{Array2, Axis};
 use rayon::ThreadPoolBuilder;

@@ -7,14 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-use modality_harness::{
-    bench::{Bench, Output},
-    environment::Environment,
-    host::Runner,
-    plan::{Limits, Plan},
-    record::RunRecord,
-    study::{self, Study},
-};
+use modality_harness::{bench::{Bench, Output}, environment::Environment, host::Runner, plan::{Limits, Plan}, record::RunRecord, study::{self, Study}};
 
 pub mod exact;
 

@@ -8,12 +8,8 @@ use modality_data::{
     prepared::{self, Inputs},
     synthetic::{self, Size},
 };
-use modality_harness::{
-    host::Runner,
-    plan::{Limits, Plan},
-    protocol::RunSpec,
-    record::{RunRecord, Status},
-};
+use modality_protocol::RunSpec;
+use modality_harness::{host::Runner, plan::{Limits, Plan}, record::{RunRecord, Status}};
 use ndarray::Axis;
 
 const LIMITS: Limits = Limits { threads: 2, memory: 1 << 40 };

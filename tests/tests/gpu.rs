@@ -7,13 +7,8 @@ use modality_data::{
     prepared,
     synthetic::{self, Size},
 };
-use modality_harness::{
-    bench::Output,
-    host::Runner,
-    plan::{Limits, Plan},
-    protocol::PROTOCOL,
-    record::{RunRecord, Status},
-};
+use modality_protocol::PROTOCOL;
+use modality_harness::{bench::Output, host::Runner, plan::{Limits, Plan}, record::{RunRecord, Status}};
 use modality_testing::skip;
 
 const LIMITS: Limits = Limits { threads: 2, memory: 1 << 40 };

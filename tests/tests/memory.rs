@@ -8,11 +8,8 @@ use modality_data::{
     prepared::{self, Shape},
     synthetic::{self, Size},
 };
-use modality_harness::{
-    methods::{self, TsvdKrrParams},
-    plan::{Limits, Plan},
-    record::{RunRecord, Status},
-};
+use modality_methods::{self as methods, TsvdKrrParams};
+use modality_harness::{plan::{Limits, Plan}, record::{RunRecord, Status}};
 
 /// Enough for the program and its inputs; not for ten fits at once.
 const LITTLE: &str = "0.014";

@@ -11,12 +11,8 @@ use std::{
 
 use end_to_end::{NO_PEAK, exact, has_libtorch, records, reproduce, root};
 use modality_data::prepared;
-use modality_harness::{
-    bench::Output,
-    methods,
-    plan::Plan,
-    record::{RunRecord, Status},
-};
+use modality_methods as methods;
+use modality_harness::{bench::Output, plan::Plan, record::{RunRecord, Status}};
 use modality_testing::{skip, starter};
 use ndarray::Array2;
 use serde::Deserialize;

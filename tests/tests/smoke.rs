@@ -3,11 +3,8 @@
 use std::{fs, path::Path};
 
 use end_to_end::{NO_PEAK, bare, has_libtorch, records, refusal, reproduce};
-use modality_harness::{
-    plan::Plan,
-    protocol::Stage,
-    record::{RunRecord, Status},
-};
+use modality_protocol::Stage;
+use modality_harness::{plan::Plan, record::{RunRecord, Status}};
 
 const STAGES_HEADER: &str = "study,dataset,synthetic,method,variant,backend,device,repeat,stage,seconds,\
     peak_rss_mb,flops";

@@ -4,12 +4,7 @@ use std::{path::Path, process::ExitCode};
 
 use comfy_table::{CellAlignment, Table, presets};
 use modality_data::prepared;
-use modality_harness::{
-    bench::Patience,
-    plan::Plan,
-    record::RunRecord,
-    study::{self, Row, Study},
-};
+use modality_harness::{bench::Patience, plan::Plan, record::RunRecord, study::{self, Row, Study}};
 
 use crate::{
     cli::Calibrate,

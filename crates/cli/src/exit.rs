@@ -4,6 +4,7 @@ use std::{io, process::ExitCode};
 
 use modality_data::Error as DataError;
 use modality_harness::Error as HarnessError;
+use modality_protocol::files::Error as FileError;
 use modality_toolchain::UserError;
 
 pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
@@ -11,6 +12,9 @@ pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
 }
 
 fn is_users_mistake(error: &anyhow::Error) -> bool {
+    if let Some(FileError::Io { cause, .. }) = error.downcast_ref() {
+        return is_wrong_path(cause);
+    }
     match (error.downcast_ref(), error.downcast_ref()) {
         (
             Some(

@@ -8,15 +8,8 @@ use std::{
 };
 
 use modality_data::prepared::Manifest;
-use modality_harness::{
-    bench::{Bench, Output, Patience},
-    environment::Environment,
-    memory,
-    plan::{Limits, Plan, PlannedRow, row_name},
-    protocol::{Epoch, Event},
-    record::{RunRecord, Status},
-    study::{self, Backend, Backends, Row, Study},
-};
+use modality_protocol::{Epoch, Event};
+use modality_harness::{bench::{Bench, Output, Patience}, environment::Environment, memory, plan::{Limits, Plan, PlannedRow, row_name}, record::{RunRecord, Status}, study::{self, Backend, Backends, Row, Study}};
 
 use crate::{
     cli::Reproduce,

@@ -8,7 +8,7 @@ use cudarc::{
         sys::{CUresult, cuGetErrorString},
     },
 };
-use modality_harness::runner::size;
+use modality_protocol::runner::size;
 
 /// Rows of a float32 matrix whose Cholesky factorisation has no more entries than the library counts.
 pub(crate) const MOST_FACTORISED: usize = 46_340;

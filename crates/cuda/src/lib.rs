@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use backend_cuda::{CudaStages, Device};
-//! use modality_harness::methods::KernelEntries;
+//! use modality_methods::KernelEntries;
 //! use modality_recipe::Stages as _;
 //! use ndarray::array;
 //!

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use modality_harness::runner;
+use modality_protocol::runner;
 
 fn main() -> ExitCode {
     runner::serve_on_accelerator(backend_cuda::hello, backend_cuda::expect, backend_cuda::run)

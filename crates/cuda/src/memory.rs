@@ -1,10 +1,8 @@
 //! GPU memory of a run, from the shapes of its data alone. In bytes.
 
 use modality_data::prepared::Shape;
-use modality_harness::{
-    methods::{KernelEntries, Solver, TsvdKrrParams},
-    runner::size,
-};
+use modality_methods::{KernelEntries, Solver, TsvdKrrParams};
+use modality_protocol::runner::size;
 use modality_recipe::Groups;
 
 use crate::{

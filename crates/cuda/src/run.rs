@@ -4,12 +4,8 @@ use std::collections::BTreeMap;
 
 use cudarc::driver::sys::CUevent_flags::CU_EVENT_DEFAULT;
 use modality_data::prepared::{self, Shape};
-use modality_harness::{
-    clock::StageClock,
-    methods::{self, TsvdKrrParams},
-    protocol::{Event, Phase, RunSpec, Stage},
-    runner::{self, Expected, OnAccelerator, Stop},
-};
+use modality_methods::{self as methods, TsvdKrrParams};
+use modality_protocol::{StageClock, Event, Phase, RunSpec, Stage, runner::{self, Expected, OnAccelerator, Stop}};
 use modality_recipe::{Problem, tsvd_krr};
 
 use crate::{

@@ -3,7 +3,7 @@
 
 use modality_data::Csr;
 use modality_emulator::Emulator;
-use modality_harness::methods::KernelEntries;
+use modality_methods::KernelEntries;
 use modality_recipe::{Groups, Stages as _, Step, Tsvd};
 use ndarray::{Array2, s};
 

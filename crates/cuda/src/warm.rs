@@ -5,10 +5,8 @@
 //! taken once as the run will take.
 
 use modality_data::{Csr, prepared::Shape};
-use modality_harness::{
-    clock::StageClock,
-    methods::{Solver, TsvdKrrParams},
-};
+use modality_methods::{Solver, TsvdKrrParams};
+use modality_protocol::StageClock;
 use modality_recipe::{Error as RecipeError, Groups, Stages as _, Step, gex_scores};
 use ndarray::Array2;
 

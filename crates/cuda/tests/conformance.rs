@@ -7,10 +7,8 @@ mod common;
 use backend_cuda::{CudaStages, Device, Ways};
 use common::{emulator, low_rank, stages};
 use modality_data::Csr;
-use modality_harness::{
-    clock::StageClock,
-    methods::{KernelEntries, TsvdKrrParams},
-};
+use modality_methods::{KernelEntries, TsvdKrrParams};
+use modality_protocol::StageClock;
 use modality_recipe::{Problem, Stages, conformance, tsvd_krr};
 use ndarray::Array2;
 

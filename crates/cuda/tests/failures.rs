@@ -8,10 +8,8 @@ use backend_cuda::{CudaStages, Device, Error};
 use common::{emulator, low_rank, stages};
 use modality_data::Csr;
 use modality_emulator::Failure;
-use modality_harness::{
-    clock::StageClock,
-    methods::{KernelEntries, Solver, TsvdKrrParams},
-};
+use modality_methods::{KernelEntries, Solver, TsvdKrrParams};
+use modality_protocol::StageClock;
 use modality_recipe::{Problem, Stages as _, tsvd_krr};
 use ndarray::{Array2, array};
 

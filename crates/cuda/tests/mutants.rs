@@ -7,7 +7,7 @@ mod common;
 use std::process::{Command, Output};
 
 use modality_emulator::{EXIT_CODE, Emulator};
-use modality_harness::methods::KernelEntries;
+use modality_methods::KernelEntries;
 use modality_recipe::conformance;
 
 /// Which kernels the suite is run on, in a process of its own.

@@ -13,12 +13,8 @@ use modality_data::{
     synthetic::{self, Size},
 };
 use modality_emulator::Failure;
-use modality_harness::{
-    clock::StageClock,
-    methods::{KernelEntries, TsvdKrrParams},
-    protocol::{Event, PROTOCOL, Phase, RunSpec, Stage},
-    runner::Stop,
-};
+use modality_methods::{KernelEntries, TsvdKrrParams};
+use modality_protocol::{StageClock, Event, PROTOCOL, Phase, RunSpec, Stage, runner::Stop};
 use modality_recipe::{Problem, tsvd_krr};
 use ndarray::Array2;
 use ndarray_npy::read_npy;

@@ -10,15 +10,8 @@ use modality_data::{prepared, sha256_file};
 use ndarray::Array2;
 use ndarray_npy::ReadNpyExt as _;
 
-use crate::{
-    Error, Result,
-    environment::Environment,
-    host::{self, Outcome, Runner},
-    metrics::Metrics,
-    plan::{Plan, PlannedRow},
-    protocol::{Event, Fold, PROTOCOL, RunSpec},
-    record::{self, RunId, RunRecord, Status},
-};
+use modality_protocol::{Event, Fold, PROTOCOL, RunSpec};
+use crate::{Error, Result, environment::Environment, host::{self, Outcome, Runner}, metrics::Metrics, plan::{Plan, PlannedRow}, record::{self, RunId, RunRecord, Status}};
 
 /// Where the files of a study lie.
 #[derive(Debug, Clone, PartialEq, Eq)]

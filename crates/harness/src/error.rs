@@ -35,7 +35,20 @@ pub enum Error {
     /// A setting outside its range, an unknown name, or predictions of the wrong shape.
     #[error("{0}")]
     Invalid(String),
+    /// A hyperparameter that is unknown or out of range.
+    #[error(transparent)]
+    Method(#[from] modality_methods::Error),
     /// The prepared data set cannot be read.
     #[error(transparent)]
     Data(#[from] modality_data::Error),
+}
+
+impl From<modality_protocol::files::Error> for Error {
+    fn from(error: modality_protocol::files::Error) -> Self {
+        use modality_protocol::files::Error as File;
+        match error {
+            File::Io { path, cause } => Self::Io { path, cause },
+            File::Json { path, cause } => Self::Json { path, cause },
+        }
+    }
 }

@@ -6,7 +6,7 @@ use modality_data::{Cells, Labels};
 use rand::{SeedableRng as _, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::protocol::Fold;
+use modality_protocol::Fold;
 
 /// Folds where the cells' own sites do not give them.
 const FOLDS: usize = 3;

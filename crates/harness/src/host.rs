@@ -13,13 +13,8 @@ use std::{
 
 use nix::sys::resource::UsageWho;
 
-use crate::{
-    Error, Result,
-    clock::cpu_seconds,
-    group, memory,
-    protocol::{Epoch, Event, RunSpec},
-    record::{StageTime, Status, Usage},
-};
+use modality_protocol::{clock::cpu_seconds, group, Epoch, Event, RunSpec};
+use crate::{Error, Result, memory, record::{StageTime, Status, Usage}};
 
 /// How long a runner may take to end after its last word.
 const GRACE: Duration = Duration::from_secs(10);

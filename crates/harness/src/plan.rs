@@ -8,12 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{
-    Error, Result, files, folds,
-    protocol::Fold,
-    record::DatasetId,
-    study::{Row, Study, Variant},
-};
+use modality_protocol::{files, Fold};
+use crate::{Error, Result, format, folds, record::DatasetId, study::{Row, Study, Variant}};
 
 /// Version of the plan's layout, in [`Plan::format`].
 pub const FORMAT: u32 = 3;
@@ -204,7 +200,7 @@ impl Plan {
     /// [`Error::Io`] naming the file.
     pub fn save(&self, path: &Path) -> Result<()> {
         let json = |cause| Error::Json { path: path.to_owned(), cause };
-        files::write(path, &serde_json::to_vec(self).map_err(json)?)
+        Ok(files::write(path, &serde_json::to_vec(self).map_err(json)?)?)
     }
 
     /// Reads a plan.
@@ -212,7 +208,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
     pub fn load(path: &Path) -> Result<Self> {
-        files::read_json_of_format(path, "plan", FORMAT)
+        format::read(path, "plan", FORMAT)
     }
 }
 

@@ -7,13 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Error, Result,
-    environment::Environment,
-    files,
-    metrics::Metrics,
-    protocol::{Epoch, Phase, Stage},
-};
+use modality_protocol::{files, Epoch, Phase, Stage};
+use crate::{Error, Result, format, environment::Environment, metrics::Metrics};
 
 /// Version of the record's layout, in [`RunRecord::format`].
 pub const FORMAT: u32 = 1;
@@ -220,7 +215,7 @@ impl RunRecord {
     /// # Errors
     /// [`Error::Io`] naming the file.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        files::write_json(&folder.join(self.run.file_name()), self)
+        Ok(files::write_json(&folder.join(self.run.file_name()), self)?)
     }
 
     /// Reads one record; of an emulated device, as [`RunRecord::without_emulated_times`].
@@ -228,7 +223,7 @@ impl RunRecord {
     /// # Errors
     /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
     pub fn load(path: &Path) -> Result<Self> {
-        files::read_json_of_format(path, "record", FORMAT).map(Self::without_emulated_times)
+        format::read(path, "record", FORMAT).map(Self::without_emulated_times)
     }
 
     /// Reads every record in `folder`, in order of method, backend and repeat.

@@ -8,7 +8,9 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{Error, Result, methods};
+use modality_methods as methods;
+use modality_protocol::Task;
+use crate::{Error, Result};
 
 /// One study: a data set, the rows to compare on it, hyperparameters, repeats.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -219,7 +221,7 @@ impl Study {
                 variants = variants.iter().flat_map(|variant| variant.with(key, values)).collect();
             }
             for variant in &mut variants {
-                variant.params = methods::complete(method, std::mem::take(&mut variant.params))?;
+                variant.params = methods::complete(method, Task::default(), std::mem::take(&mut variant.params))?;
             }
             self.variants.insert(method.clone(), variants);
         }

@@ -8,12 +8,8 @@ use backend_linfa::{
     product_rate,
 };
 use modality_data::prepared::{self, Inputs, Shape};
-use modality_harness::{
-    clock::StageClock,
-    methods::{self, KnnParams, LinearParams, TsvdKrrParams},
-    protocol::{RunSpec, Stage},
-    runner::{self, Expected, Stop},
-};
+use modality_methods::{self as methods, KnnParams, LinearParams, TsvdKrrParams};
+use modality_protocol::{StageClock, RunSpec, Stage, runner::{self, Expected, Stop}};
 use modality_recipe::{Problem, Stages as _, gex_scores, tsvd_krr};
 use ndarray::Array2;
 use serde::de::DeserializeOwned;

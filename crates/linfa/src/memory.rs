@@ -2,10 +2,8 @@
 //! and is solved otherwise may take more.
 
 use modality_data::prepared::Shape;
-use modality_harness::{
-    methods::{KernelEntries, Solver, TsvdKrrParams},
-    runner::Expected,
-};
+use modality_methods::{KernelEntries, Solver, TsvdKrrParams};
+use modality_protocol::runner::Expected;
 use modality_recipe::Groups;
 
 use crate::{SharedKernel, baselines, subspace};

@@ -2,7 +2,8 @@
 
 use linfa::ParamGuard as _;
 use modality_data::Csr;
-use modality_harness::{methods::KernelEntries, runner::size};
+use modality_methods::KernelEntries;
+use modality_protocol::runner::size;
 use modality_recipe::{Groups, Stages, Step, Stepped, Tsvd};
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 

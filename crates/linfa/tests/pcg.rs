@@ -8,7 +8,8 @@ use linfa::{
     traits::{Fit as _, Predict as _},
 };
 use modality_data::Csr;
-use modality_harness::{clock::StageClock, methods::TsvdKrrParams};
+use modality_methods::TsvdKrrParams;
+use modality_protocol::StageClock;
 use modality_recipe::{Problem, Stages as _, tsvd_krr};
 use ndarray::{Array2, Axis};
 use rand::{Rng as _, SeedableRng as _};

@@ -1,10 +1,7 @@
 //! The dual coefficients of an ensemble.
 
-use modality_harness::{
-    clock::StageClock,
-    methods::{Solver, TsvdKrrParams},
-    protocol::Stage,
-};
+use modality_methods::{Solver, TsvdKrrParams};
+use modality_protocol::{StageClock, Stage};
 
 use crate::{
     Groups, Stages,

@@ -1,11 +1,8 @@
 //! The method.
 
 use modality_data::Csr;
-use modality_harness::{
-    clock::StageClock,
-    methods::TsvdKrrParams,
-    protocol::{Event, Stage},
-};
+use modality_methods::TsvdKrrParams;
+use modality_protocol::{StageClock, Event, Stage};
 use ndarray::{Array2, ArrayView2};
 
 use crate::{Stages, Tsvd, dual::Ensemble};

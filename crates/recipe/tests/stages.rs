@@ -6,7 +6,8 @@
 use std::{cell::Cell, convert::Infallible};
 
 use modality_data::Csr;
-use modality_harness::{clock::StageClock, methods::TsvdKrrParams, protocol::Event};
+use modality_methods::TsvdKrrParams;
+use modality_protocol::{StageClock, Event};
 use modality_recipe::{Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};
 use ndarray::{Array2, ArrayView2};
 use nix::{

@@ -1,9 +1,7 @@
 //! Records as delimited text, for other programs.
 
-use modality_harness::{
-    protocol::Epoch,
-    record::{RunRecord, StageTime, Status},
-};
+use modality_protocol::Epoch;
+use modality_harness::record::{RunRecord, StageTime, Status};
 use serde::Serialize;
 
 use crate::{

@@ -39,12 +39,12 @@ pub enum Error {
     },
     /// A file cannot be written.
     #[error(transparent)]
-    Write(#[from] modality_harness::Error),
+    Write(#[from] modality_protocol::files::Error),
     /// Delimited text cannot be made.
-    #[error("the CSV files cannot be made: {0}")]
+    #[error("the CSV files cannot be made")]
     Csv(#[from] csv::Error),
     /// A page or a figure cannot be filled in.
-    #[error("a template of the report cannot be filled in: {0:#}")]
+    #[error("a template of the report cannot be filled in")]
     Template(#[from] minijinja::Error),
     /// A figure cannot be measured or rasterised.
     #[error("a figure cannot be drawn: {0}")]

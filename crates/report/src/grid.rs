@@ -4,7 +4,7 @@ mod cost;
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use modality_harness::protocol::Stage;
+use modality_protocol::Stage;
 use serde::Serialize;
 
 pub(crate) use cost::{captured, efficiency, exponents, gpu_memory, learning, memory};

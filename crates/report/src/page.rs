@@ -1,6 +1,6 @@
 //! What the Markdown and the HTML page say.
 
-use modality_harness::protocol::{Phase, Stage};
+use modality_protocol::{Phase, Stage};
 use serde::Serialize;
 
 use crate::{

@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use modality_harness::{
-    metrics::Metrics,
-    plan::row_name,
-    protocol::Stage,
-    record::{RunRecord, StageTime},
-};
+use modality_protocol::Stage;
+use modality_harness::{metrics::Metrics, plan::row_name, record::{RunRecord, StageTime}};
 
 use crate::{
     Spread,

@@ -1,6 +1,7 @@
 //! How time and memory grow with the number of training cells.
 
-use modality_harness::{plan::row_name, protocol::Stage};
+use modality_protocol::Stage;
+use modality_harness::plan::row_name;
 
 use crate::{Missing, Row, Spread, figure::has_no_training, order, row::label};
 

@@ -5,10 +5,8 @@
 #[allow(dead_code)]
 mod samples;
 
-use modality_harness::{
-    protocol::Stage,
-    record::{RunRecord, Status},
-};
+use modality_protocol::Stage;
+use modality_harness::record::{RunRecord, Status};
 use modality_report::{Heading, Report};
 use samples::{accelerated, missing, scored, study};
 

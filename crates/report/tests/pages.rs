@@ -5,10 +5,8 @@
 #[allow(dead_code)]
 mod samples;
 
-use modality_harness::{
-    protocol::Epoch,
-    record::{RunRecord, Status},
-};
+use modality_protocol::Epoch;
+use modality_harness::record::{RunRecord, Status};
 use modality_report::{Error, Heading, Report};
 use samples::{missing, scaling, scored, study, sweep, synthetic, validated_study, with_variant};
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modality_harness::group;
+use modality_protocol::group;
 
 /// Bytes of output that are heard, from the end, and those after which a program that floods is stopped.
 const HEARD: u64 = 1 << 20;

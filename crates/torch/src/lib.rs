@@ -7,7 +7,8 @@
 //! ```
 //! use backend_torch::{Problem, device, mlp};
 //! use modality_data::Csr;
-//! use modality_harness::{clock::StageClock, methods::MlpParams, protocol::Fold};
+//! use modality_methods::MlpParams;
+//! use modality_protocol::{StageClock, Fold};
 //! use ndarray::Array2;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

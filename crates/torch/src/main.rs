@@ -8,12 +8,8 @@ use backend_torch::{
     mlp,
 };
 use modality_data::prepared;
-use modality_harness::{
-    clock::StageClock,
-    methods,
-    protocol::{Event, RunSpec, Stage},
-    runner::{self, Stop},
-};
+use modality_methods as methods;
+use modality_protocol::{StageClock, Event, RunSpec, Stage, runner::{self, Stop}};
 
 fn main() -> ExitCode {
     runner::serve(hello, |_| Ok(None), run)

@@ -1,11 +1,8 @@
 //! The method.
 
 use modality_data::Csr;
-use modality_harness::{
-    clock::StageClock,
-    methods::MlpParams,
-    protocol::{Fold, Stage},
-};
+use modality_methods::MlpParams;
+use modality_protocol::{StageClock, Fold, Stage};
 use ndarray::{Array2, ArrayView2};
 use tch::Device;
 

@@ -5,11 +5,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use modality_harness::{
-    clock::StageClock,
-    methods::MlpParams,
-    protocol::{Epoch, Event, Fold, Stage},
-};
+use modality_methods::MlpParams;
+use modality_protocol::{StageClock, Epoch, Event, Fold, Stage};
 use tch::{Device, Kind, Tensor};
 
 use crate::{

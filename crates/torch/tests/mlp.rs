@@ -7,10 +7,8 @@ mod cells;
 use backend_torch::{Error, Problem, device};
 use cells::{CELLS, Cells, PROTEINS, TEST, fit_on, folds, params, rmse};
 use modality_data::Csr;
-use modality_harness::{
-    methods::MlpParams,
-    protocol::{Epoch, Fold},
-};
+use modality_methods::MlpParams;
+use modality_protocol::{Epoch, Fold};
 use ndarray::{Array2, Axis};
 
 fn fit(problem: &Problem<'_>, params: &MlpParams) -> Result<(Array2<f32>, Vec<Epoch>), Error> {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use modality_data::{FileSum, sha256_file};
-use modality_harness::files;
+use modality_protocol::files;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::Download;

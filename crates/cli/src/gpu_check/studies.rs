@@ -3,11 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
-use modality_harness::{
-    bench::Output,
-    record::{RunRecord, Status},
-    study::Study,
-};
+use modality_harness::{bench::Output, record::{RunRecord, Status}, study::Study};
 
 use super::{BACKEND, Checkup, TOO_LATE, summary::Line};
 use crate::{cli::Reproduce, reproduce, root::CONFIGS};

@@ -11,7 +11,7 @@ use backend_cuda::{
     check::{self, Options, Part, Said},
 };
 use clap::{Parser, ValueEnum};
-use modality_harness::files;
+use modality_protocol::files;
 
 /// Check the CUDA kernels on a device, and time them beside what the device reaches at best.
 #[derive(Debug, Parser)]

@@ -1,6 +1,6 @@
 //! The recipe's suite on a device, part by part.
 
-use modality_harness::methods::KernelEntries;
+use modality_methods::KernelEntries;
 use modality_recipe::conformance;
 
 use super::{Checked, PartLine};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use backend_cuda::{CudaStages, Device};
 use modality_emulator::{Emulator, Failure};
-use modality_harness::methods::KernelEntries;
+use modality_methods::KernelEntries;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::{PROTOCOL, Stage};
+use modality_protocol::{PROTOCOL, Stage};
 
 fn run_script(script: &str) -> (Outcome, Vec<Event>) {
     run_within(None, script)

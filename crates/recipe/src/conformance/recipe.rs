@@ -1,9 +1,7 @@
 //! Decompositions, and the whole method.
 
-use modality_harness::{
-    clock::StageClock,
-    methods::{Solver, TsvdKrrParams},
-};
+use modality_methods::{Solver, TsvdKrrParams};
+use modality_protocol::StageClock;
 use ndarray::{Array2, s};
 
 use super::{Suite, low_rank, on, sparse, wide};

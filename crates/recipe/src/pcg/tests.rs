@@ -1,10 +1,8 @@
 use std::convert::Infallible;
 
 use modality_data::Csr;
-use modality_harness::{
-    clock::StageClock,
-    methods::{Solver, TsvdKrrParams},
-};
+use modality_methods::{Solver, TsvdKrrParams};
+use modality_protocol::StageClock;
 use ndarray::{Array2, ArrayView2};
 
 use crate::{Exact, Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};

@@ -52,7 +52,7 @@ pub(crate) fn is_baseline(row: &Row) -> bool {
 
 /// Whether a method fits nothing.
 pub(crate) fn has_no_training(method: &str) -> bool {
-    ["zeros", "mean"].contains(&method)
+    modality_methods::find(method).is_some_and(|method| method.is_floor)
 }
 
 /// The figure in words.

@@ -1,6 +1,6 @@
 //! Colour by method, shape by backend; the same in every figure.
 
-use modality_harness::protocol::Stage;
+use modality_protocol::Stage;
 
 use super::is_baseline;
 use crate::Summary;
@@ -8,17 +8,10 @@ use crate::Summary;
 /// Radius of a mark.
 pub(super) const RADIUS: f64 = 7.0;
 
-/// Okabe and Ito's palette, which stays distinct under the common colour vision deficiencies.
-const METHODS: [(&str, &str); 5] = [
-    ("tsvd-krr", "#0072b2"),
-    ("mlp", "#d55e00"),
-    ("gnn", "#009e73"),
-    ("knn", "#e69f00"),
-    ("linear", "#cc79a7"),
-];
+/// What known methods leave of Okabe and Ito's palette.
 const OTHER_COLOURS: [&str; 3] = ["#56b4e9", "#f0e442", "#7f7f7f"];
 
-/// By stage, from the same palette.
+/// By stage, from the whole palette.
 const STAGES: [(Stage, &str); 4] = [
     (Stage::TsvdGex, "#0072b2"),
     (Stage::Kernel, "#e69f00"),
@@ -46,12 +39,13 @@ pub(super) fn coloured(summary: &Summary) -> Vec<&str> {
 
 /// `others` are all method names of the figure; those without a colour of their own share what is left, by name.
 pub(super) fn colour(method: &str, others: &[&str]) -> &'static str {
-    lookup(method, others, &METHODS, &OTHER_COLOURS)
+    lookup(method, others, |name| modality_methods::find(name)?.colour, &OTHER_COLOURS)
 }
 
 /// As [`colour`], for backends.
 pub(super) fn shape(backend: &str, others: &[&str]) -> &'static str {
-    lookup(backend, others, &BACKENDS, &OTHER_SHAPES)
+    let known = |name: &str| BACKENDS.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
+    lookup(backend, others, known, &OTHER_SHAPES)
 }
 
 /// The stages that lines are drawn of have a colour each.
@@ -63,10 +57,9 @@ pub(super) fn stage(stage: Stage) -> &'static str {
 fn lookup(
     name: &str,
     others: &[&str],
-    known: &[(&'static str, &'static str)],
+    find: impl Fn(&str) -> Option<&'static str>,
     rest: &[&'static str],
 ) -> &'static str {
-    let find = |name: &str| known.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
     find(name).unwrap_or_else(|| {
         let mut unknown: Vec<&str> =
             others.iter().copied().filter(|other| find(other).is_none()).collect();

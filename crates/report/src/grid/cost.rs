@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use modality_harness::protocol::Stage;
+use modality_protocol::Stage;
 
 use super::{Cell, Grid, named, number, text};
 use crate::{Line, Quantity, Row, Series, Spread, Summary, Work, format, scaling};

@@ -2,12 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use modality_harness::{
-    environment::Environment,
-    metrics::Metrics,
-    protocol::{Epoch, Stage},
-    record::{DatasetId, FORMAT, RunId, RunRecord, StageTime, Status, Usage},
-};
+use modality_protocol::{Epoch, Stage};
+use modality_harness::{environment::Environment, metrics::Metrics, record::{DatasetId, FORMAT, RunId, RunRecord, StageTime, Status, Usage}};
 
 /// A scored run whose training took `train_s` seconds.
 pub(crate) fn scored(

@@ -2,11 +2,8 @@
 
 use backend_torch::{Error, Problem, device::Compute, mlp};
 use modality_data::Csr;
-use modality_harness::{
-    clock::StageClock,
-    methods::MlpParams,
-    protocol::{Epoch, Event, Fold},
-};
+use modality_methods::MlpParams;
+use modality_protocol::{StageClock, Epoch, Event, Fold};
 use ndarray::{Array2, Axis, s};
 
 pub(crate) const CELLS: usize = 240;

@@ -4,10 +4,7 @@ use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-use crate::{
-    memory::PeakMemory,
-    protocol::{Event, Stage},
-};
+use crate::{Event, Stage, memory::PeakMemory};
 
 /// Times stages and passes on what happens as [`Event`]s.
 pub struct StageClock<'a> {
@@ -88,7 +85,7 @@ impl<'a> StageClock<'a> {
 }
 
 /// CPU time, user and system.
-pub(crate) fn cpu_seconds(who: UsageWho) -> f64 {
+pub fn cpu_seconds(who: UsageWho) -> f64 {
     let seconds =
         |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 * 1e-6;
     getrusage(who).map_or(0.0, |used| seconds(used.user_time()) + seconds(used.system_time()))

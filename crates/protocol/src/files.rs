@@ -1,10 +1,35 @@
 //! Files that are written whole or not at all.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Error, Result};
+/// A file that cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{path}: {cause}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A JSON file that does not hold what it should.
+    #[error("{path}: {cause}", path = path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        cause: serde_json::Error,
+    },
+}
+
+type Result<T> = std::result::Result<T, Error>;
 
 /// Writes `bytes` to a temporary file beside `path`, syncs it, and renames it into place.
 ///
@@ -43,38 +68,4 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = fs::read(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
     serde_json::from_slice(&bytes).map_err(|cause| Error::Json { path: path.to_owned(), cause })
-}
-
-/// [`read_json`] of a `what` whose `format` must be the one given, whatever else it holds.
-pub(crate) fn read_json_of_format<T: DeserializeOwned>(
-    path: &Path,
-    what: &str,
-    format: u32,
-) -> Result<T> {
-    #[derive(Deserialize)]
-    struct Format {
-        format: u32,
-    }
-    let Format { format: found } = read_json(path)?;
-    if found != format {
-        return Err(Error::Invalid(format!(
-            "{}: {what} format {found} where this program reads {format}",
-            path.display()
-        )));
-    }
-    read_json(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_format_is_named_before_anything_it_lacks() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("plan.json");
-        fs::write(&path, r#"{"format": 1}"#).unwrap();
-        let error = read_json_of_format::<crate::plan::Plan>(&path, "plan", 2).unwrap_err();
-        assert!(error.to_string().ends_with("plan format 1 where this program reads 2"), "{error}");
-    }
 }

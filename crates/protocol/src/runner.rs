@@ -9,11 +9,7 @@ use std::{
 use ndarray::ArrayView2;
 use ndarray_npy::WriteNpyExt;
 
-use crate::{
-    clock::StageClock,
-    files, memory,
-    protocol::{Event, PROTOCOL, RunSpec, Stage},
-};
+use crate::{Event, PROTOCOL, RunSpec, Stage, StageClock, files, memory};
 
 /// How a run ended without predictions.
 #[derive(Debug)]
@@ -188,10 +184,10 @@ mod tests {
     #[test]
     fn versions_are_read_from_the_lock_file() {
         let lock = include_str!("../../../Cargo.lock");
-        let versions = locked_versions(lock, &["modality-harness", "no-such-crate"]);
+        let versions = locked_versions(lock, &["modality-protocol", "no-such-crate"]);
         assert_eq!(
             versions.into_iter().collect::<Vec<_>>(),
-            [("modality-harness".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]
+            [("modality-protocol".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]
         );
     }
 }

@@ -1,0 +1,218 @@
+//! The methods that are compared, each declared in one file: its name, its hyperparameters with the values of the
+//! published system, what of a plan it needs, and its source.
+//!
+//! A backend of one's own may bring other methods; of them nothing is known here, and nothing is checked.
+
+mod check;
+mod constants;
+mod knn;
+mod linear;
+mod mlp;
+mod tsvd_krr;
+
+use modality_protocol::Task;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use check::Wrong;
+pub use knn::KnnParams;
+pub use linear::LinearParams;
+pub use mlp::MlpParams;
+pub use tsvd_krr::{KernelEntries, Solver, TsvdKrrParams};
+
+/// A method, as all of the program knows it.
+#[derive(Debug)]
+pub struct Method {
+    /// In studies, records and tables.
+    pub name: &'static str,
+    /// In a few words.
+    pub about: &'static str,
+    /// Where it is described, and where the values are from that its hyperparameters have where nothing is said.
+    pub source: &'static str,
+    /// Whether it looks at no cell's input: a floor that others are held against.
+    pub is_floor: bool,
+    /// What of a plan a run is given.
+    pub needs: Needs,
+    /// In figures, as `#rrggbb`; of Okabe and Ito's palette, which stays distinct under the common colour vision deficiencies.
+    pub colour: Option<&'static str>,
+    complete: fn(Task, Map<String, Value>) -> Result<Map<String, Value>, String>,
+}
+
+/// Lists of cells that a method is fitted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// All training cells are all it needs.
+    Nothing,
+    /// The training cells of each fit of an ensemble.
+    Fits,
+    /// The validation cells of each model of a cross-validated ensemble.
+    Folds,
+}
+
+/// All of them.
+pub const ALL: [&Method; 6] = [
+    &constants::ZEROS,
+    &constants::MEAN,
+    &linear::LINEAR,
+    &knn::KNN,
+    &tsvd_krr::TSVD_KRR,
+    &mlp::MLP,
+];
+
+/// A table of hyperparameters that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("hyperparameters of {method}: {what}")]
+pub struct Error {
+    /// Name of the method.
+    pub method: String,
+    /// Which key, and what would be right.
+    pub what: String,
+}
+
+/// The method of this name, if it is known here.
+pub fn find(name: &str) -> Option<&'static Method> {
+    ALL.into_iter().find(|method| method.name == name)
+}
+
+/// Completes a study's table for `method` with the published values for `task`, and checks every value. The table of a
+/// method that is not known here is passed on as it is.
+///
+/// # Errors
+/// [`Error`] naming the method, the key and what would be right.
+pub fn complete(
+    method: &str,
+    task: Task,
+    table: Map<String, Value>,
+) -> Result<Map<String, Value>, Error> {
+    let Some(known) = find(method) else { return Ok(table) };
+    (known.complete)(task, table).map_err(|what| Error { method: method.to_owned(), what })
+}
+
+/// The hyperparameters of a run as a typed value.
+///
+/// # Errors
+/// [`Error`] naming the method and the key.
+pub fn parse<T: DeserializeOwned>(method: &str, params: &Map<String, Value>) -> Result<T, Error> {
+    serde_json::from_value(Value::Object(params.clone()))
+        .map_err(|error| Error { method: method.to_owned(), what: error.to_string() })
+}
+
+/// A method's hyperparameters.
+trait Hyperparameters: Serialize + DeserializeOwned {
+    /// Names that studies may still have, and those that took their place.
+    const RENAMED: &[(&str, &str)] = &[];
+
+    /// As the published system has them for `task`.
+    fn published(task: Task) -> Self;
+
+    /// The first value out of range.
+    fn wrong(&self) -> Option<Wrong>;
+}
+
+/// What [`complete`] does for a method with hyperparameters `P`.
+fn completed<P: Hyperparameters>(
+    task: Task,
+    given: Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
+    let mut table = as_table(&P::published(task));
+    for (key, value) in given {
+        let renamed = P::RENAMED.iter().find(|(old, _)| *old == key);
+        let key = renamed.map_or(key, |(_, new)| (*new).to_owned());
+        table.insert(key, value);
+    }
+    let params: P =
+        serde_json::from_value(Value::Object(table)).map_err(|error| error.to_string())?;
+    match params.wrong() {
+        Some(Wrong { key, what }) => Err(format!("`{key}` {what}")),
+        None => Ok(as_table(&params)),
+    }
+}
+
+fn as_table(params: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(params) {
+        Ok(Value::Object(table)) => table,
+        other => panic!("hyperparameters are a table, not {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn table(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn complete(method: &str, params: Value) -> Result<Map<String, Value>, Error> {
+        super::complete(method, Task::default(), table(params))
+    }
+
+    #[test]
+    fn defaults_are_the_published_values() {
+        let params = complete("tsvd-krr", json!({})).unwrap();
+        let wanted = json!({
+            "input_components": 300, "target_components": 70, "gamma": 0.005, "alpha": 0.2,
+            "solver": "pcg", "tolerance": 1e-3, "kernel": "kept",
+        });
+        assert_eq!(Value::Object(params), wanted);
+    }
+
+    #[test]
+    fn names_of_old_are_understood() {
+        let old = json!({"gex_components": 20, "adt_components": 10});
+        let params = complete("tsvd-krr", old).unwrap();
+        assert_eq!((&params["input_components"], &params["target_components"]), (&20.into(), &10.into()));
+        assert!(!params.contains_key("gex_components"));
+        let params = complete("mlp", json!({"min_protein_mean": 0.25})).unwrap();
+        assert_eq!(params["min_target_mean"], 0.25);
+    }
+
+    #[test]
+    fn bad_values_name_their_key() {
+        for (method, params, wanted) in [
+            ("tsvd-krr", json!({"alpha": 0.0}), "`alpha` is 0; it must be a finite number above 0"),
+            (
+                "tsvd-krr",
+                json!({"gamma": -1.0}),
+                "`gamma` is -1; it must be a finite number above 0",
+            ),
+            (
+                "tsvd-krr",
+                json!({"input_components": 0}),
+                "`input_components` is 0; it must be at least 1",
+            ),
+            ("tsvd-krr", json!({"tolerance": 1.0}), "`tolerance` is 1; it must be below 1"),
+            ("mlp", json!({"hidden": [8, 0]}), "`hidden` is 0; it must be at least 1"),
+            ("mlp", json!({"hidden": [8]}), "invalid length 1"),
+            (
+                "mlp",
+                json!({"weight_decay": -1}),
+                "`weight_decay` is -1; it must be a finite number",
+            ),
+            ("knn", json!({"neighbors": 3}), "unknown field `neighbors`"),
+            ("mean", json!({"alpha": 1}), "unknown field `alpha`"),
+        ] {
+            let message = complete(method, params).unwrap_err().to_string();
+            assert!(message.contains(wanted) && message.contains(method), "{message}");
+        }
+    }
+
+    #[test]
+    fn other_methods_pass() {
+        let params = json!({"depth": 3});
+        assert_eq!(complete("my-own", params.clone()).unwrap(), table(params));
+    }
+
+    #[test]
+    fn names_and_colours_are_each_method_s_own() {
+        for (i, method) in ALL.iter().enumerate() {
+            let others = &ALL[..i];
+            assert!(others.iter().all(|other| other.name != method.name), "{}", method.name);
+            let same = |other: &&&Method| other.colour == method.colour && other.colour.is_some();
+            assert_eq!(others.iter().filter(same).count(), 0, "{}", method.name);
+            assert_eq!(method.colour.is_none(), method.is_floor, "{}", method.name);
+        }
+    }
+}

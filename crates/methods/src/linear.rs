@@ -1,0 +1,49 @@
+//! Ridge regression on TSVD scores.
+
+use modality_protocol::Task;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Hyperparameters, Method, Needs,
+    check::{Wrong, at_least_one, positive},
+    completed,
+};
+
+pub(crate) const LINEAR: Method = Method {
+    name: "linear",
+    about: "ridge regression on TSVD scores of the input",
+    source: "after the competition's linear baseline, with a penalty and an intercept",
+    is_floor: false,
+    needs: Needs::Nothing,
+    colour: Some("#cc79a7"),
+    complete: completed::<LinearParams>,
+};
+
+/// Ridge regression on TSVD scores of the input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinearParams {
+    /// TSVD components of the input.
+    pub input_components: usize,
+    /// Ridge penalty.
+    pub alpha: f64,
+}
+
+impl Default for LinearParams {
+    fn default() -> Self {
+        Self { input_components: 50, alpha: 1.0 }
+    }
+}
+
+impl Hyperparameters for LinearParams {
+    const RENAMED: &[(&str, &str)] = &[("gex_components", "input_components")];
+
+    fn published(_task: Task) -> Self {
+        Self::default()
+    }
+
+    fn wrong(&self) -> Option<Wrong> {
+        at_least_one("input_components", self.input_components)
+            .or_else(|| positive("alpha", self.alpha))
+    }
+}

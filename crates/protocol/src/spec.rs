@@ -1,0 +1,48 @@
+//! What a runner is asked.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the protocol, in [`RunSpec::protocol`].
+pub const PROTOCOL: u32 = 3;
+
+/// Everything a runner needs to know; nothing random is left for it to choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// Name of the method, `tsvd-krr` for instance.
+    pub method: String,
+    /// The method's hyperparameters, the same for every backend.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// Folder of the prepared data set (`modality_data::prepared`).
+    pub dataset: PathBuf,
+    /// Where the predictions go: `.npy`, float32, C order, test cells x proteins.
+    pub predictions: PathBuf,
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
+    /// Number of CPU threads to use.
+    pub threads: usize,
+    /// Peak resident memory that the run may come to, bytes.
+    pub memory: u64,
+    /// Whether only [`Event::Expect`](crate::Event::Expect) is wanted, and no run.
+    pub rehearsal: bool,
+    /// Seed of everything random that is not in the plan.
+    pub seed: u64,
+    /// Rows of the prepared training half that are this run's training cells, ascending; all if absent.
+    pub cells: Option<Vec<u32>>,
+    /// The training cells that each fit of an ensemble is fitted on, counted among the run's.
+    pub fits: Vec<Vec<u32>>,
+    /// What each model of a cross-validated ensemble is validated on; it is trained on all other cells.
+    pub folds: Vec<Fold>,
+}
+
+/// The validation cells of one model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fold {
+    /// What the cells have in common: a site, or donors.
+    pub name: String,
+    /// The run's training cells, ascending.
+    pub cells: Vec<u32>,
+}

@@ -1,0 +1,86 @@
+//! What times are taken of.
+
+use serde::{Deserialize, Serialize};
+
+/// A named unit of work, the same on every backend, so that times compare like with like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Reading the prepared data set.
+    Load,
+    /// Warm-up, just-in-time compilation, device contexts, uploads; checks and measures that are no part of the method.
+    Setup,
+    /// Truncated SVD of gene expression, training and test cells stacked.
+    TsvdGex,
+    /// Truncated SVD of the training proteins.
+    TsvdAdt,
+    /// Row-wise standardisation of the gene expression scores.
+    Standardize,
+    /// Kernel matrices of the training cells.
+    Kernel,
+    /// Solving for the dual coefficients.
+    Solve,
+    /// Fitting, where a method has no finer stages.
+    Fit,
+    /// Predicting the test cells.
+    Predict,
+    /// Writing the predictions.
+    Write,
+}
+
+/// What a stage counts towards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Neither training nor prediction: reported, and part of the total alone.
+    Overhead,
+    /// Training time, the figure's horizontal axis.
+    Train,
+    /// Prediction time.
+    Predict,
+}
+
+impl Stage {
+    /// All stages, in the order in which a run comes to them.
+    pub const ALL: [Self; 10] = [
+        Self::Load,
+        Self::Setup,
+        Self::TsvdGex,
+        Self::TsvdAdt,
+        Self::Standardize,
+        Self::Kernel,
+        Self::Solve,
+        Self::Fit,
+        Self::Predict,
+        Self::Write,
+    ];
+
+    /// What the stage counts towards.
+    pub fn phase(self) -> Phase {
+        match self {
+            Self::Load | Self::Setup | Self::Write => Phase::Overhead,
+            Self::TsvdGex
+            | Self::TsvdAdt
+            | Self::Standardize
+            | Self::Kernel
+            | Self::Solve
+            | Self::Fit => Phase::Train,
+            Self::Predict => Phase::Predict,
+        }
+    }
+
+    /// The name in records, tables and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Setup => "setup",
+            Self::TsvdGex => "tsvd-gex",
+            Self::TsvdAdt => "tsvd-adt",
+            Self::Standardize => "standardize",
+            Self::Kernel => "kernel",
+            Self::Solve => "solve",
+            Self::Fit => "fit",
+            Self::Predict => "predict",
+            Self::Write => "write",
+        }
+    }
+}
