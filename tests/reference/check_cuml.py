@@ -21,12 +21,12 @@ EXACT, ROUNDED = 1e-7, 3e-3
 LACKING = 77
 
 
-def exact(spec, train, adt, test):
+def exact(spec, train, target, test):
     """The method by NumPy in float64, from the singular value decomposition of X itself."""
     import numpy as np
 
     def tsvd(matrix, n_components):
-        if matrix.shape[1] <= n_components:
+        if runner.is_whole(matrix, n_components):
             return matrix, np.eye(matrix.shape[1])
         components = np.linalg.svd(matrix, full_matrices=False)[2][:n_components]
         largest = components[np.arange(n_components), np.abs(components).argmax(axis=1)]
@@ -37,16 +37,16 @@ def exact(spec, train, adt, test):
         return np.exp(-params["gamma"] * np.square(x[:, None, :] - y[None, :, :]).sum(axis=2))
 
     params = spec["params"]
-    gex = np.vstack([train.toarray(), test.toarray()]).astype(np.float64)
-    scores, _ = tsvd(gex, params["gex_components"])
-    targets, components = tsvd(adt.astype(np.float64), params["adt_components"])
+    cells = runner.dense(runner.stack(train, test)).astype(np.float64)
+    scores, _ = tsvd(cells, params["input_components"])
+    targets, components = tsvd(runner.dense(target).astype(np.float64), params["target_components"])
     deviation = scores.std(axis=1, keepdims=True)
     x = (scores - scores.mean(axis=1, keepdims=True)) / np.where(deviation == 0, 1, deviation)
     x, x_test, total = x[: train.shape[0]], x[train.shape[0] :], 0
     for cells in spec["fits"]:
         kernel = rbf(x[cells], x[cells]) + params["alpha"] * np.eye(len(cells))
         total = total + rbf(x_test, x[cells]) @ np.linalg.solve(kernel, targets[cells]) @ components
-    return np.clip(total, 0, None) / len(spec["fits"])
+    return runner.clip_mean(total, spec)
 
 
 def libraries():
@@ -81,7 +81,7 @@ def main(folder, plan):
     with open(plan) as file:
         plan = json.load(file)
     row = next(row for row in plan["rows"] if row["method"] == "tsvd-krr")
-    spec = {"params": row["params"], "fits": [fit["cells"] for fit in plan["repeats"][0]["fits"]]}
+    spec = {"task": "gex-to-adt", "params": row["params"], "fits": [fit["cells"] for fit in plan["repeats"][0]["fits"]]}
     inputs = runner.read_inputs(os.path.join(folder, "inputs"))
     wanted = exact(spec, *inputs)
     for arrays in libraries():

@@ -24,17 +24,17 @@ from contextlib import contextmanager, nullcontext
 os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
 
 from gpu_energy import EnergyCounter
-from runner import Unavailable, say, serve, stage
+from runner import Unavailable, clip_mean, is_whole, say, serve, square_sum, stack, stage
 
 MISSING = None
 try:
     import numpy as np
-    from scipy.sparse import csr_matrix, vstack
+    from scipy.sparse import csr_matrix, issparse
 except ImportError as error:
     MISSING = error
 
 FLOAT32 = "float32" in sys.argv
-COUNTED = ("tsvd-gex", "tsvd-adt", "standardize", "kernel", "solve", "predict")
+COUNTED = ("tsvd-input", "tsvd-target", "standardize", "kernel", "solve", "predict")
 MIB = 2**20
 
 
@@ -233,9 +233,9 @@ class Peer:
             yield count
             self.arrays.synchronize()
 
-    def tsvd_krr(self, spec, train, adt, test):
+    def tsvd_krr(self, spec, train, target, test):
         try:
-            predictions = self.ensemble(spec, train, adt, test)
+            predictions = self.ensemble(spec, train, target, test)
         except Exception as error:
             if "OutOfMemory" not in type(error).__name__:
                 raise
@@ -243,20 +243,19 @@ class Peer:
         self.say_cost()
         return predictions
 
-    def ensemble(self, spec, train, adt, test):
-        """Sparse gene expression, proteins as an array; test cells x proteins."""
+    def ensemble(self, spec, train, target, test):
+        """Test cells x features of the target."""
         params, arrays = spec["params"], self.arrays
         with self.stage("setup"):
             self.warm_up()
-            gex = arrays.upload_sparse(vstack([train, test], format="csr"))
-            adt = arrays.upload(adt)
-        with self.stage("tsvd-gex") as count:
-            scores, components = self.tsvd(arrays.dense(gex), params["gex_components"], count)
+            cells, target = self.bring(stack(train, test)), self.bring(target)
+        with self.stage("tsvd-input") as count:
+            scores, components = self.tsvd(cells(), params["input_components"], count)
         if components is not None:
-            whole = sum(np.square(part.data).sum(dtype=np.float64) for part in (train, test))
+            whole = square_sum(train) + square_sum(test)
             say("captured", share=float((arrays.square_sum(arrays.float64(scores)) / float(whole)) ** 0.5))
-        with self.stage("tsvd-adt") as count:
-            targets, components = self.tsvd(adt, params["adt_components"], count)
+        with self.stage("tsvd-target") as count:
+            targets, components = self.tsvd(target(), params["target_components"], count)
             targets, components = self.precise(targets), self.precise(components)
         with self.stage("standardize"):
             scores = arrays.standardize_rows(scores)
@@ -265,12 +264,20 @@ class Peer:
             total = total + self.fit(x, x_test, np.asarray(cells, dtype=np.int64), targets, components, params)
             say("progress", stage="solve", done=done, total=len(spec["fits"]))
         with self.stage("predict"):
-            return arrays.download(arrays.clip(total) / len(spec["fits"]))
+            return clip_mean(arrays.download(total), spec)
+
+    def bring(self, values):
+        """To the device, as a function that gives them dense."""
+        if issparse(values):
+            sparse = self.arrays.upload_sparse(values)
+            return lambda: self.arrays.dense(sparse)
+        there = self.arrays.upload(values)
+        return lambda: there
 
     def tsvd(self, matrix, n_components, count):
         """Scores and components; the matrix itself and nothing where it has no more columns than that."""
         rows, columns = matrix.shape
-        if columns <= n_components:
+        if is_whole(matrix, n_components):
             return matrix, None
         vectors = self.arrays.eigenvectors(matrix.T @ matrix)
         components = self.arrays.largest_is_positive(vectors.T[-n_components:])
@@ -279,7 +286,7 @@ class Peer:
         return matrix @ components.T, components
 
     def fit(self, x, x_test, cells, targets, components, params):
-        """One fit's predictions, test cells x proteins."""
+        """One fit's predictions, test cells x features of the target."""
         arrays, gamma = self.arrays, params["gamma"]
         n, (test_cells, width), p = len(cells), x_test.shape, targets.shape[1]
         with self.stage("kernel") as count:

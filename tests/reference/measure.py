@@ -1,4 +1,4 @@
-"""Makes tests/reference/values.json: the RMSE of scikit-learn and PyTorch on the plans of finished studies.
+"""Adds to tests/reference/values.json: the RMSE of scikit-learn and PyTorch on the plans of finished studies.
 
     python3 tests/reference/measure.py OUT [OUT ...]
 
@@ -35,8 +35,8 @@ def prepared_folder(sha256):
 
 def study_values(plan):
     folder = prepared_folder(plan["dataset"]["sha256"])
-    train, adt, test = runner.read_inputs(os.path.join(folder, "inputs"))
-    answers = np.load(os.path.join(folder, "answers", "test_adt.npy")).astype(np.float64)
+    train, target, test = runner.read_inputs(os.path.join(folder, "inputs"))
+    answers = runner.dense(runner.read_answers(folder)).astype(np.float64)
     values, first_epochs = {}, []
     for row in plan["rows"]:
         if row["method"] in values or row["variant"]:
@@ -44,10 +44,10 @@ def study_values(plan):
         for repeat in plan["repeats"]:
             fits = [fit["cells"] for fit in repeat["fits"]]
             shared = {"folds": plan["folds"], "threads": plan["threads"], "memory": plan["memory"]}
-            spec = {"params": row["params"], "seed": repeat["seed"], "fits": fits, **shared}
+            spec = {"task": plan["dataset"]["task"], "params": row["params"], "seed": repeat["seed"], "fits": fits, **shared}
             said = io.StringIO()
             with contextlib.redirect_stdout(said):
-                predicted = METHODS[row["method"]](spec, train, adt, test)
+                predicted = METHODS[row["method"]](spec, train, target, test)
             epochs = [event for event in map(json.loads, said.getvalue().splitlines()) if event["event"] == "epoch"]
             if epochs and not first_epochs:
                 first_epochs = [
@@ -62,12 +62,22 @@ def study_values(plan):
     return {**identity, "rmse": values, "first_epochs": first_epochs}
 
 
+def name(plan):
+    """Of a study, with the task where that is not the first."""
+    task = plan["dataset"].get("task", "gex-to-adt")
+    return plan["study"] if task == "gex-to-adt" else f"{plan['study']}, {task}"
+
+
 def main(folders):
     plans = [json.load(open(os.path.join(folder, "plan.json"))) for folder in folders]
     versions = {**sklearn_backend.VERSIONS, **torch_backend.VERSIONS, "numpy": np.__version__}
-    studies = {plan["study"]: study_values(plan) for plan in plans}
-    with open(os.path.join(HERE, "values.json"), "w") as file:
-        json.dump({"versions": versions, "studies": studies}, file, indent=2)
+    path = os.path.join(HERE, "values.json")
+    with open(path) as file:
+        values = json.load(file)
+    values["versions"].update(versions)
+    values["studies"].update({name(plan): study_values(plan) for plan in plans})
+    with open(path, "w") as file:
+        json.dump(values, file, indent=2)
         file.write("\n")
 
 

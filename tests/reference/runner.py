@@ -1,4 +1,4 @@
-"""The protocol of crates/harness/src/protocol.rs for backends written in Python.
+"""The protocol of crates/protocol for backends written in Python.
 
 A runner reads one run specification from the first line of its standard input, writes events to its standard
 output and its predictions to an .npy file, says `done`, and waits for its standard input to close.
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 try:
     import numpy as np
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix, issparse, vstack
 
     MISSING = None
 except ImportError as error:
     MISSING = error
 
 
-PROTOCOL = 3
+PROTOCOL = 4
 
 
 def say(event, **fields):
@@ -70,6 +70,13 @@ def say_product_rate(multiply, upload=lambda array: array, n=2048, times=4):
     say("product-rate", gflops=2e-9 * n**3 / min(seconds), **aside)
 
 
+def read_values(folder, stem, cells, columns):
+    """Cells x features: a NumPy array, or a sparse matrix where most are zero."""
+    if columns["values"] == "dense":
+        return np.load(os.path.join(folder, f"{stem}.npy"))
+    return read_csr(folder, stem, (cells, len(columns["names"])))
+
+
 def read_csr(folder, stem, shape):
     part = lambda name: np.load(os.path.join(folder, f"{stem}.{name}.npy"))
     indptr, indices = part("indptr").astype(np.int32), part("indices").astype(np.int32)
@@ -77,15 +84,51 @@ def read_csr(folder, stem, shape):
 
 
 def read_inputs(folder, cells=None):
-    """Gene expression and proteins of the training cells (or of those of them in `cells`), then the test cells'."""
-    with open(os.path.join(folder, "dataset.json")) as file:
-        manifest = json.load(file)
-    genes = len(manifest["genes"])
-    train = read_csr(folder, "train_gex", (manifest["train_cells"], genes))
-    adt = np.load(os.path.join(folder, "train_adt.npy"))
+    """Input and target of the training cells (or of those of them in `cells`), then the input of the test cells."""
+    manifest = read_manifest(folder)
+    train = read_values(folder, "train_input", manifest["train_cells"], manifest["input"])
+    target = read_values(folder, "train_target", manifest["train_cells"], manifest["target"])
     if cells is not None:
-        train, adt = train[cells], adt[cells]
-    return train, adt, read_csr(folder, "test_gex", (manifest["test_cells"], genes))
+        train, target = train[cells], target[cells]
+    return train, target, read_values(folder, "test_input", manifest["test_cells"], manifest["input"])
+
+
+def read_answers(folder):
+    """What was measured of the test cells; `folder` is the whole prepared data set."""
+    manifest = read_manifest(os.path.join(folder, "inputs"))
+    return read_values(os.path.join(folder, "answers"), "test_target", manifest["test_cells"], manifest["target"])
+
+
+def read_manifest(folder):
+    with open(os.path.join(folder, "dataset.json")) as file:
+        return json.load(file)
+
+
+def dense(values):
+    return values.toarray() if issparse(values) else values
+
+
+def stack(top, bottom):
+    """Cells on top of one another."""
+    return vstack([top, bottom], format="csr") if issparse(top) else np.vstack([top, bottom])
+
+
+def is_whole(values, n_components):
+    """Whether features are used as they are, without a truncated SVD."""
+    return n_components == "all" or values.shape[1] <= n_components
+
+
+def clip_mean(total, spec):
+    """The mean of as many predictions as there are fits, of their sum: not below zero, and of peaks not above one."""
+    most = 1 if spec["task"].endswith("-to-atac") else None
+    if spec["params"].get("clip_sum"):
+        total = np.clip(total, None, most)
+    return np.clip(np.clip(total, 0, None) / len(spec["fits"]), None, most)
+
+
+def square_sum(values):
+    """Of all numbers, in float64."""
+    return float(np.square(values.data if issparse(values) else values).sum(dtype=np.float64))
 
 
 class Unavailable(Exception):
@@ -100,7 +143,8 @@ def cpu(device):
 
 
 def serve(methods, versions, missing, remedy, multiply=lambda a, b: a @ b, choose=cpu, **product_rate):
-    """Runs the method that standard input asks for: methods[name](spec, train_gex, train_adt, test_gex).
+    """Runs the method that standard input asks for: methods[name](spec, train, target, test), cells x features, dense or
+    sparse.
 
     `versions` maps libraries to versions; `missing` is what this Python lacks, if anything, and `remedy` brings it.
     `multiply`, of two float32 arrays, is what the device's product rate is measured with, and `product_rate` what else

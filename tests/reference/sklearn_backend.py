@@ -2,8 +2,8 @@
 
     python3 tests/reference/sklearn_backend.py [article]
 
-TSVD + KRR has scikit-learn's defaults on the input that suits it best: float32, kernel="rbf", dense gene expression
-where that is faster. With `article`, it is called as the article calls it: sparse gene expression, and an RBF object as
+TSVD + KRR has scikit-learn's defaults on the input that suits it best: float32, kernel="rbf", dense input
+where that is faster. With `article`, it is called as the article calls it: sparse input, and an RBF object as
 the kernel, which computes in float64 on one thread.
 
 Also the shortest example of a backend of one's own: whatever reads .npy files and speaks the protocol (runner.py)
@@ -12,7 +12,7 @@ can do this.
 
 import sys
 
-from runner import say, serve, stage
+from runner import clip_mean, dense, is_whole, say, serve, square_sum, stack, stage
 
 OLDEST = (1, 5)  # the first whose TruncatedSVD fixes signs by V, which the row-wise standardisation sees
 MISSING, VERSIONS = None, {}
@@ -20,7 +20,7 @@ try:
     import numpy as np
     import scipy
     import sklearn
-    from scipy.sparse import issparse, vstack
+    from scipy.sparse import issparse
     from sklearn.decomposition import TruncatedSVD
     from sklearn.gaussian_process.kernels import RBF
     from sklearn.kernel_ridge import KernelRidge
@@ -41,28 +41,26 @@ MOST_EXACT = 100
 DENSE_SHARE = 0.05
 
 
-def gex_scores(spec, train, test, exact=False):
-    """Scores of training and test cells, TSVD fitted on both; used as they are if there are few genes."""
-    n_components = spec["params"]["gex_components"]
-    algorithm = "arpack" if exact and n_components <= MOST_EXACT else "randomized"
-    with stage("tsvd-gex") as count:
-        if train.shape[1] <= n_components:
-            return train.toarray(), test.toarray()
-        gex = vstack([train, test], format="csr")
-        if algorithm == "randomized" and not ARTICLE and is_faster_dense(gex, spec["memory"]):
-            gex = gex.toarray()
-        scores, _ = tsvd(gex, n_components, spec["seed"], count, algorithm)
-    say("note", text=f"{algorithm} TruncatedSVD of a {'sparse' if issparse(gex) else 'dense'} matrix")
-    say("captured", share=norm(scores) / norm(train.data, test.data))
+def input_scores(spec, train, test, exact=False):
+    """Scores of training and test cells, TSVD fitted on both; used as they are if there are few features."""
+    n_components = spec["params"]["input_components"]
+    with stage("tsvd-input") as count:
+        if is_whole(train, n_components):
+            return dense(train), dense(test)
+        algorithm = "arpack" if exact and n_components <= MOST_EXACT else "randomized"
+        cells = stack(train, test)
+        if algorithm == "randomized" and not ARTICLE and is_faster_dense(cells, spec["memory"]):
+            cells = dense(cells)
+        scores, _ = tsvd(cells, n_components, spec["seed"], count, algorithm)
+    say("note", text=f"{algorithm} TruncatedSVD of a {'sparse' if issparse(cells) else 'dense'} matrix")
+    say("captured", share=(square_sum(scores) / (square_sum(train) + square_sum(test))) ** 0.5)
     return scores[: train.shape[0]], scores[train.shape[0] :]
-
-
-def norm(*parts):
-    return float(sum(np.square(part).sum(dtype=np.float64) for part in parts) ** 0.5)
 
 
 def is_faster_dense(matrix, memory):
     """And fits in memory: TruncatedSVD makes a copy, and a third is left for all else."""
+    if not issparse(matrix):
+        return True
     entries = matrix.shape[0] * matrix.shape[1]
     return matrix.nnz >= DENSE_SHARE * entries and 3 * entries * matrix.dtype.itemsize <= memory
 
@@ -91,44 +89,47 @@ def standardize_rows(scores):
     return (scores - scores.mean(axis=1, keepdims=True)) / np.where(deviation == 0, 1, deviation)
 
 
-def zeros(spec, train, adt, test):
-    return np.zeros((test.shape[0], adt.shape[1]))
+def zeros(spec, train, target, test):
+    return np.zeros((test.shape[0], target.shape[1]))
 
 
-def mean(spec, train, adt, test):
+def mean(spec, train, target, test):
     with stage("fit"):
-        means = adt.mean(axis=0, dtype=np.float64)
+        means = np.asarray(target.mean(axis=0, dtype=np.float64)).ravel()
     with stage("predict"):
         return np.tile(means, (test.shape[0], 1))
 
 
-def linear(spec, train, adt, test):
-    x, x_test = gex_scores(spec, train, test, exact=True)
+def linear(spec, train, target, test):
+    x, x_test = input_scores(spec, train, test, exact=True)
     with stage("fit"):
-        model = Ridge(alpha=spec["params"]["alpha"]).fit(x.astype(np.float64), adt.astype(np.float64))
+        model = Ridge(alpha=spec["params"]["alpha"]).fit(x.astype(np.float64), dense(target).astype(np.float64))
     with stage("predict"):
         return model.predict(x_test.astype(np.float64))
 
 
-def knn(spec, train, adt, test):
-    x, x_test = gex_scores(spec, train, test, exact=True)
+def knn(spec, train, target, test):
+    x, x_test = input_scores(spec, train, test, exact=True)
     with stage("standardize"):
         x, x_test = standardize_rows(x), standardize_rows(x_test)
     with stage("fit"):
-        model = KNeighborsRegressor(spec["params"]["neighbours"], algorithm="brute").fit(x, adt)
+        model = KNeighborsRegressor(spec["params"]["neighbours"], algorithm="brute").fit(x, dense(target))
     with stage("predict"):
         return model.predict(x_test)
 
 
-def tsvd_krr(spec, train, adt, test):
+def tsvd_krr(spec, train, target, test):
     params = spec["params"]
-    x, x_test = gex_scores(spec, train, test)
+    x, x_test = input_scores(spec, train, test)
     with stage("standardize"):
         x, x_test = standardize_rows(x), standardize_rows(x_test)
-    with stage("tsvd-adt") as count:
-        targets, components = adt, None
-        if adt.shape[1] > params["adt_components"]:
-            targets, components = tsvd(adt, params["adt_components"], spec["seed"], count)
+    with stage("tsvd-target") as count:
+        targets, components = target, None
+        if not is_whole(target, params["target_components"]):
+            if not ARTICLE and is_faster_dense(target, spec["memory"]):
+                target = dense(target)
+            targets, components = tsvd(target, params["target_components"], spec["seed"], count)
+    targets = dense(targets)
     # Distances count as the matrix product that they hold.
     gamma = params["gamma"]
     kernel = {"kernel": RBF(length_scale=(2 * gamma) ** -0.5)} if ARTICLE else {"kernel": "rbf", "gamma": gamma}
@@ -144,10 +145,10 @@ def tsvd_krr(spec, train, adt, test):
             count(2 * len(x_test) * n * (x.shape[1] + p))
             if components is not None:
                 predicted = predicted @ components
-                count(2 * len(x_test) * p * adt.shape[1])
+                count(2 * len(x_test) * p * target.shape[1])
             total = total + predicted
         say("progress", stage="solve", done=done, total=len(spec["fits"]))
-    return np.clip(total, 0, None) / len(spec["fits"])
+    return clip_mean(total, spec)
 
 
 METHODS = {"zeros": zeros, "mean": mean, "linear": linear, "knn": knn, "tsvd-krr": tsvd_krr}

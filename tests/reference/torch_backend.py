@@ -9,11 +9,13 @@ Run by `cargo xtask reproduce --study pytorch`; needs PyTorch and SciPy.
 
 import sys
 
-from runner import say, serve, stage
+from runner import dense, say, serve, stage
 
 MISSING, VERSIONS = None, {}
 try:
+    import numpy as np
     import torch
+    from scipy.sparse import issparse
     from torch import nn
 
     VERSIONS = {"torch": torch.__version__}
@@ -33,16 +35,16 @@ def default(layer, x):
     return layer(x)
 
 
-def make_network(genes, hidden, proteins):
+def make_network(inputs, hidden, targets):
     first, second = hidden
     linear = onednn if "onednn" in sys.argv else default
 
     class Network(nn.Module):
         def __init__(self):
             super().__init__()
-            self.one = nn.Linear(genes, first)
+            self.one = nn.Linear(inputs, first)
             self.two = nn.Linear(first, second)
-            self.out = nn.Linear(second + first, proteins)
+            self.out = nn.Linear(second + first, targets)
 
         def forward(self, x):
             h1 = torch.relu(linear(self.one, x))
@@ -53,11 +55,12 @@ def make_network(genes, hidden, proteins):
 
 
 class Rows:
-    """Cells x genes by index, dense."""
+    """Cells x features by index, dense."""
 
-    def __init__(self, gex):
-        self.sparse = gex
-        self.dense = torch.from_numpy(gex.toarray()) if gex.shape[0] * gex.shape[1] * 4 <= DENSE_BYTES else None
+    def __init__(self, values):
+        self.shape, self.sparse = values.shape, values
+        fits = not issparse(values) or values.shape[0] * values.shape[1] * 4 <= DENSE_BYTES
+        self.dense = torch.from_numpy(dense(values)) if fits else None
 
     def __getitem__(self, cells):
         if self.dense is not None:
@@ -65,11 +68,11 @@ class Rows:
         return torch.from_numpy(self.sparse[cells.numpy()].toarray())
 
 
-class Proteins:
-    """Proteins whose mean over the training cells is low are predicted by that mean."""
+class Targets:
+    """Features whose mean over the training cells is low are predicted by that mean."""
 
-    def __init__(self, adt, min_mean):
-        means = adt.double().mean(dim=0)
+    def __init__(self, target, cells, min_mean):
+        means = torch.from_numpy(np.asarray(target[cells].mean(axis=0, dtype=np.float64)).ravel())
         self.low = means < min_mean
         self.means = means.float()
 
@@ -77,30 +80,30 @@ class Proteins:
         return torch.where(self.low, self.means, output)
 
 
-def rmse(network, rows, adt, cells, proteins):
+def rmse(network, rows, measured, cells, targets):
     total = 0.0
     with torch.no_grad():
         for batch in cells.split(EVALUATION_BATCH):
-            error = proteins.predict(network(rows[batch])) - adt[batch]
+            error = targets.predict(network(rows[batch])) - measured[batch]
             total += error.double().square().sum().item()
-    return (total / (len(cells) * adt.shape[1])) ** 0.5
+    return (total / (len(cells) * measured.shape[1])) ** 0.5
 
 
-def train(index, fold, spec, rows, adt):
+def train(index, fold, spec, rows, measured):
     """Visits of stage `fit`; the parameters of the best epoch."""
     params = spec["params"]
-    inside = torch.zeros(len(adt), dtype=torch.bool)
+    inside = torch.zeros(measured.shape[0], dtype=torch.bool)
     validation = torch.tensor(fold["cells"])
     inside[validation] = True
     cells = torch.nonzero(~inside).flatten()
     with stage("fit"):
         torch.manual_seed(spec["seed"] + 1_000_000 * index)
-        network = make_network(rows.sparse.shape[1], params["hidden"], adt.shape[1])
+        network = make_network(rows.shape[1], params["hidden"], measured.shape[1])
         optimiser = torch.optim.Adam(
             network.parameters(), lr=params["learning_rate"], weight_decay=params["weight_decay"], fused=True
         )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=params["epochs"])
-        proteins = Proteins(adt[cells], params["min_protein_mean"])
+        targets = Targets(measured.sparse, cells.numpy(), params["min_target_mean"])
     best, state = float("inf"), None
     for epoch in range(1, params["epochs"] + 1):
         with stage("fit"):
@@ -109,12 +112,12 @@ def train(index, fold, spec, rows, adt):
                 if len(batch) < params["batch_size"]:
                     continue
                 optimiser.zero_grad()
-                loss = nn.functional.mse_loss(proteins.predict(network(rows[batch])), adt[batch])
+                loss = nn.functional.mse_loss(targets.predict(network(rows[batch])), measured[batch])
                 loss.backward()
                 optimiser.step()
                 losses.append(loss.detach())
             schedule.step()
-            score = rmse(network, rows, adt, validation, proteins)
+            score = rmse(network, rows, measured, validation, targets)
             if score < best:
                 best, state = score, {name: value.clone() for name, value in network.state_dict().items()}
         loss = torch.stack(losses).mean().item()
@@ -125,18 +128,18 @@ def train(index, fold, spec, rows, adt):
     return network
 
 
-def mlp(spec, train_gex, adt, test_gex):
+def mlp(spec, train_input, target, test_input):
     torch.set_num_threads(spec["threads"])
     if "onednn" in sys.argv:
         say("note", text="matrix products by oneDNN")
     with stage("fit"):
-        rows, adt = Rows(train_gex), torch.from_numpy(adt)
-    networks = [train(index, fold, spec, rows, adt) for index, fold in enumerate(spec["folds"])]
+        rows, measured = Rows(train_input), Rows(target)
+    networks = [train(index, fold, spec, rows, measured) for index, fold in enumerate(spec["folds"])]
     with stage("predict"), torch.no_grad():
-        test = Rows(test_gex)
-        everyone = torch.arange(test_gex.shape[0]).split(EVALUATION_BATCH)
+        test = Rows(test_input)
+        everyone = torch.arange(test_input.shape[0]).split(EVALUATION_BATCH)
         outputs = [torch.stack([network(test[cells]) for network in networks]).mean(dim=0) for cells in everyone]
-        return Proteins(adt, spec["params"]["min_protein_mean"]).predict(torch.cat(outputs)).numpy()
+        return Targets(target, slice(None), spec["params"]["min_target_mean"]).predict(torch.cat(outputs)).numpy()
 
 
 def multiply(a, b):

@@ -13,8 +13,8 @@ use linfa::{
     traits::{Fit as _, Predict as _},
 };
 use modality_data::prepared::Inputs;
-use modality_methods::TsvdKrrParams;
 use modality_harness::plan::{Fit, Repeat};
+use modality_methods::TsvdKrrParams;
 use modality_recipe::{Stages as _, Tsvd};
 use ndarray::{Array2, Axis};
 use rayon::ThreadPoolBuilder;
@@ -26,7 +26,7 @@ const AT_A_TIME: usize = 4;
 /// Predictions of the test cells, from the scores that the runner of the CPU backend computes in float32.
 ///
 /// # Panics
-/// If a decomposition or factorisation fails, or there are no more genes or proteins than components.
+/// If a decomposition or factorisation fails, or there are no more features than components.
 pub fn predictions(inputs: &Inputs, repeat: &Repeat, params: &TsvdKrrParams) -> Array2<f64> {
     let [x, x_test, targets, components] = scores(inputs, repeat.seed, params);
     let ridge = KernelRidge::params(Kernel::Rbf { gamma: params.gamma }).alpha(params.alpha);
@@ -69,17 +69,18 @@ fn each_on_one_thread<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sy
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Standardised scores of training and test cells, and scores and components of the proteins.
+/// Standardised scores of training and test cells, and scores and components of the target.
 fn scores(inputs: &Inputs, seed: u64, params: &TsvdKrrParams) -> [Array2<f64>; 4] {
     let mut stages = CpuStages::default();
     let mut compute = || {
-        let gex = (&inputs.train_gex, &inputs.test_gex);
-        let (mut x, mut x_test) = stages.tsvd_gex(&gex, params.gex_components, seed)?;
-        stages.standardize_rows(&mut x)?;
-        stages.standardize_rows(&mut x_test)?;
-        let Tsvd { scores, components } =
-            stages.tsvd_adt(&inputs.train_adt, params.adt_components, seed)?;
-        Ok([x, x_test, scores, components].map(|matrix| matrix.mapv(f64::from)))
+        let input = stages.upload_rows(&[inputs.train_input.view(), inputs.test_input.view()])?;
+        let mut x = stages.tsvd(&input, params.input_components.or_all(usize::MAX), seed)?.scores;
+        x.iter_mut().try_for_each(|block| stages.standardize_rows(block))?;
+        let target = stages.upload_rows(&[inputs.train_target.view()])?;
+        let Tsvd { scores, components } = stages.tsvd(&target, params.target_components, seed)?;
+        let all = x.into_iter().chain(scores).chain([components]);
+        let all: Vec<Array2<f64>> = all.map(|matrix| matrix.mapv(f64::from)).collect();
+        Ok(<[Array2<f64>; 4]>::try_from(all).expect("two blocks of the input, one of the target"))
     };
     compute().unwrap_or_else(|error: backend_linfa::StageError| panic!("{error}"))
 }

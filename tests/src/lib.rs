@@ -7,7 +7,14 @@ use std::{
     sync::OnceLock,
 };
 
-use modality_harness::{bench::{Bench, Output}, environment::Environment, host::Runner, plan::{Limits, Plan}, record::RunRecord, study::{self, Study}};
+use modality_harness::{
+    bench::{Bench, Output},
+    environment::Environment,
+    host::Runner,
+    plan::{Limits, Plan},
+    record::RunRecord,
+    study::{self, Study},
+};
 
 pub mod exact;
 
@@ -124,7 +131,7 @@ pub fn plan(text: &str, dataset: &Path, limits: Limits) -> modality_harness::Res
     let written = std::fs::write(folder.path().join("own.toml"), text);
     written.unwrap_or_else(|error| panic!("{error}"));
     let backends = study::load_backends(&root().join("bench-configs"))?;
-    let study = Study::load(folder.path(), "own", &backends)?;
+    let study = Study::load(folder.path(), "own", None, &backends)?;
     Plan::draw(&study, &study.rows, dataset, limits)
 }
 

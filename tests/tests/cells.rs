@@ -4,13 +4,17 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use end_to_end::{bench, linfa_runner, plan, root};
 use modality_data::{
-    Cells, Csr, Dataset, Labels, Split,
+    Cells, Dataset, Labels, Split,
     prepared::{self, Inputs},
     synthetic::{self, Size},
 };
+use modality_harness::{
+    host::Runner,
+    plan::{Limits, Plan},
+    record::{RunRecord, Status},
+};
 use modality_protocol::RunSpec;
-use modality_harness::{host::Runner, plan::{Limits, Plan}, record::{RunRecord, Status}};
-use ndarray::Axis;
+use modality_protocol::Task;
 
 const LIMITS: Limits = Limits { threads: 2, memory: 1 << 40 };
 const NUMBERS: [usize; 3] = [150, 300, 600];
@@ -28,7 +32,7 @@ fn planned(dataset: &Path) -> Plan {
 }
 
 fn generated(folder: &Path) -> Dataset {
-    let dataset = synthetic::generate(Size::Tiny, 1);
+    let dataset = synthetic::generate(Size::Tiny, 1, Task::default());
     prepared::write(&dataset, folder).unwrap();
     dataset
 }
@@ -96,11 +100,11 @@ fn some_cells_are_read_as_rows_of_all() {
         for number in [1, 150, 599, 600] {
             let cells = repeat.cells(number);
             let rows: Vec<usize> = cells.iter().map(|&cell| cell as usize).collect();
-            let Inputs { train_gex, train_adt, test_gex, .. } =
+            let Inputs { train_input, train_target, test_input, .. } =
                 prepared::read_inputs(&inputs, Some(&cells)).unwrap();
-            assert_eq!(train_gex, select(&all.train_gex, &rows));
-            assert_eq!(train_adt, all.train_adt.select(Axis(0), &rows));
-            assert_eq!(test_gex, all.test_gex);
+            assert_eq!(train_input, all.train_input.select_rows(&rows));
+            assert_eq!(train_target, all.train_target.select_rows(&rows));
+            assert_eq!(test_input, all.test_input);
         }
     }
     for wrong in [vec![600], vec![3, 3], vec![4, 2]] {
@@ -146,8 +150,8 @@ fn part(split: &Split, rows: &[usize]) -> Split {
         names: labels.names.clone(),
     };
     Split {
-        gex: select(&split.gex, rows),
-        adt: split.adt.select(Axis(0), rows),
+        input: split.input.select_rows(rows),
+        target: split.target.select_rows(rows),
         cells: Cells {
             names: rows.iter().map(|&row| split.cells.names[row].clone()).collect(),
             batch: labels(&split.cells.batch),
@@ -155,15 +159,4 @@ fn part(split: &Split, rows: &[usize]) -> Split {
             site: labels(&split.cells.site),
         },
     }
-}
-
-fn select(matrix: &Csr, rows: &[usize]) -> Csr {
-    let (mut indptr, mut indices, mut data) = (vec![0], Vec::new(), Vec::new());
-    for &row in rows {
-        let row = matrix.outer_view(row).unwrap();
-        indices.extend_from_slice(row.indices());
-        data.extend_from_slice(row.data());
-        indptr.push(data.len());
-    }
-    Csr::new((rows.len(), matrix.cols()), indptr, indices, data)
 }

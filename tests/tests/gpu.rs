@@ -7,8 +7,14 @@ use modality_data::{
     prepared,
     synthetic::{self, Size},
 };
+use modality_harness::{
+    bench::Output,
+    host::Runner,
+    plan::{Limits, Plan},
+    record::{RunRecord, Status},
+};
 use modality_protocol::PROTOCOL;
-use modality_harness::{bench::Output, host::Runner, plan::{Limits, Plan}, record::{RunRecord, Status}};
+use modality_protocol::Task;
 use modality_testing::skip;
 
 const LIMITS: Limits = Limits { threads: 2, memory: 1 << 40 };
@@ -23,7 +29,7 @@ rows = ['tsvd-krr/cuml-peer']
 const LACKING: i32 = 77;
 
 fn planned(dataset: &Path) -> Plan {
-    prepared::write(&synthetic::generate(Size::Tiny, 1), dataset).unwrap();
+    prepared::write(&synthetic::generate(Size::Tiny, 1, Task::default()), dataset).unwrap();
     plan(STUDY, dataset, LIMITS).unwrap()
 }
 
@@ -89,7 +95,7 @@ fn run_of(script: &str) -> RunRecord {
     let plan = planned(&dataset);
     let answers = prepared::read_answers(&dataset).unwrap();
     let predictions = folder.path().join("some.npy");
-    ndarray_npy::write_npy(&predictions, &answers).unwrap();
+    ndarray_npy::write_npy(&predictions, &answers.view().to_dense()).unwrap();
     let out = folder.path().join("out");
     let wanted = std::path::absolute(Output::new(&out).predictions()).unwrap();
     let script = format!(

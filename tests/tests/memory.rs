@@ -8,8 +8,12 @@ use modality_data::{
     prepared::{self, Shape},
     synthetic::{self, Size},
 };
+use modality_harness::{
+    plan::{Limits, Plan},
+    record::{RunRecord, Status},
+};
 use modality_methods::{self as methods, TsvdKrrParams};
-use modality_harness::{plan::{Limits, Plan}, record::{RunRecord, Status}};
+use modality_protocol::Task;
 
 /// Enough for the program and its inputs; not for ten fits at once.
 const LITTLE: &str = "0.014";
@@ -60,7 +64,7 @@ kernel = ['kept', 'formed']
 fn predictions_do_not_depend_on_what_becomes_of_the_kernel() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = folder.path().join("prepared");
-    prepared::write(&synthetic::generate(Size::Tiny, 1), &dataset).unwrap();
+    prepared::write(&synthetic::generate(Size::Tiny, 1, Task::default()), &dataset).unwrap();
     let all = plan(KEPT_AND_FORMED, &dataset, Limits { threads: 2, memory: 1 << 40 }).unwrap();
     let needs = needs(&all, &dataset);
     let (all_of_it, least) = (needs.kernel(all.memory), needs.expected(0).least);

@@ -3,8 +3,11 @@
 use std::{fs, path::Path};
 
 use end_to_end::{NO_PEAK, bare, has_libtorch, records, refusal, reproduce};
+use modality_harness::{
+    plan::Plan,
+    record::{RunRecord, Status},
+};
 use modality_protocol::Stage;
-use modality_harness::{plan::Plan, record::{RunRecord, Status}};
 
 const STAGES_HEADER: &str = "study,dataset,synthetic,method,variant,backend,device,repeat,stage,seconds,\
     peak_rss_mb,flops";
@@ -48,7 +51,8 @@ fn a_study_leaves_everything_that_the_readme_promises() {
     assert_eq!(csv.lines().count(), 1 + 12, "six rows, two repeats");
     let stages = fs::read_to_string(out.join("stages.csv")).unwrap();
     assert_eq!(stages.lines().next(), Some(STAGES_HEADER));
-    for stage in ["load", "tsvd-gex", "standardize", "kernel", "solve", "fit", "predict", "write"] {
+    for stage in ["load", "tsvd-input", "standardize", "kernel", "solve", "fit", "predict", "write"]
+    {
         assert!(stages.contains(&format!(",{stage},")), "no stage {stage}");
     }
     for file in ["report.md", "report.html", "figure.svg", "figure.png"] {
@@ -83,7 +87,7 @@ fn a_study_leaves_everything_that_the_readme_promises() {
 fn check_what_is_counted(krr: &RunRecord) {
     let usage = &krr.usage;
     let stage = |stage: Stage| krr.stages.iter().find(|time| time.stage == stage).unwrap();
-    for counted in [Stage::TsvdGex, Stage::Kernel, Stage::Solve, Stage::Predict] {
+    for counted in [Stage::TsvdInput, Stage::Kernel, Stage::Solve, Stage::Predict] {
         let flops = stage(counted).flops;
         assert!(flops.is_some_and(|flops| flops > 1e6), "{}: {flops:?}", counted.name());
     }

@@ -4,7 +4,12 @@ use std::{path::Path, process::ExitCode};
 
 use comfy_table::{CellAlignment, Table, presets};
 use modality_data::prepared;
-use modality_harness::{bench::Patience, plan::Plan, record::RunRecord, study::{self, Row, Study}};
+use modality_harness::{
+    bench::Patience,
+    plan::Plan,
+    record::RunRecord,
+    study::{self, Row, Study},
+};
 
 use crate::{
     cli::Calibrate,
@@ -36,10 +41,11 @@ const GEX_DENSITY: std::ops::RangeInclusive<f64> = 0.09..=0.13;
 pub(crate) fn run(world: &World, arguments: &Calibrate) -> anyhow::Result<ExitCode> {
     let configs = world.root.join(CONFIGS);
     let backends = study::load_backends(&configs)?;
-    let study = Study::load(&configs, STUDY, &backends)?;
+    let study = Study::load(&configs, STUDY, None, &backends)?;
     let is_published = |row: &&Row| PUBLISHED.iter().any(|(method, ..)| *method == row.method);
     let rows: Vec<Row> = study.rows.iter().filter(is_published).cloned().collect();
-    let request = Request { name: &study.dataset.name, size: Some(&arguments.size), data: None };
+    let request =
+        Request { name: &study.dataset.name, size: Some(&arguments.size), data: None, task: None };
     let catalogue = Catalogue::load(&world.root)?;
     let data = datasets::ready(world, &catalogue, &request, &Cache::from_env()?)?;
     let output = output::choose(&world.root, "calibrate", None, false)?.claim()?;
@@ -75,9 +81,10 @@ struct Line {
 
 fn data_lines(folder: &Path) -> anyhow::Result<Vec<Line>> {
     let answers = prepared::read_answers(folder)?;
-    let mean = answers.iter().map(|&value| f64::from(value)).sum::<f64>() / answers.len() as f64;
-    let gex = prepared::read_inputs(&prepared::inputs(folder), None)?.train_gex;
-    let density = gex.nnz() as f64 / (gex.rows() as f64 * gex.cols() as f64);
+    let sum = answers.stored().iter().map(|&value| f64::from(value)).sum::<f64>();
+    let mean = sum / (answers.rows() * answers.columns()) as f64;
+    let gex = prepared::read_inputs(&prepared::inputs(folder), None)?.train_input;
+    let density = gex.stored().len() as f64 / (gex.rows() as f64 * gex.columns() as f64);
     Ok(vec![
         near("mean of test ADT", mean, ADT_MEAN.0, Some(ADT_MEAN.1)),
         Line {

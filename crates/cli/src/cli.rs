@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use modality_protocol::Task;
 
 /// The variable in which whoever calls this program for a user says what the user typed.
 const CALLED_AS: &str = "MODALITY_BENCH_CALLED_AS";
@@ -76,6 +77,9 @@ pub(crate) struct Reproduce {
     /// Study to run
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) study: String,
+    /// What is predicted from what, in place of the study's own: gex-to-adt, adt-to-gex, gex-to-atac or atac-to-gex
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<Task>,
     /// Folder with the competition's four files (*train_mod1*.h5ad, ...), in place of the study's data set
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
@@ -117,6 +121,9 @@ pub(crate) struct Fetch {
     /// Data set to fetch
     #[arg(default_value = "liu-covid-cite")]
     pub(crate) name: String,
+    /// What is predicted from what [default: the first that the data set can serve]
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<Task>,
     /// Size of generated data: tiny, small or paper
     #[arg(long, value_name = "SIZE")]
     pub(crate) size: Option<String>,

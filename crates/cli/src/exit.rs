@@ -17,9 +17,7 @@ fn is_users_mistake(error: &anyhow::Error) -> bool {
     }
     match (error.downcast_ref(), error.downcast_ref()) {
         (
-            Some(
-                HarnessError::Io { cause, .. } | HarnessError::Data(DataError::Io { cause, .. }),
-            ),
+            Some(HarnessError::Io { cause, .. } | HarnessError::Data(DataError::Io { cause, .. })),
             _,
         )
         | (_, Some(DataError::Io { cause, .. })) => is_wrong_path(cause),

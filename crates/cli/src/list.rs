@@ -11,8 +11,11 @@ pub(crate) fn run(world: &World) -> anyhow::Result<()> {
     println!("Studies (cargo xtask reproduce --study NAME)");
     for name in study::names(&configs)? {
         // One study that is wrong says so in its own place.
-        let (title, rows) = match Study::load(&configs, &name, &backends) {
-            Ok(study) => (study.title, study.rows.iter().map(Row::to_string).collect::<Vec<_>>().join(", ")),
+        let (title, rows) = match Study::load(&configs, &name, None, &backends) {
+            Ok(study) => (
+                format!("{} [{}]", study.title, study.task),
+                study.rows.iter().map(Row::to_string).collect::<Vec<_>>().join(", "),
+            ),
             Err(error) => ("cannot be run".to_owned(), error.to_string()),
         };
         println!("  {name:<14} {title}\n  {:<14} {rows}", "");
@@ -20,7 +23,9 @@ pub(crate) fn run(world: &World) -> anyhow::Result<()> {
     println!("\nData sets (cargo xtask fetch NAME)");
     let catalogue = Catalogue::load(&world.root)?;
     for name in catalogue.names() {
-        println!("  {name:<18} {}", catalogue.get(name)?.about);
+        let entry = catalogue.get(name)?;
+        let tasks = entry.tasks().map(|task| task.to_string()).collect::<Vec<_>>().join(", ");
+        println!("  {name:<18} {}\n  {:<18} {tasks}", entry.about, "");
     }
     println!("\nBackends");
     for (name, backend) in &backends {

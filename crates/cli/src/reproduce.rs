@@ -8,8 +8,15 @@ use std::{
 };
 
 use modality_data::prepared::Manifest;
-use modality_protocol::{Epoch, Event};
-use modality_harness::{bench::{Bench, Output, Patience}, environment::Environment, memory, plan::{Limits, Plan, PlannedRow, row_name}, record::{RunRecord, Status}, study::{self, Backend, Backends, Row, Study}};
+use modality_harness::{
+    bench::{Bench, Output, Patience},
+    environment::Environment,
+    memory,
+    plan::{Limits, Plan, PlannedRow, row_name},
+    record::{RunRecord, Status},
+    study::{self, Backend, Backends, Row, Study},
+};
+use modality_protocol::{Epoch, Event, Task};
 
 use crate::{
     cli::Reproduce,
@@ -46,7 +53,7 @@ pub(crate) fn run_until(
 ) -> anyhow::Result<ExitCode> {
     let configs = world.root.join(CONFIGS);
     let backends = study::load_backends(&configs)?;
-    let mut study = Study::load(&configs, &arguments.study, &backends)?;
+    let mut study = Study::load(&configs, &arguments.study, arguments.task, &backends)?;
     study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
     let rows = select(&study, &arguments.only)?;
     let place =
@@ -56,9 +63,15 @@ pub(crate) fn run_until(
         name: &study.dataset.name,
         size: study.dataset.size.as_deref(),
         data: arguments.data.as_deref(),
+        // A folder says itself what it is of, unless the user does.
+        task: (arguments.data.is_none() || arguments.task.is_some()).then_some(study.task),
     };
     let data = data(world, &request)?;
-    speak_for(&mut study, &data.manifest);
+    if data.manifest.task() != study.task {
+        study = Study::load(&configs, &arguments.study, Some(data.manifest.task()), &backends)?;
+        study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
+    }
+    speak_for(&mut study, &data.manifest, arguments.task.is_some());
     let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;
     let rows = plan.rows.into_iter().map(|row| on_gpu(row, arguments.gpu)).collect();
     let plan = Plan { command: command(arguments), rows, ..plan };
@@ -79,10 +92,12 @@ pub(crate) fn run_until(
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Title and description are of the study's own data; other data speaks for itself.
-fn speak_for(study: &mut Study, data: &Manifest) {
-    if data.name != study.dataset.name {
-        study.title = format!("Surface proteins from gene expression: {}", data.name);
+/// Title and description are of the study's own data and task; others speak for themselves.
+fn speak_for(study: &mut Study, data: &Manifest, is_other_task: bool) {
+    if data.name != study.dataset.name || is_other_task {
+        let Task { input, target } = data.task();
+        let title = format!("{} from {}: {}", target.words(), input.words(), data.name);
+        study.title = title[..1].to_uppercase() + &title[1..];
         study.description = format!("Data: {}.", data.provenance.source.trim_end_matches('.'));
     }
 }
@@ -101,6 +116,7 @@ fn on_gpu(row: PlannedRow, gpu: Option<u16>) -> PlannedRow {
 fn command(arguments: &Reproduce) -> String {
     let data = arguments.data.as_ref().map(|folder| quoted(&folder.display().to_string()));
     let options = [
+        ("task", arguments.task.map(|task| task.to_string())),
         ("data", data),
         ("only", (!arguments.only.is_empty()).then(|| arguments.only.join(","))),
         ("repeats", arguments.repeats.map(|repeats| repeats.to_string())),
@@ -181,7 +197,7 @@ fn data(world: &World, request: &Request<'_>) -> anyhow::Result<Ready> {
         Err(error) if error.is::<NotReachable>() => {
             let (name, size) = FALLBACK;
             eprintln!("{error:#}; going on with generated data ({name}, {size}) in its place");
-            let request = Request { name, size: Some(size), data: None };
+            let request = Request { name, size: Some(size), data: None, ..*request };
             datasets::ready(world, &catalogue, &request, &cache)
         }
         ready => ready,
@@ -375,10 +391,10 @@ mod tests {
     fn what_would_not_end_in_time_is_not_begun() {
         let folder = tempfile::tempdir().unwrap();
         let (dataset, out) = (folder.path().join("data"), folder.path().join("out"));
-        prepared::write(&synthetic::generate(Size::Tiny, 1), &dataset).unwrap();
+        prepared::write(&synthetic::generate(Size::Tiny, 1, Task::default()), &dataset).unwrap();
         let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench-configs");
         let backends = study::load_backends(&configs).unwrap();
-        let study = Study::load(&configs, "smoke", &backends).unwrap();
+        let study = Study::load(&configs, "smoke", None, &backends).unwrap();
         let limits = Limits { threads: 1, memory: 1 << 30 };
         let plan = Plan::draw(&study, &study.rows[..1], &dataset, limits).unwrap();
         let output = Output::new(out);
@@ -405,6 +421,7 @@ mod tests {
     fn the_command_that_is_shown_can_be_typed() {
         let arguments = Reproduce {
             study: "smoke".to_owned(),
+            task: Some(Task::ADT_TO_GEX),
             data: Some("/my data".into()),
             only: vec!["mean".to_owned(), "knn".to_owned()],
             repeats: Some(2),
@@ -418,7 +435,7 @@ mod tests {
         let shown = command(&arguments);
         assert_eq!(
             shown,
-            "cargo xtask reproduce --study smoke --data '/my data' --only mean,knn --repeats 2 \
+            "cargo xtask reproduce --study smoke --task adt-to-gex --data '/my data' --only mean,knn --repeats 2 \
              --memory 1.5 --gpu 1 --row-limit 60"
         );
     }

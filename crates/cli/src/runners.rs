@@ -9,7 +9,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use modality_harness::{host::Runner, record::Status, study::{Backend, Backends}};
+use modality_harness::{
+    host::Runner,
+    record::Status,
+    study::{Backend, Backends},
+};
 use modality_nvcc::Nvcc;
 use serde::Deserialize;
 

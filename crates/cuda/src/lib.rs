@@ -66,5 +66,5 @@ pub use nystrom::Nystrom;
 pub use run::{expect, hello, run};
 pub use shared::SharedKernel;
 pub use stages::CudaStages;
-pub use svd::Gex;
+pub use svd::Rows;
 pub use ways::{WAYS, Ways};

@@ -3,7 +3,7 @@
 use modality_data::prepared::Shape;
 use modality_methods::{KernelEntries, Solver, TsvdKrrParams};
 use modality_protocol::runner::size;
-use modality_recipe::Groups;
+use modality_recipe::{Groups, MORE_LANDMARKS};
 
 use crate::{
     error::{Error, Result},
@@ -16,8 +16,6 @@ use crate::{
 
 const FLOAT: usize = size_of::<f32>();
 const DOUBLE: usize = size_of::<f64>();
-/// How many times more landmarks there may be, as in the recipe.
-const MORE: usize = 2;
 /// A context, the kernels, and the workspaces of cuBLAS and cuSOLVER, which have a handle for each stream.
 const PROGRAM: u64 = 768 << 20;
 
@@ -49,14 +47,15 @@ impl Needs {
         fits: &[Vec<u32>],
         (memory, ways): (u64, Ways),
     ) -> Self {
-        let (components, targets) =
-            (params.gex_components.min(shape.genes), params.adt_components.min(shape.proteins));
-        let inputs = shape.nonzeros * (FLOAT + size_of::<u32>())
-            + shape.cells() * size_of::<u64>()
-            + shape.train_cells * shape.proteins * FLOAT;
+        let (components, targets) = (
+            params.input_components.or_all(shape.input.features).min(shape.input.features),
+            params.target_components.min(shape.target.features),
+        );
+        let inputs = shape.input.bytes(shape.cells()) + shape.target.bytes(shape.train_cells);
         let scores = shape.cells() * components * FLOAT;
         let common = scores + 2 * shape.train_cells * targets * FLOAT;
-        let tsvd = svd::workspace((shape.cells(), shape.genes), components, memory);
+        let tsvd = svd::workspace((shape.cells(), shape.input.features), components, memory);
+        let of_target = svd::workspace((shape.train_cells, shape.target.features), targets, memory);
         let landmarks = params.landmarks(shape.train_cells);
         let by_pcg = |landmarks: usize| {
             let landmarks = landmarks.min(shape.train_cells);
@@ -64,14 +63,14 @@ impl Needs {
         };
         let ((solving, mut kernel), again) = match params.solver {
             Solver::Cholesky => (of_cholesky(components, targets, fits), 0),
-            Solver::Pcg => (by_pcg(landmarks), by_pcg(MORE * landmarks).0),
+            Solver::Pcg => (by_pcg(landmarks), by_pcg(MORE_LANDMARKS * landmarks).0),
         };
         if !ways.part {
             kernel.piece = kernel.all;
         }
         let beside = PROGRAM + common as u64;
         Self {
-            tsvd: PROGRAM + (inputs + 2 * scores) as u64 + tsvd,
+            tsvd: PROGRAM + (inputs + 2 * scores) as u64 + tsvd.max(of_target),
             solving: beside + solving,
             again: beside + solving.max(again),
             kernel,
@@ -172,14 +171,15 @@ fn of_pcg(
 
 #[cfg(test)]
 mod tests {
+    use modality_data::prepared::Extent;
+
     use super::*;
 
     const SHAPE: Shape = Shape {
         train_cells: 40_000,
         test_cells: 500,
-        genes: 3000,
-        proteins: 90,
-        nonzeros: 1_000_000,
+        input: Extent { features: 3000, nonzeros: Some(1_000_000) },
+        target: Extent { features: 90, nonzeros: None },
     };
 
     fn needs(params: &TsvdKrrParams) -> Needs {

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use cudarc::driver::sys::CUevent_flags::CU_EVENT_DEFAULT;
 use modality_data::prepared::{self, Shape};
 use modality_methods::{self as methods, TsvdKrrParams};
-use modality_protocol::{StageClock, Event, Phase, RunSpec, Stage, runner::{self, Expected, OnAccelerator, Stop}};
+use modality_protocol::{
+    Event, Phase, RunSpec, Stage, StageClock,
+    runner::{self, Expected, OnAccelerator, Stop},
+};
 use modality_recipe::{Problem, tsvd_krr};
 
 use crate::{
@@ -48,9 +51,8 @@ pub fn expect(spec: &RunSpec) -> std::result::Result<Option<OnAccelerator>, Stop
     }
     let shape = Shape::of(&spec.dataset, spec.cells.as_deref())?;
     let facts = facts(spec)?;
-    let gex =
-        shape.nonzeros * (size_of::<f32>() + size_of::<u32>()) + shape.cells() * size_of::<usize>();
-    let host = HOST_PROGRAM + (gex + shape.cells() * shape.proteins * size_of::<f32>()) as u64;
+    let target = shape.target.bytes(shape.train_cells) + shape.target.dense_bytes(shape.test_cells);
+    let host = HOST_PROGRAM + (shape.input.bytes(shape.cells()) + target) as u64;
     let ways = Ways::from_env().map_err(stop)?;
     let peak = Needs::of(&shape, &params(spec)?, &spec.fits, (facts.memory, ways))
         .expected(facts.memory)
@@ -83,9 +85,10 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
         .map_err(stop)?;
     let meter = Meter::new(&stages.device().facts().bus, stages.device().pool.clone());
     let problem = Problem {
-        train_gex: &inputs.train_gex,
-        train_adt: inputs.train_adt.view(),
-        test_gex: &inputs.test_gex,
+        train_input: inputs.train_input.view(),
+        train_target: inputs.train_target.view(),
+        test_input: inputs.test_input.view(),
+        most: inputs.manifest.target.features.modality.most(),
         fits: &spec.fits,
         seed: spec.seed,
     };

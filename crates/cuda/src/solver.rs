@@ -84,8 +84,8 @@ impl Device {
         let values = Array1::from(self.fetch(&values.slice(..rows))?);
         // A row each, ascending, as columns lie one behind the other.
         let vectors = self.fetch(&a.slice(..rows * rows))?;
-        let vectors =
-            Array2::from_shape_vec((rows, rows), vectors).expect("as many values as were asked for");
+        let vectors = Array2::from_shape_vec((rows, rows), vectors)
+            .expect("as many values as were asked for");
         let vectors = vectors.slice(s![..;-1, ..]).t().as_standard_layout().into_owned();
         Ok((values.slice(s![..;-1]).to_owned(), vectors))
     }

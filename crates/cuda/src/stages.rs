@@ -1,6 +1,6 @@
 //! The recipe's arithmetic on a GPU.
 
-use modality_data::Csr;
+use modality_data::ValuesView;
 use modality_methods::KernelEntries;
 use modality_protocol::runner::size;
 use modality_recipe::{Groups, Stages, Step, Stepped, Tsvd};
@@ -14,7 +14,7 @@ use crate::{
     nystrom::Nystrom,
     rbf::row_bytes,
     shared::{self, SharedKernel},
-    svd::Gex,
+    svd::Rows,
     upload,
 };
 
@@ -89,12 +89,12 @@ impl Stages for CudaStages {
     type Kernel = Matrix;
     type Shared = SharedKernel;
     type Preconditioner = Nystrom;
-    type Gex<'a> = Gex;
+    type Rows<'a> = Rows;
     type Scalars = Scalars;
     type Error = Error;
 
-    fn upload_gex(&mut self, train: &Csr, test: &Csr) -> Result<Gex> {
-        upload::gex(&self.device, train, test)
+    fn upload_rows(&mut self, blocks: &[ValuesView<'_>]) -> Result<Rows> {
+        upload::rows(&self.device, blocks)
     }
 
     fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Result<Matrix> {
@@ -105,23 +105,17 @@ impl Stages for CudaStages {
         self.device.download(matrix)
     }
 
-    fn densify(&mut self, gex: &Gex) -> Result<(Matrix, Matrix)> {
-        self.device.densify(gex)
+    fn densify(&mut self, rows: &Rows) -> Result<Vec<Matrix>> {
+        self.device.densify(rows)
     }
 
-    fn tsvd_gex(&mut self, gex: &Gex, n_components: usize, seed: u64) -> Result<(Matrix, Matrix)> {
-        let (scores, cost) = self.device.tsvd_gex(gex, n_components, seed)?;
+    fn tsvd(&mut self, rows: &Rows, n_components: usize, seed: u64) -> Result<Tsvd<Matrix>> {
+        let (tsvd, cost) = self.device.tsvd(rows, n_components, seed)?;
         self.flops += cost.flops;
         if cost.was_repeated {
-            let again = "the basis of gene expression was not orthonormal by Cholesky factorisations and was made anew by eigenvectors";
+            let again = "the basis of a truncated SVD was not orthonormal by Cholesky factorisations and was made anew by eigenvectors";
             self.notes.push(again.to_owned());
         }
-        Ok(scores)
-    }
-
-    fn tsvd_adt(&mut self, adt: &Matrix, n_components: usize, seed: u64) -> Result<Tsvd<Matrix>> {
-        let (tsvd, cost) = self.device.tsvd_dense(adt, n_components, seed)?;
-        self.flops += cost.flops;
         Ok(tsvd)
     }
 

@@ -31,27 +31,39 @@ const EXPANSION: usize = 2;
 const LEAST_BLOCKS: usize = 3;
 /// Bytes of the rows of a sparse matrix that are dense at a time: an eighth of the device's memory, within these.
 const DENSE_BYTES: (u64, u64) = (1 << 28, 1 << 32);
-/// Dense rows have a multiple of so many columns, those past the genes being zero: rows then begin at multiples of 32 bytes, and
+/// Dense rows have a multiple of so many columns, those past the features being zero: rows then begin at multiples of 32 bytes, and
 /// can be read 16 bytes at a time.
 const ALIGNMENT: usize = 8;
 /// Rows that are multiplied in float64 at a time.
 const WIDE_ROWS: usize = 1 << 16;
 
-/// Rows of gene expression in CSR, training cells first.
-pub struct Gex {
+/// Blocks of cells x features, one on top of the other.
+pub struct Rows {
+    /// Cells of each block.
+    pub(crate) blocks: Vec<usize>,
+    pub(crate) values: Form,
+}
+
+/// As it came.
+pub(crate) enum Form {
+    Sparse(Sparse),
+    Dense(Matrix),
+}
+
+/// Rows in CSR.
+pub(crate) struct Sparse {
     pub(crate) starts: CudaSlice<u64>,
     pub(crate) indices: CudaSlice<u32>,
     pub(crate) values: CudaSlice<f32>,
-    pub(crate) train: usize,
     pub(crate) rows: usize,
-    pub(crate) genes: usize,
+    pub(crate) features: usize,
     pub(crate) nonzeros: usize,
 }
 
 /// What is decomposed.
 #[derive(Clone, Copy)]
 enum Input<'a> {
-    Sparse(&'a Gex),
+    Sparse(&'a Sparse),
     Dense(&'a Matrix),
 }
 
@@ -75,52 +87,69 @@ struct Work<'a> {
 }
 
 impl Device {
-    /// Scores A V of training and test cells, and what they took.
-    pub(crate) fn tsvd_gex(
+    /// Scores of each block and components, and what they took.
+    pub(crate) fn tsvd(
         &self,
-        gex: &Gex,
-        n_components: usize,
-        seed: u64,
-    ) -> Result<((Matrix, Matrix), Cost)> {
-        let mut work = Work::new(self, Input::Sparse(gex))?;
-        let (scores, _) = work.decompose(n_components, seed)?;
-        Ok((self.split_rows(&scores, gex.train)?, work.cost))
-    }
-
-    /// Scores and components of a dense matrix, and what they took.
-    pub(crate) fn tsvd_dense(
-        &self,
-        matrix: &Matrix,
+        rows: &Rows,
         n_components: usize,
         seed: u64,
     ) -> Result<(Tsvd<Matrix>, Cost)> {
-        let mut work = Work::new(self, Input::Dense(matrix))?;
+        let input = match &rows.values {
+            Form::Sparse(sparse) => Input::Sparse(sparse),
+            Form::Dense(dense) => Input::Dense(dense),
+        };
+        let mut work = Work::new(self, input)?;
         let (scores, vectors) = work.decompose(n_components, seed)?;
-        Ok((Tsvd { scores, components: self.transpose(&vectors)? }, work.cost))
+        // Those past the features stand for nothing.
+        let features = match input {
+            Input::Sparse(sparse) => sparse.features,
+            Input::Dense(dense) => dense.columns,
+        };
+        let components = match vectors.rows == features {
+            true => self.transpose(&vectors)?,
+            false => self.transpose(&self.part(&vectors, 0..features)?)?,
+        };
+        Ok((Tsvd { scores: self.cut(scores, &rows.blocks)?, components }, work.cost))
     }
 
-    /// Both halves as dense matrices.
-    pub(crate) fn densify(&self, gex: &Gex) -> Result<(Matrix, Matrix)> {
-        let mut all = self.matrix(gex.rows, gex.genes)?;
-        self.densify_rows(gex, 0..gex.rows, &mut all)?;
-        self.split_rows(&all, gex.train)
+    /// Each block as a dense matrix.
+    pub(crate) fn densify(&self, rows: &Rows) -> Result<Vec<Matrix>> {
+        match &rows.values {
+            Form::Sparse(sparse) => {
+                let mut all = self.matrix(sparse.rows, sparse.features)?;
+                self.densify_rows(sparse, 0..sparse.rows, &mut all)?;
+                self.cut(all, &rows.blocks)
+            }
+            Form::Dense(dense) => self.cut(self.copy(dense)?, &rows.blocks),
+        }
     }
 
-    fn densify_rows(&self, gex: &Gex, rows: Range<usize>, out: &mut Matrix) -> Result<()> {
-        assert!(rows.end <= gex.rows && rows.len() <= out.rows && gex.genes <= out.columns);
+    /// The rows of each block.
+    fn cut(&self, matrix: Matrix, blocks: &[usize]) -> Result<Vec<Matrix>> {
+        if blocks.len() == 1 {
+            return Ok(vec![matrix]);
+        }
+        let mut start = 0;
+        let block = |&rows: &usize| {
+            start += rows;
+            self.part(&matrix, start - rows..start)
+        };
+        blocks.iter().map(block).collect()
+    }
+
+    fn densify_rows(&self, sparse: &Sparse, rows: Range<usize>, out: &mut Matrix) -> Result<()> {
+        assert!(
+            rows.end <= sparse.rows && rows.len() <= out.rows && sparse.features <= out.columns
+        );
         let (first, columns) = (rows.start as u32, out.columns as u32);
         launch!(
             self,
             densify_rows,
             (rows.len(), 1),
             (THREADS as u32, 1),
-            (&gex.starts, &gex.indices, &gex.values, &first, &columns, &mut out.values,)
+            (&sparse.starts, &sparse.indices, &sparse.values, &first, &columns, &mut out.values,)
         );
         Ok(())
-    }
-
-    fn split_rows(&self, matrix: &Matrix, first: usize) -> Result<(Matrix, Matrix)> {
-        Ok((self.part(matrix, 0..first)?, self.part(matrix, first..matrix.rows)?))
     }
 
     /// Standard normal numbers times `scale`.
@@ -337,14 +366,14 @@ impl<'a> Work<'a> {
     ) -> Result<()> {
         match self.input {
             Input::Dense(matrix) => work(self.device, 0..matrix.rows, &matrix.rows(0..matrix.rows)),
-            Input::Sparse(gex) => {
+            Input::Sparse(sparse) => {
                 let most = self.dense.rows.max(1);
-                for start in (0..gex.rows).step_by(most) {
-                    let range = start..gex.rows.min(start + most);
+                for start in (0..sparse.rows).step_by(most) {
+                    let range = start..sparse.rows.min(start + most);
                     if !self.has_all {
-                        self.device.densify_rows(gex, range.clone(), &mut self.dense)?;
+                        self.device.densify_rows(sparse, range.clone(), &mut self.dense)?;
                     }
-                    self.has_all = range == (0..gex.rows);
+                    self.has_all = range == (0..sparse.rows);
                     work(self.device, range.clone(), &self.dense.rows(0..range.len()))?;
                 }
                 Ok(())
@@ -373,7 +402,7 @@ impl<'a> Work<'a> {
     /// A product of the input with so many columns; zeros of a sparse input are not counted.
     fn count_input(&mut self, columns: usize) {
         let entries = match self.input {
-            Input::Sparse(gex) => gex.nonzeros,
+            Input::Sparse(sparse) => sparse.nonzeros,
             Input::Dense(matrix) => matrix.len(),
         };
         self.cost.flops += 2.0 * entries as f64 * columns as f64;
@@ -388,7 +417,7 @@ fn fetched(device: &Device, values: &CudaSlice<f64>, shape: (usize, usize)) -> R
 impl Input<'_> {
     fn shape(&self) -> (usize, usize) {
         match self {
-            Self::Sparse(gex) => (gex.rows, gex.genes.next_multiple_of(ALIGNMENT)),
+            Self::Sparse(sparse) => (sparse.rows, sparse.features.next_multiple_of(ALIGNMENT)),
             Self::Dense(matrix) => (matrix.rows, matrix.columns),
         }
     }
@@ -413,9 +442,9 @@ fn dense_rows((rows, columns): (usize, usize), memory: u64) -> usize {
     (bytes / (columns.max(1) * size_of::<f32>())).clamp(1, rows.max(1))
 }
 
-/// Bytes that a truncated SVD of gene expression takes beside its input and result.
-pub(crate) fn workspace((rows, genes): (usize, usize), n_components: usize, memory: u64) -> u64 {
-    let columns = genes.next_multiple_of(ALIGNMENT);
+/// Bytes that a truncated SVD of sparse rows takes beside its input and result; one of dense rows takes less.
+pub(crate) fn workspace((rows, features): (usize, usize), n_components: usize, memory: u64) -> u64 {
+    let columns = features.next_multiple_of(ALIGNMENT);
     let dense = dense_rows((rows, columns), memory) * columns;
     let numbers = match needs_all_directions(rows, columns, n_components) {
         true => 8 * columns * columns,
@@ -444,12 +473,13 @@ mod tests {
         let dense = Array2::from_shape_fn((50, 24), |(i, j)| ((i * 7 + j * 3) % 5) as f32);
         let (train, test) = dense.view().split_at(ndarray::Axis(0), 33);
         let [train, test] = [train, test].map(|half| Csr::csr_from_dense(half, 0.0));
-        let gex = upload::gex(&device, &train, &test).unwrap();
+        let rows = upload::rows(&device, &[(&train).into(), (&test).into()]).unwrap();
+        let Form::Sparse(sparse) = &rows.values else { panic!("they were sparse") };
         let x = Array2::from_shape_fn((24, 3), |(i, j)| (i + 2 * j) as f32);
         let uploaded = device.upload(x.view()).unwrap();
         let wanted = dense.t().dot(&dense.dot(&x));
         for rows in [7, 49, 50] {
-            let mut work = Work::by(&device, Input::Sparse(&gex), rows).unwrap();
+            let mut work = Work::by(&device, Input::Sparse(sparse), rows).unwrap();
             // Small whole numbers, of which all sums are exact.
             for _ in 0..2 {
                 let found = work.gram_product(&uploaded).unwrap();

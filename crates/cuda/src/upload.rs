@@ -1,56 +1,88 @@
-//! Gene expression on its way to the device, through memory that the device reads by itself.
+//! Cells on their way to the device, through memory that the device reads by itself.
 
 use cudarc::driver::{
     CudaEvent, CudaSlice, CudaStream, DeviceRepr, HostSlice, PinnedHostSlice, SyncOnDrop,
     ValidAsZeroBits,
 };
-use modality_data::Csr;
+use modality_data::{Csr, ValuesView};
+use ndarray::{CowArray, Ix2};
 
 use crate::{
     device::Device,
     error::{Error, Result},
-    svd::Gex,
+    matrix::Matrix,
+    svd::{Form, Rows, Sparse},
 };
 
 /// Numbers of four bytes in each of two buffers: one is filled while the device reads the other.
 const LENGTH: usize = 4 << 20;
 
-/// Rows of `train`, then of `test`.
-pub(crate) fn gex(device: &Device, train: &Csr, test: &Csr) -> Result<Gex> {
-    let halves = [train, test];
-    if !halves.iter().all(|half| half.data().iter().all(|value| value.is_finite())) {
-        return Err(Error::NotFinite("the values of GEX"));
+/// The rows of all blocks.
+pub(crate) fn rows(device: &Device, blocks: &[ValuesView<'_>]) -> Result<Rows> {
+    if !blocks.iter().all(|block| block.is_finite()) {
+        return Err(Error::NotFinite("the values of a data set"));
     }
+    let sparse: Option<Vec<&Csr>> = blocks
+        .iter()
+        .map(|block| match block {
+            ValuesView::Sparse(csr) => Some(*csr),
+            ValuesView::Dense(_) => None,
+        })
+        .collect();
+    let values = match sparse {
+        Some(blocks) => Form::Sparse(sparse_rows(device, &blocks)?),
+        None => Form::Dense(dense_rows(device, blocks)?),
+    };
+    Ok(Rows { blocks: blocks.iter().map(|block| block.rows()).collect(), values })
+}
+
+fn sparse_rows(device: &Device, blocks: &[&Csr]) -> Result<Sparse> {
     let mut starts = vec![0_u64];
-    for half in halves {
+    for block in blocks {
         let before = *starts.last().expect("it begins with one");
-        let ends = half.indptr();
+        let ends = block.indptr();
         starts.extend(ends.raw_storage().iter().skip(1).map(|&end| before + end as u64));
     }
-    let nonzeros = train.nnz() + test.nnz();
-    Ok(Gex {
+    let indices: Vec<&[u32]> = blocks.iter().map(|block| block.indices()).collect();
+    let values: Vec<&[f32]> = blocks.iter().map(|block| block.data()).collect();
+    Ok(Sparse {
         starts: device.send(&starts)?,
-        indices: joined(device, [train.indices(), test.indices()], LENGTH)?,
-        values: joined(device, [train.data(), test.data()], LENGTH)?,
-        train: train.rows(),
-        rows: train.rows() + test.rows(),
-        genes: train.cols(),
-        nonzeros,
+        indices: joined(device, &indices, LENGTH)?,
+        values: joined(device, &values, LENGTH)?,
+        rows: blocks.iter().map(|block| block.rows()).sum(),
+        features: blocks[0].cols(),
+        nonzeros: blocks.iter().map(|block| block.nnz()).sum(),
     })
 }
 
-/// Both parts, one behind the other, by two buffers of `size` numbers.
+fn dense_rows(device: &Device, blocks: &[ValuesView<'_>]) -> Result<Matrix> {
+    let standard: Vec<CowArray<'_, f32, Ix2>> = blocks
+        .iter()
+        .map(|block| match block {
+            ValuesView::Dense(dense) => dense.as_standard_layout(),
+            ValuesView::Sparse(_) => panic!("blocks are all sparse or all dense"),
+        })
+        .collect();
+    let parts: Vec<&[f32]> = standard
+        .iter()
+        .map(|block| block.as_slice().expect("it was given standard layout"))
+        .collect();
+    let rows = standard.iter().map(|block| block.nrows()).sum();
+    Ok(Matrix { values: joined(device, &parts, LENGTH)?, rows, columns: blocks[0].columns() })
+}
+
+/// The parts, one behind the other, by two buffers of `size` numbers.
 fn joined<T: DeviceRepr + ValidAsZeroBits + Copy>(
     device: &Device,
-    parts: [&[T]; 2],
+    parts: &[&[T]],
     size: usize,
 ) -> Result<CudaSlice<T>> {
     let length = parts.iter().map(|part| part.len()).sum();
     let mut whole = device.allocate(length)?;
     if length <= size {
         let mut start = 0;
-        for part in parts.into_iter().filter(|part| !part.is_empty()) {
-            device.stream.memcpy_htod(part, &mut whole.slice_mut(start..start + part.len()))?;
+        for part in parts.iter().filter(|part| !part.is_empty()) {
+            device.stream.memcpy_htod(*part, &mut whole.slice_mut(start..start + part.len()))?;
             start += part.len();
         }
         return Ok(whole);
@@ -122,7 +154,7 @@ mod tests {
             [(0, 64), (1, 64), (500, 64), (640, 64), (1000, 64), (300, 1000), (999, 999)]
         {
             let (first, second) = numbers.split_at(split);
-            let joined = joined(&device, [first, second], size).unwrap();
+            let joined = joined(&device, &[first, second], size).unwrap();
             assert_eq!(device.fetch(&joined).unwrap(), numbers, "{split}, {size}");
         }
     }

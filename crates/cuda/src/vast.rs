@@ -37,10 +37,10 @@ fn fits(cells: usize) -> Vec<Vec<u32>> {
     (0..10).map(half).chain([last]).collect()
 }
 
-/// A gene a cell.
-fn gex(cells: usize, genes: usize) -> Csr {
-    let genes_of = (0..cells).map(|cell| (cell * 7919 % genes) as u32).collect();
-    Csr::new((cells, genes), (0..=cells).collect(), genes_of, vec![1.5; cells])
+/// A feature a cell.
+fn sparse(cells: usize, features: usize) -> Csr {
+    let features_of = (0..cells).map(|cell| (cell * 7919 % features) as u32).collect();
+    Csr::new((cells, features), (0..=cells).collect(), features_of, vec![1.5; cells])
 }
 
 /// What conjugate gradients do, with so many components and columns. Products with the kernel are those of the fits from `first` on, as each
@@ -94,15 +94,17 @@ fn solve(
     stages.synchronize().unwrap();
 }
 
-/// TSVD of gene expression and proteins, and what is made of them.
+/// TSVD of sparse genes and dense proteins, and what is made of them.
 fn decompose(stages: &mut CudaStages, cells: usize, genes: usize, proteins: usize) {
-    let (train, test) = (gex(cells, genes), gex(1000, genes));
-    let on_device = stages.upload_gex(&train, &test).unwrap();
-    let (mut scores, _) = stages.tsvd_gex(&on_device, 300, 0).unwrap();
-    stages.standardize_rows(&mut scores).unwrap();
-    let adt = stages.upload(Array2::zeros((cells, proteins)).view()).unwrap();
-    let Tsvd { scores: targets, components } = stages.tsvd_adt(&adt, 70, 0).unwrap();
-    let product = stages.matmul(&targets, &components).unwrap();
+    let (train, test) = (sparse(cells, genes), sparse(1000, genes));
+    let rows = stages.upload_rows(&[(&train).into(), (&test).into()]).unwrap();
+    let mut scores = stages.tsvd(&rows, 300, 0).unwrap().scores;
+    stages.standardize_rows(&mut scores[0]).unwrap();
+    drop((rows, scores));
+    let target = Array2::zeros((cells, proteins));
+    let rows = stages.upload_rows(&[target.view().into()]).unwrap();
+    let Tsvd { scores: targets, components } = stages.tsvd(&rows, 70, 0).unwrap();
+    let product = stages.matmul(&targets[0], &components).unwrap();
     assert_eq!(product.shape(), (cells as u32, proteins as u32));
     stages.synchronize().unwrap();
 }
@@ -125,10 +127,9 @@ fn last_entries(device: &Device, cells: usize, genes: usize) {
     assert_eq!(last(&sum), 2.0 * last(&dense), "add");
     assert_eq!(last(&device.transpose(&dense).unwrap()), last(&dense), "transpose");
     drop((dense, gathered, sum));
-    let rows = gex(cells, genes);
-    let on_device = crate::upload::gex(device, &rows, &gex(1, genes)).unwrap();
-    // The last row is the test cell's.
-    let (_, test) = device.densify(&on_device).unwrap();
+    let (train, test) = (sparse(cells, genes), sparse(1, genes));
+    let rows = crate::upload::rows(device, &[(&train).into(), (&test).into()]).unwrap();
+    let test = device.densify(&rows).unwrap().remove(1);
     assert_eq!(device.fetch(&test.rows(0..1)).unwrap()[0], 1.5, "densify_rows");
     drop(test);
     // Of rows that are all zero, every entry of the kernel is one.

@@ -4,10 +4,13 @@
 //! asked for. So every kind of call that the run will make is made once, with matrices of the run's own sizes, and as much memory
 //! taken once as the run will take.
 
-use modality_data::{Csr, prepared::Shape};
+use modality_data::{
+    Csr, Values,
+    prepared::{Extent, Shape},
+};
 use modality_methods::{Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
-use modality_recipe::{Error as RecipeError, Groups, Stages as _, Step, gex_scores};
+use modality_recipe::{Error as RecipeError, Groups, Stages as _, Step, input_scores};
 use ndarray::Array2;
 
 use crate::{
@@ -15,8 +18,8 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Genes that each cell expresses.
-const EXPRESSED: usize = 16;
+/// Features that are seen in a cell.
+const SEEN: usize = 16;
 
 /// Makes every kind of call that TSVD + KRR with these `fits` makes, and takes `bytes` of memory, if they are there.
 pub(crate) fn warm_up(
@@ -27,8 +30,8 @@ pub(crate) fn warm_up(
     bytes: u64,
 ) -> Result<()> {
     // What makes no sense is refused where it is run.
-    let has_cells =
-        shape.cells() >= params.gex_components && shape.train_cells >= params.adt_components;
+    let has_cells = shape.cells() >= params.input_components.or_all(0)
+        && shape.train_cells >= params.target_components;
     if has_cells && shape.test_cells > 0 && !fits.iter().any(Vec::is_empty) {
         match call_all(stages, shape, params, fits) {
             // Of numbers that are not the run's.
@@ -49,13 +52,15 @@ fn call_all(
     params: &TsvdKrrParams,
     fits: &[Vec<u32>],
 ) -> Result<()> {
-    let (train, test) = (gex(shape.train_cells, shape.genes), gex(shape.test_cells, shape.genes));
-    let gex = stages.upload_gex(&train, &test)?;
-    let (mut scores, mut test_scores) = gex_scores(
+    let [train, test] =
+        [shape.train_cells, shape.test_cells].map(|cells| alike(cells, shape.input));
+    let original = [train.view(), test.view()];
+    let input = stages.upload_rows(&original)?;
+    let [mut scores, mut test_scores] = input_scores(
         stages,
-        &gex,
-        (&train, &test),
-        params.gex_components,
+        &input,
+        original,
+        params.input_components.or_all(shape.input.features),
         0,
         &mut StageClock::silent(),
     )
@@ -63,7 +68,7 @@ fn call_all(
         RecipeError::Stage(_, error) => error,
         RecipeError::Invalid(reason) => unreachable!("{reason}"),
     })?;
-    drop(gex);
+    drop(input);
     stages.standardize_rows(&mut scores)?;
     stages.standardize_rows(&mut test_scores)?;
     let (targets, components) = targets(stages, shape, params)?;
@@ -78,20 +83,19 @@ fn call_all(
     stages.download(&sum).map(drop)
 }
 
-/// Targets, and what maps them to proteins, if something does.
+/// Targets, and what maps them to the target's features, if something does.
 fn targets(
     stages: &mut CudaStages,
     shape: &Shape,
     params: &TsvdKrrParams,
 ) -> Result<(Matrix, Option<Matrix>)> {
-    let of = |(i, j): (usize, usize)| noise(i * shape.proteins + j);
-    let adt = Array2::from_shape_fn((shape.train_cells, shape.proteins), of);
-    let adt = stages.upload(adt.view())?;
-    if shape.proteins <= params.adt_components {
-        return Ok((adt, None));
+    let target = alike(shape.train_cells, shape.target);
+    let rows = stages.upload_rows(&[target.view()])?;
+    if shape.target.features <= params.target_components {
+        return Ok((stages.densify(&rows)?.swap_remove(0), None));
     }
-    let tsvd = stages.tsvd_adt(&adt, params.adt_components, 0)?;
-    Ok((tsvd.scores, Some(tsvd.components)))
+    let mut tsvd = stages.tsvd(&rows, params.target_components, 0)?;
+    Ok((tsvd.scores.swap_remove(0), Some(tsvd.components)))
 }
 
 /// One iteration with all columns, and the preconditioner with fewer and fewer, as columns are left out when they are done.
@@ -164,16 +168,26 @@ fn widths(columns: usize) -> impl Iterator<Item = usize> {
     std::iter::once(columns).chain(powers.filter(move |&width| width < columns))
 }
 
-/// Cells of which all genes are expressed by some, and that differ.
-fn gex(cells: usize, genes: usize) -> Csr {
-    let expressed = EXPRESSED.min(genes);
-    let step = genes / expressed.max(1);
-    let starts = (0..=cells).map(|cell| cell * expressed).collect();
-    let genes_of =
-        |cell: usize| (0..expressed).map(move |i| (i * step + cell % step.max(1)) as u32);
-    let indices = (0..cells).flat_map(genes_of).collect();
-    let values = (0..cells * expressed).map(|i| 0.5 + noise(i)).collect();
-    Csr::new((cells, genes), starts, indices, values)
+/// Cells in the form of the run's own.
+fn alike(cells: usize, of: Extent) -> Values {
+    match of.nonzeros {
+        Some(_) => Values::Sparse(sparse(cells, of.features)),
+        None => {
+            let value = |(i, j): (usize, usize)| noise(i * of.features + j);
+            Values::Dense(Array2::from_shape_fn((cells, of.features), value))
+        }
+    }
+}
+
+/// Cells that differ, and of which all features are seen in some.
+fn sparse(cells: usize, features: usize) -> Csr {
+    let seen = SEEN.min(features);
+    let step = features / seen.max(1);
+    let starts = (0..=cells).map(|cell| cell * seen).collect();
+    let features_of = |cell: usize| (0..seen).map(move |i| (i * step + cell % step.max(1)) as u32);
+    let indices = (0..cells).flat_map(features_of).collect();
+    let values = (0..cells * seen).map(|i| 0.5 + noise(i)).collect();
+    Csr::new((cells, features), starts, indices, values)
 }
 
 /// Between 0 and 1, and without pattern.

@@ -7,7 +7,7 @@ mod common;
 use backend_cuda::{CudaStages, Device, Ways};
 use common::{emulator, low_rank, stages};
 use modality_data::Csr;
-use modality_methods::{KernelEntries, TsvdKrrParams};
+use modality_methods::{Components, KernelEntries, TsvdKrrParams};
 use modality_protocol::StageClock;
 use modality_recipe::{Problem, Stages, conformance, tsvd_krr};
 use ndarray::Array2;
@@ -57,9 +57,10 @@ fn cells() -> Cells {
 impl Cells {
     fn problem(&self) -> Problem<'_> {
         Problem {
-            train_gex: &self.train,
-            train_adt: self.adt.view(),
-            test_gex: &self.test,
+            train_input: (&self.train).into(),
+            train_target: self.adt.view().into(),
+            test_input: (&self.test).into(),
+            most: None,
             fits: &self.fits,
             seed: 5,
         }
@@ -67,7 +68,11 @@ impl Cells {
 }
 
 fn params() -> TsvdKrrParams {
-    TsvdKrrParams { gex_components: 6, adt_components: 9, ..TsvdKrrParams::default() }
+    TsvdKrrParams {
+        input_components: Components::Some(6),
+        target_components: 9,
+        ..TsvdKrrParams::default()
+    }
 }
 
 /// Predictions, and what was noted.
@@ -133,7 +138,7 @@ fn a_basis_that_cholesky_cannot_make_is_made_by_eigenvectors() {
         test: Csr::csr_from_dense(flat(37).view(), 0.0),
         ..cells()
     };
-    let params = TsvdKrrParams { gex_components: 2, ..params() };
+    let params = TsvdKrrParams { input_components: Components::Some(2), ..params() };
     let mut stages = stages(KernelEntries::Kept);
     let (found, _) = predict(&mut stages, &cells, &params);
     let notes = stages.take_notes();

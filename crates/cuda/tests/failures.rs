@@ -8,7 +8,7 @@ use backend_cuda::{CudaStages, Device, Error};
 use common::{emulator, low_rank, stages};
 use modality_data::Csr;
 use modality_emulator::Failure;
-use modality_methods::{KernelEntries, Solver, TsvdKrrParams};
+use modality_methods::{Components, KernelEntries, Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
 use modality_recipe::{Problem, Stages as _, tsvd_krr};
 use ndarray::{Array2, array};
@@ -81,12 +81,13 @@ fn predict(
     adt: &Array2<f32>,
     params: &TsvdKrrParams,
 ) -> String {
-    let (train_gex, test_gex) = (sparse(train), sparse(&low_rank(9, train.ncols(), 4)));
+    let (train_input, test_input) = (sparse(train), sparse(&low_rank(9, train.ncols(), 4)));
     let fits = vec![(0..40).collect(), (20..60).collect()];
     let problem = Problem {
-        train_gex: &train_gex,
-        train_adt: adt.view(),
-        test_gex: &test_gex,
+        train_input: (&train_input).into(),
+        train_target: adt.view().into(),
+        test_input: (&test_input).into(),
+        most: None,
         fits: &fits,
         seed: 1,
     };
@@ -100,7 +101,8 @@ fn predict(
 fn values_that_are_no_numbers_are_refused() {
     let (_emulator, _guard) = emulator();
     let (gex, adt) = (low_rank(60, 30, 1), low_rank(60, 5, 2));
-    let params = TsvdKrrParams { gex_components: 10, ..TsvdKrrParams::default() };
+    let params =
+        TsvdKrrParams { input_components: Components::Some(10), ..TsvdKrrParams::default() };
     let with = |matrix: &Array2<f32>, value| {
         let mut matrix = matrix.clone();
         matrix[[3, 2]] = value;
@@ -109,9 +111,15 @@ fn values_that_are_no_numbers_are_refused() {
     let mut stages = stages(KernelEntries::Kept);
     for value in [f32::NAN, f32::INFINITY] {
         let reason = predict(&mut stages, &with(&gex, value), &adt, &params);
-        assert!(reason.ends_with("the values of GEX hold NaN or infinite values"), "{reason}");
+        assert!(
+            reason.ends_with("the values of a data set hold NaN or infinite values"),
+            "{reason}"
+        );
         let reason = predict(&mut stages, &gex, &with(&adt, value), &params);
-        assert!(reason.ends_with("the values of ADT hold NaN or infinite values"), "{reason}");
+        assert!(
+            reason.ends_with("the values of a data set hold NaN or infinite values"),
+            "{reason}"
+        );
     }
     // Finite, but not its square.
     let reason = predict(&mut stages, &with(&gex, 1e30), &adt, &params);

@@ -14,7 +14,8 @@ use modality_data::{
 };
 use modality_emulator::Failure;
 use modality_methods::{KernelEntries, TsvdKrrParams};
-use modality_protocol::{StageClock, Event, PROTOCOL, Phase, RunSpec, Stage, runner::Stop};
+use modality_protocol::Task;
+use modality_protocol::{Event, PROTOCOL, Phase, RunSpec, Stage, StageClock, runner::Stop};
 use modality_recipe::{Problem, tsvd_krr};
 use ndarray::Array2;
 use ndarray_npy::read_npy;
@@ -22,7 +23,7 @@ use serde_json::json;
 
 /// Two halves of a small generated data set.
 fn spec(folder: &Path) -> RunSpec {
-    let dataset = synthetic::generate(Size::Tiny, 3);
+    let dataset = synthetic::generate(Size::Tiny, 3, Task::default());
     prepared::write(&dataset, folder).unwrap();
     halves_of(folder, folder)
 }
@@ -32,6 +33,7 @@ fn halves_of(folder: &Path, out: &Path) -> RunSpec {
     let cells = prepared::read_manifest(folder).unwrap().train_cells as u32;
     let halves = [0, 1].map(|half| (0..cells).filter(|cell| cell / 50 % 2 == half).collect());
     RunSpec {
+        task: Task::default(),
         protocol: PROTOCOL,
         method: "tsvd-krr".to_owned(),
         params: serde_json::Map::new(),
@@ -50,9 +52,10 @@ fn halves_of(folder: &Path, out: &Path) -> RunSpec {
 
 fn problem<'a>(inputs: &'a Inputs, spec: &'a RunSpec) -> Problem<'a> {
     Problem {
-        train_gex: &inputs.train_gex,
-        train_adt: inputs.train_adt.view(),
-        test_gex: &inputs.test_gex,
+        train_input: inputs.train_input.view(),
+        train_target: inputs.train_target.view(),
+        test_input: inputs.test_input.view(),
+        most: None,
         fits: &spec.fits,
         seed: spec.seed,
     }
@@ -86,7 +89,7 @@ fn predictions_are_those_of_the_cpu() {
 
     let found: Array2<f32> = read_npy(&spec.predictions).unwrap();
     let wanted = on_the_cpu(&prepared::read_inputs(&spec.dataset, None).unwrap(), &spec);
-    let answers = prepared::read_answers(folder.path()).unwrap();
+    let answers = dense_answers(folder.path()).unwrap();
     let difference = rmse(&found, &answers) - rmse(&wanted, &answers);
     assert!(difference.abs() < 1e-4, "the RMSE differs by {difference}");
     assert!(rmse(&found, &wanted) < 2e-3, "predictions differ by {} RMS", rmse(&found, &wanted));
@@ -149,7 +152,7 @@ fn predictions_of_real_cells_are_those_of_the_cpu() {
     backend_cuda::run(&spec, &mut StageClock::silent()).unwrap();
     let found: Array2<f32> = read_npy(&spec.predictions).unwrap();
     let wanted = on_the_cpu(&prepared::read_inputs(&spec.dataset, None).unwrap(), &spec);
-    let answers = prepared::read_answers(&folder).unwrap();
+    let answers = dense_answers(&folder).unwrap();
     let (own, cpu) = (rmse(&found, &answers), rmse(&wanted, &answers));
     eprintln!(
         "RMSE {own:.6}, on the CPU {cpu:.6}; predictions differ by {:.1e} RMS",
@@ -243,4 +246,8 @@ fn other_methods_and_devices_are_refused() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+fn dense_answers(folder: &Path) -> modality_data::Result<Array2<f32>> {
+    Ok(prepared::read_answers(folder)?.view().to_dense())
 }

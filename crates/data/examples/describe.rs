@@ -11,18 +11,20 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use modality_data::{CiteLayout, Dataset, Split, read_cite_file, read_four_files};
+use modality_protocol::Task;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let path = arguments.next().ok_or("usage: describe PATH [LAYOUT.toml | liu-covid]")?;
     let start = Instant::now();
     let dataset = match arguments.next() {
-        None => read_four_files(&path, "described")?,
+        None => read_four_files(&path, "described", None)?,
         Some(layout) if layout.as_os_str() == "liu-covid" => {
-            read_cite_file(&path, "described", &CiteLayout::liu_covid())?
+            read_cite_file(&path, "described", &CiteLayout::liu_covid(), Task::default())?
         }
         Some(layout) => {
-            read_cite_file(&path, "described", &toml::from_str(&std::fs::read_to_string(layout)?)?)?
+            let layout: CiteLayout = toml::from_str(&std::fs::read_to_string(layout)?)?;
+            read_cite_file(&path, "described", &layout, Task::default())?
         }
     };
     print(&dataset);
@@ -32,10 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn print(dataset: &Dataset) {
     println!(
-        "{}: {} genes, {} proteins",
+        "{}: {} {}, {} {}",
         dataset.provenance.source,
-        dataset.genes.len(),
-        dataset.proteins.len()
+        dataset.input.names.len(),
+        dataset.input.modality.features(),
+        dataset.target.names.len(),
+        dataset.target.modality.features()
     );
     println!("normalisation: {}", dataset.provenance.normalisation);
     for (half, split) in [("training", &dataset.train), ("test", &dataset.test)] {
@@ -49,18 +53,19 @@ fn print(dataset: &Dataset) {
 fn describe(half: &str, split: &Split) {
     let sum =
         |values: &mut dyn Iterator<Item = &f32>| values.map(|&value| f64::from(value)).sum::<f64>();
-    let Split { gex, adt, cells } = split;
+    let Split { input, target, cells } = split;
     println!(
         "{half}: {} cells of {} batches, {} donors, {} sites",
-        gex.rows(),
+        input.rows(),
         cells.batch.names.len(),
         cells.donor.names.len(),
         cells.site.names.len()
     );
     println!(
-        "  GEX {} nonzeros, sum {:.3}; ADT sum {:.3}",
-        gex.nnz(),
-        sum(&mut gex.data().iter()),
-        sum(&mut adt.iter())
+        "  input: {} numbers, sum {:.3}; target: {} numbers, sum {:.3}",
+        input.stored().len(),
+        sum(&mut input.stored().iter()),
+        target.stored().len(),
+        sum(&mut target.stored().iter())
     );
 }

@@ -1,22 +1,22 @@
 //! What a comparison runs on, whatever file it came from.
 
-use ndarray::Array2;
+use modality_protocol::{Modality, Task};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, Values};
 
 /// Sparse rows: 32-bit column indices, so eight bytes an entry; 64-bit row pointers.
 pub type Csr = sprs::CsMatI<f32, u32, usize>;
 
-/// Paired gene expression and surface proteins of training and test cells.
+/// Two modalities of training and test cells, one to be predicted from the other.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     /// The name in `bench-configs/datasets.toml`, or of the user's folder.
     pub name: String,
-    /// Gene names, one a column of [`Split::gex`].
-    pub genes: Vec<String>,
-    /// Protein names, one a column of [`Split::adt`].
-    pub proteins: Vec<String>,
+    /// The columns of [`Split::input`].
+    pub input: Features,
+    /// The columns of [`Split::target`].
+    pub target: Features,
     /// The cells that models are fitted on.
     pub train: Split,
     /// The cells that predictions are scored on.
@@ -25,13 +25,22 @@ pub struct Dataset {
     pub provenance: Provenance,
 }
 
+/// The features of a modality, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Features {
+    /// What was measured.
+    pub modality: Modality,
+    /// One name a column.
+    pub names: Vec<String>,
+}
+
 /// The cells of one half, one row each.
 #[derive(Debug, Clone)]
 pub struct Split {
-    /// Gene expression, cells x genes, normalised.
-    pub gex: Csr,
-    /// Surface proteins, cells x proteins, normalised, row-major.
-    pub adt: Array2<f32>,
+    /// Cells x features of the input, normalised.
+    pub input: Values,
+    /// Cells x features of the target, normalised.
+    pub target: Values,
     /// What is known about each cell.
     pub cells: Cells,
 }
@@ -124,53 +133,78 @@ impl Labels {
 }
 
 impl Dataset {
-    /// Checks what every backend relies on: equal numbers of cells on both sides, equal genes and proteins
-    /// in both halves, at least one cell, gene and protein, finite values, labels for every cell.
+    /// What is predicted from what.
+    pub fn task(&self) -> Task {
+        Task { input: self.input.modality, target: self.target.modality }
+    }
+
+    /// The same cells, with input and target changed for one another.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        let turned = |Split { input, target, cells }| Split { input: target, target: input, cells };
+        Self {
+            input: self.target,
+            target: self.input,
+            train: turned(self.train),
+            test: turned(self.test),
+            ..self
+        }
+    }
+
+    /// Checks what every backend relies on: equal numbers of cells on both sides, equal features in both halves, at least
+    /// one cell and one feature of each modality, finite values, labels for every cell.
     ///
     /// # Errors
     /// [`Error::Invalid`] with a sentence that names the half and the matrix.
     pub fn validate(&self) -> Result<()> {
         for (half, split) in [("training", &self.train), ("test", &self.test)] {
-            split.validate(half, self.genes.len(), self.proteins.len())?;
+            split.validate(half, &self.input, &self.target)?;
         }
         Ok(())
     }
 }
 
 impl Split {
-    /// Mean of all (cell, protein) entries.
-    pub fn adt_mean(&self) -> f64 {
-        self.adt.iter().map(|&value| f64::from(value)).sum::<f64>() / self.adt.len() as f64
+    /// Mean of all (cell, target feature) entries.
+    pub fn target_mean(&self) -> f64 {
+        self.target.stored().iter().map(|&value| f64::from(value)).sum::<f64>()
+            / self.target_entries()
     }
 
-    /// Root mean square of all (cell, protein) entries: the RMSE of predicting zero.
-    pub fn adt_rms(&self) -> f64 {
-        (self.adt.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>()
-            / self.adt.len() as f64)
-            .sqrt()
+    /// Root mean square of all (cell, target feature) entries: the RMSE of predicting zero.
+    pub fn target_rms(&self) -> f64 {
+        (self.target.view().squares() / self.target_entries()).sqrt()
     }
 
-    /// Share of (cell, gene) entries that are stored.
-    pub fn gex_density(&self) -> f64 {
-        self.gex.nnz() as f64 / (self.gex.rows() as f64 * self.gex.cols() as f64)
+    /// Share of (cell, input feature) entries that are stored.
+    pub fn input_density(&self) -> f64 {
+        let all = self.input.rows() as f64 * self.input.columns() as f64;
+        self.input.stored().len() as f64 / all
     }
 
-    fn validate(&self, half: &str, genes: usize, proteins: usize) -> Result<()> {
-        let cells = self.gex.rows();
-        let expected = [
-            ("GEX genes", self.gex.cols(), genes),
-            ("ADT cells", self.adt.nrows(), cells),
-            ("ADT proteins", self.adt.ncols(), proteins),
-            ("cell names", self.cells.names.len(), cells),
-            ("batch labels", self.cells.batch.len(), cells),
-            ("donor labels", self.cells.donor.len(), cells),
-            ("site labels", self.cells.site.len(), cells),
-        ];
-        if cells == 0 || genes == 0 || proteins == 0 {
+    fn target_entries(&self) -> f64 {
+        self.target.rows() as f64 * self.target.columns() as f64
+    }
+
+    fn validate(&self, half: &str, input: &Features, target: &Features) -> Result<()> {
+        let cells = self.cells.names.len();
+        let [inputs, targets] = [input, target].map(|of| (of.names.len(), of.modality.features()));
+        if cells == 0 || inputs.0 == 0 || targets.0 == 0 {
+            let ((inputs, input), (targets, target)) = (inputs, targets);
             return Err(Error::Invalid(format!(
-                "the {half} half has {cells} cells, {genes} genes and {proteins} proteins; at least one of each is needed"
+                "the {half} half has {cells} cells, {inputs} {input} and {targets} {target}; at least one of each is needed"
             )));
         }
+        let of = |features: &Features, what: &str| format!("{} {what}", features.modality);
+        let expected = [
+            (of(input, "cells"), self.input.rows(), cells),
+            (of(input, inputs.1), self.input.columns(), inputs.0),
+            (of(target, "cells"), self.target.rows(), cells),
+            (of(target, targets.1), self.target.columns(), targets.0),
+            ("batch labels".to_owned(), self.cells.batch.len(), cells),
+            ("donor labels".to_owned(), self.cells.donor.len(), cells),
+            ("site labels".to_owned(), self.cells.site.len(), cells),
+        ];
         if let Some((what, found, wanted)) =
             expected.into_iter().find(|(_, found, wanted)| found != wanted)
         {
@@ -178,7 +212,7 @@ impl Split {
                 "the {half} half has {found} {what} where {wanted} are expected"
             )));
         }
-        if !self.gex.data().iter().chain(&self.adt).all(|value| value.is_finite()) {
+        if !(self.input.view().is_finite() && self.target.view().is_finite()) {
             return Err(Error::Invalid(format!("the {half} half holds NaN or infinite values")));
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! The one loader: every backend sees the same cells, genes and proteins, because all of them read what
+//! The one loader: every backend sees the same cells and features, because all of them read what
 //! this crate made ready.
 //!
-//! A [`Dataset`] is a training and a test half of the same genes and proteins. It comes from AnnData,
+//! A [`Dataset`] is a training and a test half of two modalities of the same cells, one to be predicted from the other. It comes from AnnData,
 //! 10x or delimited files, or from the [generator](synthetic), is normalised here and nowhere else, and
 //! is written once as a folder of plain `.npy` files ([`prepared`]) that any language can read.
 
@@ -12,12 +12,14 @@ pub mod prepared;
 mod read;
 mod sums;
 pub mod synthetic;
+mod values;
 
-pub use dataset::{Cells, Csr, Dataset, FileSum, Labels, Provenance, Split};
+pub use dataset::{Cells, Csr, Dataset, Features, FileSum, Labels, Provenance, Split};
 pub use error::{Error, Result};
-pub use normalise::{normalise_adt, normalise_gex};
+pub use normalise::{binarise, normalise_adt, normalise_gex};
 pub use read::{
-    CellRule, CiteLayout, Column, Columns, Feature, FeatureKind, Pair, Sizes, Table, Values,
+    Block, CellRule, CiteLayout, Column, Columns, Feature, FeatureKind, Pair, Sizes, Stored, Table,
     read_cite_file, read_four_files, read_pair, read_table,
 };
 pub use sums::{hex, sha256_file};
+pub use values::{Values, ValuesView};

@@ -37,6 +37,11 @@ pub fn normalise_gex(gex: &mut Csr) -> Result<(), String> {
     Ok(())
 }
 
+/// Replaces each count of cells x peaks by 1: a peak is seen or not. Zeros that are stored are left out of no row.
+pub fn binarise(peaks: &mut Csr) {
+    peaks.data_mut().iter_mut().filter(|count| **count != 0.0).for_each(|count| *count = 1.0);
+}
+
 /// Replaces each count of cells x proteins by `log1p(count / g)`, `g = exp(mean over proteins of log1p(count))`.
 ///
 /// The mean and the logarithm are computed in float64.

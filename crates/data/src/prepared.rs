@@ -4,9 +4,12 @@
 //! |---|---|
 //! | `inputs/dataset.json` | [`Manifest`]: names, shapes, provenance, sums |
 //! | `inputs/{train,test}_cells.json` | [`Cells`]: barcodes, batch, donor, site |
-//! | `inputs/{train,test}_gex.{indptr,indices,data}.npy` | cells x genes, CSR: uint64, uint32, float32 |
-//! | `inputs/train_adt.npy` | cells x proteins, float32, C order |
-//! | `answers/test_adt.npy` | the same of the test cells |
+//! | `inputs/{train,test}_input` | cells x features of the input |
+//! | `inputs/train_target` | cells x features of the target |
+//! | `answers/test_target` | the same of the test cells |
+//!
+//! A matrix is dense, in `NAME.npy` (float32, C order), or sparse, in `NAME.{indptr,indices,data}.npy` (CSR: uint64, uint32,
+//! float32); the manifest says which.
 //!
 //! Runners are handed `inputs`; the harness alone reads `answers`.
 //!
@@ -18,25 +21,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use modality_protocol::Task;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{Cells, Csr, Dataset, Error, FileSum, Provenance, Result, hex};
+use crate::{Cells, Csr, Dataset, Error, Features, FileSum, Provenance, Result, Values, hex};
 
 mod shape;
 mod subset;
 
-pub use shape::Shape;
+pub use shape::{Extent, Shape};
 
 /// Version of the folder's layout, in [`Manifest::format`].
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 const MANIFEST: &str = "dataset.json";
 const INPUTS: &str = "inputs";
 const ANSWERS: &str = "answers";
-const TEST_ADT: &str = "test_adt.npy";
+/// How the names of files begin that hold answers.
+const TEST_TARGET: &str = "test_target.";
 
 /// What a prepared folder holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,14 +56,34 @@ pub struct Manifest {
     pub train_cells: usize,
     /// Rows of the test matrices.
     pub test_cells: usize,
-    /// Columns of the GEX matrices.
-    pub genes: Vec<String>,
-    /// Columns of the ADT matrices.
-    pub proteins: Vec<String>,
+    /// What is predicted from.
+    pub input: Columns,
+    /// What is predicted.
+    pub target: Columns,
     /// SHA-256 over the sums of the arrays below: one short name for the data.
     pub sha256: String,
     /// The other files, with their sums; those of the answers are in a folder of their own.
     pub files: Vec<FileSum>,
+}
+
+/// The features of a modality, and in what form their values are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Columns {
+    /// Names, one a column.
+    #[serde(flatten)]
+    pub features: Features,
+    /// Of every matrix of this modality.
+    pub values: Form,
+}
+
+/// How a matrix is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// Rows of nonzeros, in three files.
+    Sparse,
+    /// Every number, in one file.
+    Dense,
 }
 
 /// What a backend may see.
@@ -66,12 +91,33 @@ pub struct Manifest {
 pub struct Inputs {
     /// Names, shapes, provenance.
     pub manifest: Manifest,
-    /// Training cells x genes.
-    pub train_gex: Csr,
-    /// Training cells x proteins.
-    pub train_adt: Array2<f32>,
-    /// Test cells x genes.
-    pub test_gex: Csr,
+    /// Training cells x features of the input.
+    pub train_input: Values,
+    /// Training cells x features of the target.
+    pub train_target: Values,
+    /// Test cells x features of the input.
+    pub test_input: Values,
+}
+
+impl Manifest {
+    /// What is predicted from what.
+    pub fn task(&self) -> Task {
+        Task { input: self.input.features.modality, target: self.target.features.modality }
+    }
+}
+
+impl Columns {
+    fn of(features: &Features, values: &Values) -> Self {
+        let form = match values {
+            Values::Sparse(_) => Form::Sparse,
+            Values::Dense(_) => Form::Dense,
+        };
+        Self { features: features.clone(), values: form }
+    }
+
+    fn len(&self) -> usize {
+        self.features.names.len()
+    }
 }
 
 /// Writes `dataset` into `folder`, which must not exist yet; whole or not at all.
@@ -90,18 +136,18 @@ pub fn write(dataset: &Dataset, folder: &Path) -> Result<Manifest> {
     }
     let mut writer = Writer { folder: staging.path().to_owned(), files: Vec::new() };
     for (half, split) in [("train", &dataset.train), ("test", &dataset.test)] {
-        writer.csr(&format!("{half}_gex"), &split.gex)?;
-        writer.file(&format!("{half}_adt.npy"), |out| split.adt.write_npy(out).map_err(npy))?;
+        writer.values(&format!("{half}_input"), &split.input)?;
+        writer.values(&format!("{half}_target"), &split.target)?;
         writer.json(&format!("{half}_cells.json"), &split.cells)?;
     }
     let manifest = Manifest {
         format: FORMAT,
         name: dataset.name.clone(),
         provenance: dataset.provenance.clone(),
-        train_cells: dataset.train.gex.rows(),
-        test_cells: dataset.test.gex.rows(),
-        genes: dataset.genes.clone(),
-        proteins: dataset.proteins.clone(),
+        train_cells: dataset.train.input.rows(),
+        test_cells: dataset.test.input.rows(),
+        input: Columns::of(&dataset.input, &dataset.train.input),
+        target: Columns::of(&dataset.target, &dataset.train.target),
         sha256: digest(&writer.files),
         files: std::mem::take(&mut writer.files),
     };
@@ -165,44 +211,26 @@ pub fn manifest_in(inputs: &Path) -> Result<Manifest> {
 /// [`Error::Io`] or [`Error::File`], naming the file; [`Error::Invalid`] for a cell that is not there.
 pub fn read_inputs(inputs: &Path, cells: Option<&[u32]>) -> Result<Inputs> {
     let manifest = manifest_in(inputs)?;
-    let genes = manifest.genes.len();
-    let train_adt: Array2<f32> = read_npy(&inputs.join("train_adt.npy"))?;
-    let (train_adt, train_gex) = match cells {
-        None => (train_adt, read_csr(inputs, "train_gex", (manifest.train_cells, genes))?),
-        Some(cells) => {
-            let rows = subset::rows(cells, manifest.train_cells)?;
-            let gex = subset::read_csr(inputs, "train_gex", (manifest.train_cells, genes), &rows)?;
-            (train_adt.select(Axis(0), &rows), gex)
-        }
+    let rows = cells.map(|cells| subset::rows(cells, manifest.train_cells)).transpose()?;
+    let train = |stem, columns| {
+        let of = (manifest.train_cells, columns);
+        read_values(inputs, stem, of, rows.as_deref())
     };
-    let test_gex = read_csr(inputs, "test_gex", (manifest.test_cells, genes))?;
-    Ok(Inputs { manifest, train_gex, train_adt, test_gex })
+    let (train_input, train_target) =
+        (train("train_input", &manifest.input)?, train("train_target", &manifest.target)?);
+    let test_input =
+        read_values(inputs, "test_input", (manifest.test_cells, &manifest.input), None)?;
+    Ok(Inputs { manifest, train_input, train_target, test_input })
 }
 
-/// Nonzeros of training and test GEX of the whole data set.
+/// Reads what was measured of the test cells, test cells x features of the target.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::File`], naming the file.
-pub fn nonzeros(inputs: &Path) -> Result<(usize, usize)> {
-    let last = |stem| {
-        let indptr: Array1<u64> = read_npy(&part(inputs, stem, "indptr"))?;
-        match indptr.last() {
-            Some(&last) => Ok(last as usize),
-            None => Err(Error::File {
-                path: part(inputs, stem, "indptr"),
-                what: "it holds no offset; delete the folder to have it made anew".to_owned(),
-            }),
-        }
-    };
-    Ok((last("train_gex")?, last("test_gex")?))
-}
-
-/// Reads the measured proteins of the test cells.
-///
-/// # Errors
-/// [`Error::Io`] or [`Error::File`], naming the file.
-pub fn read_answers(folder: &Path) -> Result<Array2<f32>> {
-    read_npy(&folder.join(ANSWERS).join(TEST_ADT))
+pub fn read_answers(folder: &Path) -> Result<Values> {
+    let manifest = read_manifest(folder)?;
+    let of = (manifest.test_cells, &manifest.target);
+    read_values(&folder.join(ANSWERS), "test_target", of, None)
 }
 
 /// Reads the annotations of the training cells.
@@ -219,6 +247,15 @@ struct Writer {
 }
 
 impl Writer {
+    fn values(&mut self, stem: &str, values: &Values) -> Result<()> {
+        match values {
+            Values::Sparse(csr) => self.csr(stem, csr),
+            Values::Dense(dense) => {
+                self.file(&format!("{stem}.npy"), |out| dense.write_npy(out).map_err(npy))
+            }
+        }
+    }
+
     fn csr(&mut self, stem: &str, matrix: &Csr) -> Result<()> {
         let indptr: Array1<u64> =
             matrix.indptr().into_raw_storage().iter().map(|&offset| offset as u64).collect();
@@ -253,7 +290,7 @@ impl Writer {
 
 /// Where a file of the prepared `folder` lies.
 fn place(folder: &Path, name: &str) -> PathBuf {
-    folder.join(if name == TEST_ADT { ANSWERS } else { INPUTS }).join(name)
+    folder.join(if name.starts_with(TEST_TARGET) { ANSWERS } else { INPUTS }).join(name)
 }
 
 /// Bytes of all files of a prepared `folder`.
@@ -296,6 +333,32 @@ fn digest(files: &[FileSum]) -> String {
 /// A file of the CSR matrix `stem`: `indptr`, `indices` or `data`.
 fn part(folder: &Path, stem: &str, part: &str) -> PathBuf {
     folder.join(format!("{stem}.{part}.npy"))
+}
+
+/// The matrix `stem` of so many cells, or the given rows of it.
+fn read_values(
+    folder: &Path,
+    stem: &str,
+    (cells, columns): (usize, &Columns),
+    rows: Option<&[usize]>,
+) -> Result<Values> {
+    let shape = (cells, columns.len());
+    Ok(match (columns.values, rows) {
+        (Form::Sparse, None) => Values::Sparse(read_csr(folder, stem, shape)?),
+        (Form::Sparse, Some(rows)) => Values::Sparse(subset::read_csr(folder, stem, shape, rows)?),
+        (Form::Dense, rows) => {
+            let path = folder.join(format!("{stem}.npy"));
+            let all: Array2<f32> = read_npy(&path)?;
+            if all.dim() != shape {
+                let what = format!("its shape is {:?} where {shape:?} is expected", all.dim());
+                return Err(Error::File { path, what });
+            }
+            Values::Dense(match rows {
+                None => all,
+                Some(rows) => all.select(Axis(0), rows),
+            })
+        }
+    })
 }
 
 fn read_csr(folder: &Path, stem: &str, shape: (usize, usize)) -> Result<Csr> {

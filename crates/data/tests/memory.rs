@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use hdf5_pure::{AttrValue, FileBuilder};
-use modality_data::{CellRule, CiteLayout, Values, read_cite_file, read_table};
+use modality_data::{CellRule, CiteLayout, Stored, read_cite_file, read_table};
+use modality_protocol::Task;
 
 struct Counting;
 
@@ -124,7 +125,7 @@ fn reading_takes_little_more_memory_than_the_finished_matrices() {
     drop(table);
 
     let layout = CiteLayout {
-        values: Values::Counts,
+        values: Stored::Counts,
         train: CellRule { column: "half".into(), values: vec!["a".into()] },
         test: None,
         batch_column: "half".into(),
@@ -133,11 +134,14 @@ fn reading_takes_little_more_memory_than_the_finished_matrices() {
         sizes: None,
         ..CiteLayout::liu_covid()
     };
-    let (dataset, peak) = peak_of(|| read_cite_file(&path, "large", &layout).unwrap());
+    let (dataset, peak) =
+        peak_of(|| read_cite_file(&path, "large", &layout, Task::default()).unwrap());
     let halves = [&dataset.train, &dataset.test];
     let finished: usize = halves
         .iter()
-        .map(|half| half.gex.nnz() * 8 + half.adt.len() * 4 + half.gex.rows() * 8)
+        .map(|half| {
+            half.input.stored().len() * 8 + half.target.stored().len() * 4 + half.input.rows() * 8
+        })
         .sum();
     eprintln!("data set: {} MiB finished, {} MiB at the peak", finished / MIB, peak / MIB);
     assert!(peak < finished * 3 / 2 + 32 * MIB, "{peak} bytes at the peak for {finished} finished");

@@ -6,12 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use modality_data::{prepared, sha256_file};
-use ndarray::Array2;
-use ndarray_npy::ReadNpyExt as _;
+use memmap2::Mmap;
+use modality_data::{Values, prepared, sha256_file};
+use ndarray::ArrayView2;
+use ndarray_npy::ViewNpyExt as _;
 
+use crate::{
+    Error, Result,
+    environment::Environment,
+    host::{self, Outcome, Runner},
+    metrics::Metrics,
+    plan::{Plan, PlannedRow},
+    record::{self, RunId, RunRecord, Status},
+};
 use modality_protocol::{Event, Fold, PROTOCOL, RunSpec};
-use crate::{Error, Result, environment::Environment, host::{self, Outcome, Runner}, metrics::Metrics, plan::{Plan, PlannedRow}, record::{self, RunId, RunRecord, Status}};
 
 /// Where the files of a study lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +75,7 @@ impl Output {
 pub struct Bench {
     plan: Plan,
     dataset: PathBuf,
-    answers: Array2<f32>,
+    answers: Values,
     output: Output,
     environment: Environment,
     patience: Patience,
@@ -226,6 +234,7 @@ impl Bench {
             protocol: PROTOCOL,
             method: row.method.clone(),
             params: row.params.clone(),
+            task: self.plan.dataset.task,
             dataset: absolute(&prepared::inputs(&self.dataset)),
             predictions: absolute(&self.output.predictions())
                 .join(format!("{}.npy", self.id(row, repeat).stem())),
@@ -261,9 +270,12 @@ impl Bench {
         let wrong = |what: String| Error::Invalid(format!("{}: {what}", path.display()));
         let file =
             fs::File::open(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
-        let predicted = Array2::<f32>::read_npy(std::io::BufReader::new(file))
+        // SAFETY: the runner has ended, and nobody else knows of this file.
+        let bytes = unsafe { Mmap::map(&file) }
+            .map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
+        let predicted = ArrayView2::<f32>::view_npy(&bytes)
             .map_err(|error| wrong(format!("not a float32 matrix in npy format: {error}")))?;
-        let metrics = Metrics::score(predicted.view(), self.answers.view())
+        let metrics = Metrics::score(predicted, self.answers.view())
             .map_err(|error| wrong(error.to_string()))?;
         Ok((metrics, sha256_file(path)?))
     }

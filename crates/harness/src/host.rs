@@ -13,8 +13,11 @@ use std::{
 
 use nix::sys::resource::UsageWho;
 
-use modality_protocol::{clock::cpu_seconds, group, Epoch, Event, RunSpec};
-use crate::{Error, Result, memory, record::{StageTime, Status, Usage}};
+use crate::{
+    Error, Result,
+    record::{StageTime, Status, Usage},
+};
+use modality_protocol::{Epoch, Event, RunSpec, clock::cpu_seconds, group};
 
 /// How long a runner may take to end after its last word.
 const GRACE: Duration = Duration::from_secs(10);
@@ -166,7 +169,8 @@ fn converse(
         }
         // After the product rate, the buffers of its measurement would count.
         if said.product_gflops.is_none() {
-            peak_rss_mb = larger(peak_rss_mb, memory::peak_of(&child.id().to_string()));
+            peak_rss_mb =
+                larger(peak_rss_mb, modality_protocol::memory::peak_of(&child.id().to_string()));
         }
     }
     drop(let_go);

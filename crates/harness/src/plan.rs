@@ -8,11 +8,18 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use modality_protocol::{files, Fold};
-use crate::{Error, Result, format, folds, record::DatasetId, study::{Row, Study, Variant}};
+use crate::{
+    Error, Result, folds, format,
+    record::DatasetId,
+    study::{Row, Study, Variant},
+};
+use modality_protocol::{Fold, files};
 
 /// Version of the plan's layout, in [`Plan::format`].
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
+
+/// The oldest layout that can still be read.
+const OLDEST: u32 = 3;
 
 /// Shuffles of the batch list; each gives two fits.
 const SHUFFLES: usize = 5;
@@ -93,6 +100,15 @@ impl Plan {
     /// [`Error::Invalid`] if the study asks for more training cells than there are.
     pub fn draw(study: &Study, rows: &[Row], folder: &Path, limits: Limits) -> Result<Self> {
         let manifest = prepared::read_manifest(folder)?;
+        if manifest.task() != study.task {
+            return Err(Error::Invalid(format!(
+                "study `{}` is of task {}; the data set {} is of {}",
+                study.name,
+                study.task,
+                manifest.name,
+                manifest.task()
+            )));
+        }
         let cells = prepared::read_train_cells(folder)?;
         let most = manifest.train_cells;
         if let Some(number) = study.cells.iter().find(|&&number| number > most) {
@@ -126,13 +142,14 @@ impl Plan {
             description: study.description.clone(),
             command: format!("cargo xtask reproduce --study {}", study.name),
             dataset: DatasetId {
+                task: manifest.task(),
                 name: manifest.name,
                 synthetic: manifest.provenance.synthetic,
                 sha256: manifest.sha256,
                 train_cells: manifest.train_cells,
                 test_cells: manifest.test_cells,
-                genes: manifest.genes.len(),
-                proteins: manifest.proteins.len(),
+                inputs: manifest.input.features.names.len(),
+                targets: manifest.target.features.names.len(),
             },
             source: manifest.provenance.source,
             threads: limits.threads,
@@ -208,7 +225,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
     pub fn load(path: &Path) -> Result<Self> {
-        format::read(path, "plan", FORMAT)
+        format::read(path, "plan", OLDEST..=FORMAT)
     }
 }
 

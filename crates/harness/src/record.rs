@@ -7,11 +7,14 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use modality_protocol::{files, Epoch, Phase, Stage};
-use crate::{Error, Result, format, environment::Environment, metrics::Metrics};
+use crate::{Error, Result, environment::Environment, format, metrics::Metrics};
+use modality_protocol::{Epoch, Phase, Stage, Task, files};
 
 /// Version of the record's layout, in [`RunRecord::format`].
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The oldest layout that can still be read: of GEX to ADT alone, with other names for its features.
+const OLDEST: u32 = 1;
 
 /// How the name of a device begins that only imitates another.
 pub const EMULATED: &str = "emulated";
@@ -49,7 +52,7 @@ pub struct RunRecord {
     pub cells: Option<usize>,
     /// Wall time by stage, in the order in which they first began.
     pub stages: Vec<StageTime>,
-    /// ||X V||_F / ||X||_F of the truncated SVD of gene expression.
+    /// ||X V||_F / ||X||_F of the truncated SVD of the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captured: Option<f64>,
     /// Validation curves of the folds, where there are some.
@@ -92,10 +95,15 @@ pub struct DatasetId {
     pub train_cells: usize,
     /// Test cells.
     pub test_cells: usize,
-    /// Genes.
-    pub genes: usize,
-    /// Proteins.
-    pub proteins: usize,
+    /// What is predicted from what.
+    #[serde(default)]
+    pub task: Task,
+    /// Features of the input.
+    #[serde(alias = "genes")]
+    pub inputs: usize,
+    /// Features of the target.
+    #[serde(alias = "proteins")]
+    pub targets: usize,
 }
 
 /// How a run ended.
@@ -223,7 +231,8 @@ impl RunRecord {
     /// # Errors
     /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
     pub fn load(path: &Path) -> Result<Self> {
-        format::read(path, "record", FORMAT).map(Self::without_emulated_times)
+        let record: Self = format::read(path, "record", OLDEST..=FORMAT)?;
+        Ok(Self { format: FORMAT, ..record }.without_emulated_times())
     }
 
     /// Reads every record in `folder`, in order of method, backend and repeat.

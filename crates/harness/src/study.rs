@@ -8,9 +8,9 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use crate::{Error, Result};
 use modality_methods as methods;
 use modality_protocol::Task;
-use crate::{Error, Result};
 
 /// One study: a data set, the rows to compare on it, hyperparameters, repeats.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -24,6 +24,9 @@ pub struct Study {
     /// A sentence or two under it.
     #[serde(default)]
     pub description: String,
+    /// What is predicted from what.
+    #[serde(default)]
+    pub task: Task,
     /// The data, by name.
     pub dataset: DatasetChoice,
     /// Numbers of training cells that each row is run with, drawn at random; all that there are if left out.
@@ -128,12 +131,17 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Study {
-    /// Reads `folder/name.toml` and checks it against `backends`.
+    /// Reads `folder/name.toml` and checks it against `backends`; a `task` that is given takes the place of the file's.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an unknown study, method or backend, or a value out of range;
     /// [`Error::Toml`] for anything that is not a study file.
-    pub fn load(folder: &Path, name: &str, backends: &Backends) -> Result<Self> {
+    pub fn load(
+        folder: &Path,
+        name: &str,
+        task: Option<Task>,
+        backends: &Backends,
+    ) -> Result<Self> {
         let path = folder.join(format!("{name}.toml"));
         if !is_name(name) || !path.is_file() || NOT_STUDIES.contains(&name) {
             let known = names(folder)?.join(", ");
@@ -141,6 +149,7 @@ impl Study {
         }
         let mut study: Self = read_toml(&path)?;
         study.name = name.to_owned();
+        study.task = task.unwrap_or(study.task);
         study
             .check(backends)
             .map_err(|what| Error::Invalid(format!("{}: {what}", path.display())))?;
@@ -221,7 +230,8 @@ impl Study {
                 variants = variants.iter().flat_map(|variant| variant.with(key, values)).collect();
             }
             for variant in &mut variants {
-                variant.params = methods::complete(method, Task::default(), std::mem::take(&mut variant.params))?;
+                variant.params =
+                    methods::complete(method, self.task, std::mem::take(&mut variant.params))?;
             }
             self.variants.insert(method.clone(), variants);
         }
@@ -324,7 +334,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("backends.toml"), BACKENDS_TOML).unwrap();
         std::fs::write(folder.path().join("s.toml"), study).unwrap();
-        Study::load(folder.path(), "s", &load_backends(folder.path())?)
+        Study::load(folder.path(), "s", None, &load_backends(folder.path())?)
     }
 
     #[test]
@@ -347,7 +357,7 @@ mod tests {
         assert_eq!(variants[1].params["gamma"], 0.2);
         let solvers = load(&format!("{STUDY}[sweep.tsvd-krr]\nsolver = ['pcg']\n")).unwrap();
         assert_eq!(solvers.variants("tsvd-krr")[0].label, "solver=pcg");
-        assert_eq!(variants[1].params["gex_components"], 300);
+        assert_eq!(variants[1].params["input_components"], 300);
     }
 
     #[test]
@@ -387,7 +397,8 @@ mod tests {
     fn unknown_studies_are_listed() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("s.toml"), STUDY).unwrap();
-        let message = Study::load(folder.path(), "../s", &Backends::new()).unwrap_err().to_string();
+        let message =
+            Study::load(folder.path(), "../s", None, &Backends::new()).unwrap_err().to_string();
         assert_eq!(message, "there is no study `../s`; there are: s");
     }
 }

@@ -9,8 +9,11 @@ use backend_linfa::{
 };
 use modality_data::prepared::{self, Inputs, Shape};
 use modality_methods::{self as methods, KnnParams, LinearParams, TsvdKrrParams};
-use modality_protocol::{StageClock, RunSpec, Stage, runner::{self, Expected, Stop}};
-use modality_recipe::{Problem, Stages as _, gex_scores, tsvd_krr};
+use modality_protocol::{
+    RunSpec, Stage, StageClock,
+    runner::{self, Expected, Stop},
+};
+use modality_recipe::{Problem, Stages as _, input_scores, tsvd_krr};
 use ndarray::Array2;
 use serde::de::DeserializeOwned;
 
@@ -27,8 +30,10 @@ fn expect(spec: &RunSpec) -> Result<Option<Expected>, Stop> {
     let all = |bytes: u64| Expected { peak: bytes, least: bytes };
     Ok(match spec.method.as_str() {
         "zeros" | "mean" => Some(all(memory::inputs(&shape))),
-        "linear" => Some(all(memory::tsvd(&shape, params::<LinearParams>(spec)?.gex_components))),
-        "knn" => Some(all(memory::knn(&shape, params::<KnnParams>(spec)?.gex_components))),
+        "linear" => {
+            Some(all(memory::linear(&shape, params::<LinearParams>(spec)?.input_components)))
+        }
+        "knn" => Some(all(memory::knn(&shape, params::<KnnParams>(spec)?.input_components))),
         "tsvd-krr" => Some(needs(spec, &shape)?.expected(spec.memory)),
         _ => None,
     })
@@ -70,44 +75,45 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn zeros(&self) -> Array2<f32> {
-        Array2::zeros((self.inputs.test_gex.rows(), self.inputs.train_adt.ncols()))
+        Array2::zeros((self.inputs.test_input.rows(), self.inputs.train_target.columns()))
     }
 
     fn mean(&self, clock: &mut StageClock<'_>) -> Array2<f32> {
-        let means = clock.time(Stage::Fit, || mean(self.inputs.train_adt.view()));
+        let means = clock.time(Stage::Fit, || mean(self.inputs.train_target.view()));
         clock.time(Stage::Predict, || self.zeros() + &means)
     }
 
     fn linear(&self, clock: &mut StageClock<'_>) -> Result<Array2<f32>, Stop> {
         let params: LinearParams = params(self.spec)?;
-        let (x, x_test) = self.scores(params.gex_components, clock)?;
-        let adt = self.inputs.train_adt.view();
-        let ridge = clock.time(Stage::Fit, || Ridge::fit(x.view(), adt, params.alpha))?;
+        let [x, x_test] = self.scores(params.input_components, clock)?;
+        let target = self.inputs.train_target.view();
+        let ridge = clock.time(Stage::Fit, || Ridge::fit(x.view(), target, params.alpha))?;
         Ok(clock.time(Stage::Predict, || ridge.predict(x_test.view())))
     }
 
     fn knn(&self, clock: &mut StageClock<'_>) -> Result<Array2<f32>, Stop> {
         let params: KnnParams = params(self.spec)?;
-        let (neighbours, cells) = (params.neighbours, self.inputs.train_gex.rows());
+        let (neighbours, cells) = (params.neighbours, self.inputs.train_input.rows());
         if neighbours > cells {
             let what = format!("`neighbours` is {neighbours}; there are {cells} training cells");
             return Err(Stop::Failed(what));
         }
-        let (mut x, mut x_test) = self.scores(params.gex_components, clock)?;
+        let [mut x, mut x_test] = self.scores(params.input_components, clock)?;
         clock.time(Stage::Standardize, || {
             let mut stages = CpuStages::default();
             stages.standardize_rows(&mut x).and_then(|()| stages.standardize_rows(&mut x_test))
         })?;
-        let adt = self.inputs.train_adt.view();
-        Ok(clock.time(Stage::Predict, || knn(x.view(), adt, x_test.view(), neighbours)))
+        let target = self.inputs.train_target.view();
+        Ok(clock.time(Stage::Predict, || knn(x.view(), target, x_test.view(), neighbours)))
     }
 
     fn tsvd_krr(&self, clock: &mut StageClock<'_>) -> Result<Array2<f32>, Stop> {
         let params: TsvdKrrParams = params(self.spec)?;
         let problem = Problem {
-            train_gex: &self.inputs.train_gex,
-            train_adt: self.inputs.train_adt.view(),
-            test_gex: &self.inputs.test_gex,
+            train_input: self.inputs.train_input.view(),
+            train_target: self.inputs.train_target.view(),
+            test_input: self.inputs.test_input.view(),
+            most: self.inputs.manifest.target.features.modality.most(),
             fits: &self.spec.fits,
             seed: self.spec.seed,
         };
@@ -120,10 +126,10 @@ impl Run<'_> {
         &self,
         n_components: usize,
         clock: &mut StageClock<'_>,
-    ) -> Result<(Array2<f32>, Array2<f32>), Stop> {
+    ) -> Result<[Array2<f32>; 2], Stop> {
         let (stages, seed) = (&mut CpuStages::default(), self.spec.seed);
-        let original = (&self.inputs.train_gex, &self.inputs.test_gex);
-        let gex = stages.upload_gex(original.0, original.1)?;
-        Ok(gex_scores(stages, &gex, original, n_components, seed, clock)?)
+        let original = [self.inputs.train_input.view(), self.inputs.test_input.view()];
+        let input = stages.upload_rows(&original)?;
+        Ok(input_scores(stages, &input, original, n_components, seed, clock)?)
     }
 }

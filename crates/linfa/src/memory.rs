@@ -1,7 +1,7 @@
 //! Peak memory of a run, from the shapes of its data alone. In bytes; good to about a tenth. A fit that does not converge
 //! and is solved otherwise may take more.
 
-use modality_data::prepared::Shape;
+use modality_data::prepared::{Extent, Shape};
 use modality_methods::{KernelEntries, Solver, TsvdKrrParams};
 use modality_protocol::runner::Expected;
 use modality_recipe::Groups;
@@ -29,22 +29,43 @@ pub struct Needs {
 
 /// The program with its inputs and predictions.
 pub fn inputs(shape: &Shape) -> u64 {
-    let gex = shape.nonzeros * (FLOAT + size_of::<u32>()) + shape.cells() * size_of::<usize>();
-    let adt = shape.cells() * shape.proteins * FLOAT;
-    (PROGRAM + gex + adt) as u64
+    let input = shape.input.bytes(shape.cells());
+    let target = shape.target.bytes(shape.train_cells) + shape.target.dense_bytes(shape.test_cells);
+    (PROGRAM + input + target) as u64
 }
 
-/// Up to the scores of gene expression, which are there from then on.
+/// Up to the scores of the input, which are there from then on.
 pub fn tsvd(shape: &Shape, n_components: usize) -> u64 {
-    let scores = scores(shape, n_components);
-    if shape.genes <= n_components {
-        return inputs(shape) + scores as u64;
+    inputs(shape) + decomposition(shape.input, shape.cells(), n_components) as u64
+}
+
+/// A truncated SVD of so many cells, its scores among it.
+fn decomposition(of: Extent, cells: usize, n_components: usize) -> usize {
+    let scores = cells * n_components.min(of.features) * FLOAT;
+    if of.features <= n_components {
+        return scores;
     }
-    // The copy of the matrix in tiles has 16-bit indices.
-    let tiles = shape.nonzeros * (FLOAT + size_of::<u16>());
-    let basis = subspace::workspace(shape.genes, n_components) * FLOAT;
+    let copy = match of.nonzeros {
+        // In tiles, with 16-bit indices.
+        Some(nonzeros) => nonzeros * (FLOAT + size_of::<u16>()),
+        // On top of one another.
+        None => of.dense_bytes(cells),
+    };
+    let basis = subspace::workspace(of.features, n_components) * FLOAT;
     // A V, A V rotated and that in another order, at the end.
-    inputs(shape) + (tiles + basis.max(scores) + 2 * scores) as u64
+    copy + basis.max(scores) + 2 * scores
+}
+
+/// Of ridge regression on scores, in float64.
+pub fn linear(shape: &Shape, n_components: usize) -> u64 {
+    let wide = scores(shape, n_components) / FLOAT * DOUBLE;
+    let target = match shape.target.nonzeros {
+        // Its weights, and the other way round; predictions before they are narrow.
+        Some(_) => 2 * n_components * shape.target.features * DOUBLE,
+        None => 2 * shape.target.dense_bytes(shape.train_cells),
+    };
+    let predicted = 2 * shape.target.dense_bytes(shape.test_cells);
+    tsvd(shape, n_components).max(inputs(shape) + (wide + target + predicted) as u64)
 }
 
 /// Of the nearest neighbours among all training cells.
@@ -54,7 +75,7 @@ pub fn knn(shape: &Shape, n_components: usize) -> u64 {
 }
 
 fn scores(shape: &Shape, n_components: usize) -> usize {
-    shape.cells() * n_components.min(shape.genes) * FLOAT
+    shape.cells() * n_components.min(shape.input.features) * FLOAT
 }
 
 impl Needs {
@@ -65,16 +86,17 @@ impl Needs {
         fits: &[Vec<u32>],
         threads: usize,
     ) -> Self {
-        let targets = params.adt_components.min(shape.proteins);
+        let targets = params.target_components.min(shape.target.features);
         let columns =
             |fits: &[Vec<u32>]| fits.iter().map(Vec::len).sum::<usize>() * targets * FLOAT;
         let longest = fits.iter().map(Vec::len).max().unwrap_or(0);
-        let scores = scores(shape, params.gex_components);
+        let scores = scores(shape, params.input_components.or_all(shape.input.features));
         let common = inputs(shape) as usize + scores + 2 * shape.train_cells * targets * FLOAT;
         let (solving, kernel) = match params.solver {
             Solver::Cholesky => {
                 let whole = (longest * longest * FLOAT) as u64;
-                let components = params.gex_components.min(shape.genes);
+                let components =
+                    params.input_components.or_all(shape.input.features).min(shape.input.features);
                 (longest * (components + 2 * targets) * FLOAT, (whole, whole))
             }
             Solver::Pcg => {
@@ -95,9 +117,9 @@ impl Needs {
                 (2 * scores + factor + squares + vectors + buffers, (all, 0))
             }
         };
-        // A copy of the proteins waits for its turn.
-        let adt = shape.train_cells * shape.proteins * FLOAT;
-        let elsewhere = tsvd(shape, params.gex_components) + adt as u64;
+        let of_target = decomposition(shape.target, shape.train_cells, targets);
+        let elsewhere = tsvd(shape, params.input_components.or_all(shape.input.features))
+            .max(inputs(shape) + (scores + of_target) as u64);
         Self { solving: (common + solving) as u64, elsewhere, kernel }
     }
 
@@ -125,9 +147,8 @@ mod tests {
     const SHAPE: Shape = Shape {
         train_cells: 4000,
         test_cells: 500,
-        genes: 3000,
-        proteins: 90,
-        nonzeros: 1_000_000,
+        input: Extent { features: 3000, nonzeros: Some(1_000_000) },
+        target: Extent { features: 90, nonzeros: None },
     };
 
     fn needs(params: &TsvdKrrParams) -> Needs {

@@ -1,15 +1,15 @@
 //! The recipe's arithmetic on the CPU, in float32.
 
 use linfa::ParamGuard as _;
-use modality_data::Csr;
+use modality_data::ValuesView;
 use modality_methods::KernelEntries;
 use modality_protocol::runner::size;
 use modality_recipe::{Groups, Stages, Step, Stepped, Tsvd};
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array2, ArrayView2, Axis, CowArray, Ix2, Zip, concatenate};
 
 use crate::{
     Kernel, KernelRidgeError, Nystrom, SharedKernel, SparseRows, TruncatedSvd, TruncatedSvdError,
-    columns, dense, kernel_ridge, truncated_svd::TruncatedSvdValidParams,
+    columns, dense, kernel_ridge,
 };
 
 /// [`Stages`] on the current rayon pool.
@@ -66,7 +66,7 @@ pub enum StageError {
 
 impl Stages for CpuStages {
     type Matrix = Array2<f32>;
-    type Gex<'a> = (&'a Csr, &'a Csr);
+    type Rows<'a> = Vec<ValuesView<'a>>;
     type Scalars = Vec<f64>;
     type Kernel = Vec<f32>;
     type Shared = SharedKernel;
@@ -81,43 +81,30 @@ impl Stages for CpuStages {
         Ok(matrix.clone())
     }
 
-    fn upload_gex<'a>(
+    fn upload_rows<'a>(
         &mut self,
-        train: &'a Csr,
-        test: &'a Csr,
-    ) -> Result<(&'a Csr, &'a Csr), StageError> {
-        Ok((train, test))
+        blocks: &[ValuesView<'a>],
+    ) -> Result<Vec<ValuesView<'a>>, StageError> {
+        Ok(blocks.to_vec())
     }
 
-    fn densify(
-        &mut self,
-        (train, test): &(&Csr, &Csr),
-    ) -> Result<(Array2<f32>, Array2<f32>), StageError> {
-        Ok((train.to_dense(), test.to_dense()))
+    fn densify(&mut self, rows: &Vec<ValuesView<'_>>) -> Result<Vec<Array2<f32>>, StageError> {
+        Ok(rows.iter().map(|block| block.to_dense()).collect())
     }
 
-    fn tsvd_gex(
+    fn tsvd(
         &mut self,
-        &(train, test): &(&Csr, &Csr),
-        n_components: usize,
-        seed: u64,
-    ) -> Result<(Array2<f32>, Array2<f32>), StageError> {
-        let rows = SparseRows::stacked(vec![train.view(), test.view()]);
-        let (_, scores, flops) = tsvd(n_components, seed)?.fit_transform_counted(&rows)?;
-        self.flops += flops;
-        let (train_scores, test_scores) = scores.view().split_at(Axis(0), train.rows());
-        Ok((train_scores.to_owned(), test_scores.to_owned()))
-    }
-
-    fn tsvd_adt(
-        &mut self,
-        adt: &Array2<f32>,
+        rows: &Vec<ValuesView<'_>>,
         n_components: usize,
         seed: u64,
     ) -> Result<Tsvd<Array2<f32>>, StageError> {
-        let (svd, scores, flops) = tsvd(n_components, seed)?.fit_transform_dense_counted(adt)?;
+        let params = TruncatedSvd::params(n_components).random_state(seed).check()?;
+        let (svd, scores, flops) = match stacked(rows) {
+            Stacked::Sparse(rows) => params.fit_transform_counted(&rows)?,
+            Stacked::Dense(rows) => params.fit_transform_dense_counted(&rows)?,
+        };
         self.flops += flops;
-        Ok(Tsvd { scores, components: svd.components().clone() })
+        Ok(Tsvd { scores: cut(scores, rows), components: svd.components().clone() })
     }
 
     fn standardize_rows(&mut self, matrix: &mut Array2<f32>) -> Result<(), StageError> {
@@ -317,8 +304,47 @@ impl Stages for CpuStages {
     }
 }
 
-fn tsvd(n_components: usize, seed: u64) -> Result<TruncatedSvdValidParams<f32>, StageError> {
-    Ok(TruncatedSvd::params(n_components).random_state(seed).check()?)
+/// Blocks of cells, one on top of the other.
+enum Stacked<'a> {
+    Sparse(SparseRows<'a, f32>),
+    Dense(CowArray<'a, f32, Ix2>),
+}
+
+fn stacked<'a>(rows: &[ValuesView<'a>]) -> Stacked<'a> {
+    let sparse: Option<Vec<_>> = rows
+        .iter()
+        .map(|block| match block {
+            ValuesView::Sparse(csr) => Some(csr.view()),
+            ValuesView::Dense(_) => None,
+        })
+        .collect();
+    if let Some(sparse) = sparse {
+        return Stacked::Sparse(SparseRows::stacked(sparse));
+    }
+    let dense = |block: &ValuesView<'a>| match block {
+        ValuesView::Dense(dense) => *dense,
+        ValuesView::Sparse(_) => panic!("blocks are all sparse or all dense"),
+    };
+    let dense: Vec<ArrayView2<'a, f32>> = rows.iter().map(dense).collect();
+    Stacked::Dense(match dense.as_slice() {
+        [only] => (*only).into(),
+        blocks => concatenate(Axis(0), blocks).expect("blocks have the same features").into(),
+    })
+}
+
+/// The rows of each block.
+fn cut(matrix: Array2<f32>, blocks: &[ValuesView<'_>]) -> Vec<Array2<f32>> {
+    if blocks.len() == 1 {
+        return vec![matrix];
+    }
+    let mut below = matrix.view();
+    let mut parts = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        let (here, rest) = below.split_at(Axis(0), block.rows());
+        parts.push(here.to_owned());
+        below = rest;
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -336,10 +362,11 @@ mod tests {
         let t = Array2::from_shape_fn((700, 9), |(i, j)| ((i * 13 + j * 7) % 89) as f32 / 89.0);
         let run = || {
             let mut stages = CpuStages::default();
-            let tsvd = stages.tsvd_adt(&x, 20, 5).unwrap();
-            let kernel = stages.kernel(&tsvd.scores, 0.1).unwrap();
+            let rows = stages.upload_rows(&[x.view().into()]).unwrap();
+            let scores = stages.tsvd(&rows, 20, 5).unwrap().scores.remove(0);
+            let kernel = stages.kernel(&scores, 0.1).unwrap();
             let c = stages.solve(kernel, 0.2, &t).unwrap();
-            stages.kernel_product(&tsvd.scores, &tsvd.scores, 0.1, &c).unwrap()
+            stages.kernel_product(&scores, &scores, 0.1, &c).unwrap()
         };
         let first = run();
         for _ in 0..3 {

@@ -56,12 +56,13 @@ fn by_recipe(
     fits: &[Vec<u32>],
     params: &TsvdKrrParams,
 ) -> (Array2<f32>, Vec<String>) {
-    let [train_gex, test_gex] =
+    let [train_input, test_input] =
         [train, test].map(|cells| Csr::csr_from_dense(cells.gex.view(), 0.0));
     let problem = Problem {
-        train_gex: &train_gex,
-        train_adt: train.adt.view(),
-        test_gex: &test_gex,
+        train_input: (&train_input).into(),
+        train_target: train.adt.view().into(),
+        test_input: (&test_input).into(),
+        most: None,
         fits,
         seed: 0,
     };

@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 use check::Wrong;
 pub use knn::KnnParams;
 pub use linear::LinearParams;
-pub use mlp::MlpParams;
-pub use tsvd_krr::{KernelEntries, Solver, TsvdKrrParams};
+pub use mlp::{MlpParams, Schedule};
+pub use tsvd_krr::{Components, KernelEntries, Solver, TsvdKrrParams};
 
 /// A method, as all of the program knows it.
 #[derive(Debug)]
@@ -35,8 +35,11 @@ pub struct Method {
     pub needs: Needs,
     /// In figures, as `#rrggbb`; of Okabe and Ito's palette, which stays distinct under the common colour vision deficiencies.
     pub colour: Option<&'static str>,
-    complete: fn(Task, Map<String, Value>) -> Result<Map<String, Value>, String>,
+    complete: Complete,
 }
+
+/// From a table for a task to a complete one, or what is wrong with it.
+type Complete = fn(Task, Map<String, Value>) -> Result<Map<String, Value>, String>;
 
 /// Lists of cells that a method is fitted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,10 +163,36 @@ mod tests {
     }
 
     #[test]
+    fn each_direction_has_its_own() {
+        let of = |method: &str, task| super::complete(method, task, Map::new()).unwrap();
+        let krr = |task| {
+            let params = of("tsvd-krr", task);
+            [&params["input_components"], &params["target_components"], &params["alpha"]]
+                .map(Value::to_string)
+        };
+        assert_eq!(krr(Task::GEX_TO_ADT), ["300", "70", "0.2"]);
+        assert_eq!(krr(Task::ADT_TO_GEX), ["\"all\"", "50", "0.2"]);
+        assert_eq!(krr(Task::GEX_TO_ATAC), ["1000", "50", "0.1"]);
+        assert_eq!(krr(Task::ATAC_TO_GEX), ["100", "70", "0.1"]);
+        let mlp = |task| {
+            let params = of("mlp", task);
+            [&params["hidden"], &params["dropout"], &params["epochs"], &params["schedule"]]
+                .map(Value::to_string)
+        };
+        assert_eq!(mlp(Task::GEX_TO_ADT), ["[1024,512]", "0.0", "10", "\"cosine\""]);
+        assert_eq!(mlp(Task::ADT_TO_GEX), ["[256,128]", "0.0", "10", "\"constant\""]);
+        assert_eq!(mlp(Task::ATAC_TO_GEX), ["[256,128]", "0.5", "10", "\"constant\""]);
+        assert_eq!(mlp(Task::GEX_TO_ATAC)[2], "0");
+    }
+
+    #[test]
     fn names_of_old_are_understood() {
         let old = json!({"gex_components": 20, "adt_components": 10});
         let params = complete("tsvd-krr", old).unwrap();
-        assert_eq!((&params["input_components"], &params["target_components"]), (&20.into(), &10.into()));
+        assert_eq!(
+            (&params["input_components"], &params["target_components"]),
+            (&20.into(), &10.into())
+        );
         assert!(!params.contains_key("gex_components"));
         let params = complete("mlp", json!({"min_protein_mean": 0.25})).unwrap();
         assert_eq!(params["min_target_mean"], 0.25);
@@ -183,6 +212,7 @@ mod tests {
                 json!({"input_components": 0}),
                 "`input_components` is 0; it must be at least 1",
             ),
+            ("tsvd-krr", json!({"input_components": "some"}), "a number above 0, or \"all\""),
             ("tsvd-krr", json!({"tolerance": 1.0}), "`tolerance` is 1; it must be below 1"),
             ("mlp", json!({"hidden": [8, 0]}), "`hidden` is 0; it must be at least 1"),
             ("mlp", json!({"hidden": [8]}), "invalid length 1"),

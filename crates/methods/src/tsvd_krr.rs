@@ -1,6 +1,6 @@
 //! Truncated SVD and kernel ridge regression: the first place.
 
-use modality_protocol::Task;
+use modality_protocol::{Modality, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,8 +23,8 @@ pub(crate) const TSVD_KRR: Method = Method {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TsvdKrrParams {
-    /// TSVD components of the input.
-    pub input_components: usize,
+    /// TSVD components of the input; with `all`, or where it has no more features, its features are used as they are.
+    pub input_components: Components,
     /// TSVD components of the target.
     pub target_components: usize,
     /// Of the kernel exp(-gamma ||x - x'||^2).
@@ -42,6 +42,61 @@ pub struct TsvdKrrParams {
     pub tolerance: f64,
     /// What [`Solver::Pcg`] does with the entries of the kernel.
     pub kernel: KernelEntries,
+    /// A mistake of the published system in GEX to ATAC, to be shown: the *sum* of the predictions is clipped at 1, and only
+    /// then divided by their number, so that with ten fits no prediction is above 0.1.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub clip_sum: bool,
+}
+
+/// How many components there are of a truncated SVD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Written", try_from = "Written")]
+pub enum Components {
+    /// So many.
+    Some(usize),
+    /// No decomposition: the features as they are.
+    All,
+}
+
+/// As studies and records have it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Number(usize),
+    Word(String),
+}
+
+impl Components {
+    /// As a number, where there are so many features.
+    pub fn or_all(self, features: usize) -> usize {
+        match self {
+            Self::Some(number) => number,
+            Self::All => features,
+        }
+    }
+}
+
+impl From<Components> for Written {
+    fn from(components: Components) -> Self {
+        match components {
+            Components::Some(number) => Self::Number(number),
+            Components::All => Self::Word("all".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<Written> for Components {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written {
+            Written::Number(number) => Ok(Self::Some(number)),
+            Written::Word(word) if word == "all" => Ok(Self::All),
+            Written::Word(word) => {
+                Err(format!("components are `{word}`; they must be a number above 0, or \"all\""))
+            }
+        }
+    }
 }
 
 /// How the dual coefficients are found.
@@ -67,7 +122,7 @@ pub enum KernelEntries {
 impl Default for TsvdKrrParams {
     fn default() -> Self {
         Self {
-            input_components: 300,
+            input_components: Components::Some(300),
             target_components: 70,
             gamma: 0.005,
             alpha: 0.2,
@@ -75,6 +130,7 @@ impl Default for TsvdKrrParams {
             landmarks: None,
             tolerance: 1e-3,
             kernel: KernelEntries::Kept,
+            clip_sum: false,
         }
     }
 }
@@ -94,12 +150,24 @@ impl Hyperparameters for TsvdKrrParams {
     const RENAMED: &[(&str, &str)] =
         &[("gex_components", "input_components"), ("adt_components", "target_components")];
 
-    fn published(_task: Task) -> Self {
-        Self::default()
+    /// As submitted, but for what is clipped: see [`TsvdKrrParams::clip_sum`].
+    fn published(task: Task) -> Self {
+        let of = |input_components, target_components, alpha| Self {
+            input_components,
+            target_components,
+            alpha,
+            ..Self::default()
+        };
+        match (task.input, task.target) {
+            (_, Modality::Atac) => of(Components::Some(1000), 50, 0.1),
+            (Modality::Atac, _) => of(Components::Some(100), 70, 0.1),
+            (Modality::Adt, _) => of(Components::All, 50, 0.2),
+            (Modality::Gex, _) => Self::default(),
+        }
     }
 
     fn wrong(&self) -> Option<Wrong> {
-        at_least_one("input_components", self.input_components)
+        at_least_one("input_components", self.input_components.or_all(1))
             .or_else(|| at_least_one("target_components", self.target_components))
             .or_else(|| positive("gamma", self.gamma))
             .or_else(|| positive("alpha", self.alpha))

@@ -67,7 +67,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         flops: Option<f64>,
     },
-    /// How much of the gene expression a truncated SVD holds: ||X V||_F / ||X||_F, training and test cells.
+    /// How much of the input a truncated SVD holds: ||X V||_F / ||X||_F, training and test cells.
     Captured {
         /// At most 1.
         share: f64,

@@ -132,7 +132,7 @@ pub fn locked_versions(lock: &str, crates: &[&str]) -> BTreeMap<String, String> 
     packages.filter(|(name, _)| crates.contains(&name.as_str())).collect()
 }
 
-/// Writes predictions, test cells x proteins, where the spec wants them, as stage [`Stage::Write`].
+/// Writes predictions, test cells x features of the target, where the spec wants them, as stage [`Stage::Write`].
 ///
 /// # Errors
 /// [`Stop::Failed`] naming the file.

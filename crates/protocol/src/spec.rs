@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Task;
+
 /// Version of the protocol, in [`RunSpec::protocol`].
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Everything a runner needs to know; nothing random is left for it to choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,9 +18,11 @@ pub struct RunSpec {
     pub method: String,
     /// The method's hyperparameters, the same for every backend.
     pub params: serde_json::Map<String, serde_json::Value>,
+    /// What is predicted from what, as the data set has it.
+    pub task: Task,
     /// Folder of the prepared data set (`modality_data::prepared`).
     pub dataset: PathBuf,
-    /// Where the predictions go: `.npy`, float32, C order, test cells x proteins.
+    /// Where the predictions go: `.npy`, float32, C order, test cells x features of the target.
     pub predictions: PathBuf,
     /// Where to compute: `cpu`, `cuda` or `cuda:N`.
     pub device: String,

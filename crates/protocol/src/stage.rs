@@ -10,11 +10,13 @@ pub enum Stage {
     Load,
     /// Warm-up, just-in-time compilation, device contexts, uploads; checks and measures that are no part of the method.
     Setup,
-    /// Truncated SVD of gene expression, training and test cells stacked.
-    TsvdGex,
-    /// Truncated SVD of the training proteins.
-    TsvdAdt,
-    /// Row-wise standardisation of the gene expression scores.
+    /// Truncated SVD of the input, training and test cells stacked.
+    #[serde(alias = "tsvd-gex")]
+    TsvdInput,
+    /// Truncated SVD of the training cells' target.
+    #[serde(alias = "tsvd-adt")]
+    TsvdTarget,
+    /// Row-wise standardisation of the input's scores.
     Standardize,
     /// Kernel matrices of the training cells.
     Kernel,
@@ -44,8 +46,8 @@ impl Stage {
     pub const ALL: [Self; 10] = [
         Self::Load,
         Self::Setup,
-        Self::TsvdGex,
-        Self::TsvdAdt,
+        Self::TsvdInput,
+        Self::TsvdTarget,
         Self::Standardize,
         Self::Kernel,
         Self::Solve,
@@ -58,8 +60,8 @@ impl Stage {
     pub fn phase(self) -> Phase {
         match self {
             Self::Load | Self::Setup | Self::Write => Phase::Overhead,
-            Self::TsvdGex
-            | Self::TsvdAdt
+            Self::TsvdInput
+            | Self::TsvdTarget
             | Self::Standardize
             | Self::Kernel
             | Self::Solve
@@ -73,8 +75,8 @@ impl Stage {
         match self {
             Self::Load => "load",
             Self::Setup => "setup",
-            Self::TsvdGex => "tsvd-gex",
-            Self::TsvdAdt => "tsvd-adt",
+            Self::TsvdInput => "tsvd-input",
+            Self::TsvdTarget => "tsvd-target",
             Self::Standardize => "standardize",
             Self::Kernel => "kernel",
             Self::Solve => "solve",

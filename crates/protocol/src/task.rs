@@ -45,6 +45,23 @@ impl Modality {
         }
     }
 
+    /// The largest value that there can be, where there is one.
+    pub fn most(self) -> Option<f32> {
+        match self {
+            Self::Gex | Self::Adt => None,
+            Self::Atac => Some(1.0),
+        }
+    }
+
+    /// What was measured, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Gex => "gene expression",
+            Self::Adt => "surface proteins",
+            Self::Atac => "open chromatin",
+        }
+    }
+
     /// What one of its features is called.
     pub fn feature(self) -> &'static str {
         match self {
@@ -52,6 +69,17 @@ impl Modality {
             Self::Adt => "protein",
             Self::Atac => "peak",
         }
+    }
+}
+
+/// As texts have it: GEX, ADT, ATAC.
+impl fmt::Display for Modality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Gex => "GEX",
+            Self::Adt => "ADT",
+            Self::Atac => "ATAC",
+        })
     }
 }
 

@@ -44,7 +44,7 @@ pub fn parts<S: Stages>() -> [Part<S>; 11] {
         ("shared kernel of long groups", shared::long_groups),
         ("shared kernel of many groups", shared::many_groups),
         ("TSVD", recipe::tsvd),
-        ("TSVD of many genes", recipe::tsvd_of_many_genes),
+        ("TSVD of many features", recipe::tsvd_of_many_features),
         ("recipe", recipe::recipe),
         ("recipe of uneven fits", recipe::uneven_fits),
     ]

@@ -1,7 +1,7 @@
 //! The dual coefficients of an ensemble.
 
 use modality_methods::{Solver, TsvdKrrParams};
-use modality_protocol::{StageClock, Stage};
+use modality_protocol::{Stage, StageClock};
 
 use crate::{
     Groups, Stages,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How many times more landmarks fits get that do not converge.
-const MORE: usize = 2;
+pub const MORE_LANDMARKS: usize = 2;
 /// Of the way to the solution.
 const PERCENT: f64 = 100.0;
 
@@ -44,9 +44,9 @@ impl<M> Ensemble<'_, '_, M> {
         stages: &mut S,
         clock: &mut StageClock<'_>,
     ) -> Outcome<S, M> {
-        let columns = self.problem.train_adt.ncols().min(self.params.adt_components);
+        let columns = self.problem.train_target.columns().min(self.params.target_components);
         let mut sum = timed(stages, clock, Stage::Solve, |stages| {
-            stages.zeros(self.problem.train_gex.rows(), columns)
+            stages.zeros(self.problem.train_input.rows(), columns)
         })?;
         match self.params.solver {
             Solver::Cholesky => self.add_by_cholesky(stages, clock, self.problem.fits, &mut sum)?,
@@ -92,7 +92,7 @@ impl<M> Ensemble<'_, '_, M> {
         let fits: Vec<usize> = (0..shared.cells.len()).collect();
         let mut left = self.attempt(stages, clock, &shared, (landmarks, &fits), sum)?;
         if !left.is_empty() && landmarks < all {
-            let more = all.min(MORE * landmarks);
+            let more = all.min(MORE_LANDMARKS * landmarks);
             clock.note(format!("{}; tried with {more} landmarks", self.failure(&left)));
             left = self.attempt(stages, clock, &shared, (more, &left), sum)?;
         }

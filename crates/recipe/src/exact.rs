@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use faer::{Mat, Side, linalg::solvers::Solve as _};
-use modality_data::Csr;
+use modality_data::ValuesView;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
 use crate::{Groups, Stages, Step, Stepped, Tsvd, ratio};
@@ -14,7 +14,7 @@ pub struct Exact;
 
 impl Stages for Exact {
     type Matrix = Array2<f64>;
-    type Gex<'a> = (&'a Csr, &'a Csr);
+    type Rows<'a> = Vec<ValuesView<'a>>;
     type Scalars = Vec<f64>;
     type Kernel = Array2<f64>;
     type Shared = Array2<f64>;
@@ -29,42 +29,29 @@ impl Stages for Exact {
         Ok(matrix.mapv(|value| value as f32))
     }
 
-    fn upload_gex<'a>(
+    fn upload_rows<'a>(
         &mut self,
-        train: &'a Csr,
-        test: &'a Csr,
-    ) -> Result<(&'a Csr, &'a Csr), Infallible> {
-        Ok((train, test))
+        blocks: &[ValuesView<'a>],
+    ) -> Result<Vec<ValuesView<'a>>, Infallible> {
+        Ok(blocks.to_vec())
     }
 
-    fn densify(
-        &mut self,
-        (train, test): &(&Csr, &Csr),
-    ) -> Result<(Array2<f64>, Array2<f64>), Infallible> {
-        let wide = |matrix: &Csr| matrix.to_dense().mapv(f64::from);
-        Ok((wide(train), wide(test)))
+    fn densify(&mut self, rows: &Vec<ValuesView<'_>>) -> Result<Vec<Array2<f64>>, Infallible> {
+        Ok(rows.iter().map(|block| block.to_dense().mapv(f64::from)).collect())
     }
 
-    fn tsvd_gex(
+    fn tsvd(
         &mut self,
-        gex: &(&Csr, &Csr),
-        n_components: usize,
-        _seed: u64,
-    ) -> Result<(Array2<f64>, Array2<f64>), Infallible> {
-        let (train, test) = self.densify(gex)?;
-        let stacked = stack(&train, &test);
-        let components = right_vectors(&stacked, n_components);
-        Ok((train.dot(&components.t()), test.dot(&components.t())))
-    }
-
-    fn tsvd_adt(
-        &mut self,
-        adt: &Array2<f64>,
+        rows: &Vec<ValuesView<'_>>,
         n_components: usize,
         _seed: u64,
     ) -> Result<Tsvd<Array2<f64>>, Infallible> {
-        let components = right_vectors(adt, n_components);
-        Ok(Tsvd { scores: adt.dot(&components.t()), components })
+        let blocks = self.densify(rows)?;
+        let views: Vec<ArrayView2<'_, f64>> = blocks.iter().map(|block| block.view()).collect();
+        let stacked = concatenate(Axis(0), &views).expect("blocks have the same features");
+        let components = right_vectors(&stacked, n_components);
+        let scores = blocks.iter().map(|block| block.dot(&components.t())).collect();
+        Ok(Tsvd { scores, components })
     }
 
     fn standardize_rows(&mut self, matrix: &mut Array2<f64>) -> Result<(), Infallible> {
@@ -274,16 +261,9 @@ fn rbf(x: &Array2<f64>, y: &Array2<f64>, gamma: f64) -> Array2<f64> {
     })
 }
 
-fn stack(top: &Array2<f64>, bottom: &Array2<f64>) -> Array2<f64> {
-    concatenate![Axis(0), top.view(), bottom.view()]
-}
-
 /// V^T of the leading components, each with its entry of largest magnitude positive.
 fn right_vectors(matrix: &Array2<f64>, n_components: usize) -> Array2<f64> {
-    // The thin SVD of a finite matrix converges; NaN would be caught by the data set's own checks.
-    let Ok(svd) = to_faer(matrix).thin_svd() else {
-        return Array2::from_elem((n_components, matrix.ncols()), f64::NAN);
-    };
+    let svd = to_faer(matrix).thin_svd().expect("the thin SVD of a finite matrix converges");
     let v = svd.V();
     let mut components = Array2::from_shape_fn((n_components, matrix.ncols()), |(i, j)| v[(j, i)]);
     for mut row in components.rows_mut() {

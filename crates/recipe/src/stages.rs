@@ -1,6 +1,6 @@
 //! What a backend has to compute.
 
-use modality_data::Csr;
+use modality_data::ValuesView;
 use ndarray::{Array2, ArrayView2};
 
 use crate::Groups;
@@ -13,8 +13,9 @@ use crate::Groups;
 pub trait Stages {
     /// A dense matrix, rows x columns.
     type Matrix;
-    /// Gene expression of training and test cells (cells x genes), where the backend computes.
-    type Gex<'a>;
+    /// Cells x features of one or more blocks of cells, one on top of the other, sparse or dense, where the backend
+    /// computes.
+    type Rows<'a>;
     /// A number for each column of a matrix, float64, where the backend computes.
     type Scalars;
     /// A square kernel matrix, ready to be solved with.
@@ -33,31 +34,19 @@ pub trait Stages {
     /// Copies a matrix back.
     fn download(&mut self, matrix: &Self::Matrix) -> Result<Array2<f32>, Self::Error>;
 
-    /// Brings gene expression of training and test cells to where the backend computes.
-    fn upload_gex<'a>(
-        &mut self,
-        train: &'a Csr,
-        test: &'a Csr,
-    ) -> Result<Self::Gex<'a>, Self::Error>;
+    /// Brings blocks of cells to where the backend computes: at least one, all sparse or all dense, with the same
+    /// features.
+    fn upload_rows<'a>(&mut self, blocks: &[ValuesView<'a>])
+    -> Result<Self::Rows<'a>, Self::Error>;
 
-    /// Both as dense matrices.
-    fn densify(&mut self, gex: &Self::Gex<'_>)
-    -> Result<(Self::Matrix, Self::Matrix), Self::Error>;
+    /// Each block as a dense matrix.
+    fn densify(&mut self, rows: &Self::Rows<'_>) -> Result<Vec<Self::Matrix>, Self::Error>;
 
-    /// TSVD without centring of training cells stacked on test cells: the scores X V of both, cells x
-    /// `n_components`, components in descending order of singular value, each with the sign that makes the
-    /// entry of largest magnitude in its row of V^T positive.
-    fn tsvd_gex(
+    /// TSVD without centring of all blocks, stacked; components in descending order of singular value, each with the sign
+    /// that makes the entry of largest magnitude in its row of V^T positive.
+    fn tsvd(
         &mut self,
-        gex: &Self::Gex<'_>,
-        n_components: usize,
-        seed: u64,
-    ) -> Result<(Self::Matrix, Self::Matrix), Self::Error>;
-
-    /// TSVD without centring of `adt`, cells x proteins; order and signs as in [`Stages::tsvd_gex`].
-    fn tsvd_adt(
-        &mut self,
-        adt: &Self::Matrix,
+        rows: &Self::Rows<'_>,
         n_components: usize,
         seed: u64,
     ) -> Result<Tsvd<Self::Matrix>, Self::Error>;
@@ -213,8 +202,8 @@ pub trait Stages {
 /// A truncated singular value decomposition: `scores` `components` is the best approximation of its rank.
 #[derive(Debug, Clone)]
 pub struct Tsvd<M> {
-    /// U S = A V, rows x `n_components`.
-    pub scores: M,
+    /// U S = A V of each block, rows x `n_components`.
+    pub scores: Vec<M>,
     /// V^T, `n_components` x columns.
     pub components: M,
 }

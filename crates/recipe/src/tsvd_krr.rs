@@ -1,21 +1,23 @@
 //! The method.
 
-use modality_data::Csr;
+use modality_data::ValuesView;
 use modality_methods::TsvdKrrParams;
-use modality_protocol::{StageClock, Event, Stage};
-use ndarray::{Array2, ArrayView2};
+use modality_protocol::{Event, Stage, StageClock};
+use ndarray::Array2;
 
 use crate::{Stages, Tsvd, dual::Ensemble};
 
 /// What is to be predicted from what.
 #[derive(Debug, Clone, Copy)]
 pub struct Problem<'a> {
-    /// Training cells x genes.
-    pub train_gex: &'a Csr,
-    /// Training cells x proteins.
-    pub train_adt: ArrayView2<'a, f32>,
-    /// Test cells x genes.
-    pub test_gex: &'a Csr,
+    /// Training cells x features of the input.
+    pub train_input: ValuesView<'a>,
+    /// Training cells x features of the target.
+    pub train_target: ValuesView<'a>,
+    /// Test cells x features of the input.
+    pub test_input: ValuesView<'a>,
+    /// The largest value that there can be, where that is known: 1 of peaks, which are seen or not.
+    pub most: Option<f32>,
     /// Training cells of each fit of the ensemble.
     pub fits: &'a [Vec<u32>],
     /// Seed of the sketches.
@@ -36,11 +38,11 @@ pub enum Error<E: std::error::Error> {
 /// What a step of the recipe gives on the backend `S`.
 pub type Outcome<S, R> = Result<R, Error<<S as Stages>::Error>>;
 
-/// Predicts the proteins of the test cells: test cells x proteins.
+/// Predicts the target of the test cells: test cells x features.
 ///
-/// TSVD of gene expression over training and test cells, TSVD of the training proteins, row-wise
-/// standardisation of the gene expression scores, one kernel ridge regression for each list of cells in
-/// [`Problem::fits`], and the mean of their predictions, clipped below at zero. A modality with no more
+/// TSVD of the input over training and test cells, TSVD of the training cells' target, row-wise
+/// standardisation of the input's scores, one kernel ridge regression for each list of cells in
+/// [`Problem::fits`], and the mean of their predictions, clipped below at zero and above at [`Problem::most`]. A modality with no more
 /// columns than components are asked for is used as it is.
 ///
 /// Predictions are linear in the dual coefficients, so the coefficients of all fits are added up cell by
@@ -56,18 +58,20 @@ pub fn tsvd_krr<S: Stages>(
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>, Error<S::Error>> {
     clock.time(Stage::Setup, || problem.check(params)).map_err(Error::Invalid)?;
-    let original = (problem.train_gex, problem.test_gex);
-    let (gex, adt) = timed(stages, clock, Stage::Setup, |stages| {
-        Ok((stages.upload_gex(original.0, original.1)?, stages.upload(problem.train_adt)?))
+    let original = [problem.train_input, problem.test_input];
+    let components = params.input_components.or_all(problem.train_input.columns());
+    let (input, target) = timed(stages, clock, Stage::Setup, |stages| {
+        Ok((stages.upload_rows(&original)?, stages.upload_rows(&[problem.train_target])?))
     })?;
-    let (mut train, mut test) =
-        gex_scores(stages, &gex, original, params.gex_components, problem.seed, clock)?;
-    drop(gex);
+    let [mut train, mut test] =
+        input_scores(stages, &input, original, components, problem.seed, clock)?;
+    drop(input);
     timed(stages, clock, Stage::Standardize, |stages| {
         stages.standardize_rows(&mut train)?;
         stages.standardize_rows(&mut test)
     })?;
-    let (targets, components) = adt_scores(stages, adt, problem, params, clock)?;
+    let (targets, components) = target_scores(stages, &target, problem, params, clock)?;
+    drop(target);
     let ensemble = Ensemble { problem, params, train: &train, targets: &targets };
     let coefficients = ensemble.coefficients(stages, clock)?;
     let sum = timed(stages, clock, Stage::Predict, |stages| {
@@ -79,68 +83,80 @@ pub fn tsvd_krr<S: Stages>(
     })?;
     // Clipping would turn NaN into zero.
     if !sum.iter().all(|value| value.is_finite()) {
-        let what = "a prediction is NaN or infinite; do GEX and ADT hold finite values alone?";
+        let what = "a prediction is NaN or infinite; do input and target hold finite values alone?";
         return Err(Error::Invalid(what.to_owned()));
     }
     let fits = problem.fits.len() as f32;
-    Ok(sum.mapv_into(|value| value.max(0.0) / fits))
+    let (most, most_of_sum) = match (problem.most, params.clip_sum) {
+        (None, _) => (f32::INFINITY, f32::INFINITY),
+        (Some(most), false) => (most, f32::INFINITY),
+        (Some(most), true) => (most, most),
+    };
+    Ok(sum.mapv_into(|value| (value.max(0.0).min(most_of_sum) / fits).min(most)))
 }
 
-/// Scores of training and test cells, cells x `n_components`, as stage [`Stage::TsvdGex`]; the genes as they
-/// are where there are no more of them than components. `original` is what was brought to the backend as `gex`.
+/// Scores of training and test cells, cells x `n_components`, as stage [`Stage::TsvdInput`]; the features as they
+/// are where there are no more of them than components. `original` is what was brought to the backend as `input`.
 ///
 /// # Errors
 /// [`Error::Stage`] with the backend's reason.
-pub fn gex_scores<S: Stages>(
+pub fn input_scores<S: Stages>(
     stages: &mut S,
-    gex: &S::Gex<'_>,
-    original: (&Csr, &Csr),
+    input: &S::Rows<'_>,
+    original: [ValuesView<'_>; 2],
     n_components: usize,
     seed: u64,
     clock: &mut StageClock<'_>,
-) -> Outcome<S, (S::Matrix, S::Matrix)> {
-    if original.0.cols() <= n_components {
-        return timed(stages, clock, Stage::TsvdGex, |stages| stages.densify(gex));
+) -> Outcome<S, [S::Matrix; 2]> {
+    if original[0].columns() <= n_components {
+        let blocks = timed(stages, clock, Stage::TsvdInput, |stages| stages.densify(input))?;
+        return Ok(halves(blocks));
     }
-    let scores =
-        timed(stages, clock, Stage::TsvdGex, |stages| stages.tsvd_gex(gex, n_components, seed))?;
-    let share = timed(stages, clock, Stage::Setup, |stages| {
-        captured(stages, (&scores.0, &scores.1), original)
-    })?;
+    let tsvd =
+        timed(stages, clock, Stage::TsvdInput, |stages| stages.tsvd(input, n_components, seed))?;
+    let scores = halves(tsvd.scores);
+    let share = timed(stages, clock, Stage::Setup, |stages| captured(stages, &scores, original))?;
     if share.is_finite() {
         clock.say(Event::Captured { share });
     }
     Ok(scores)
 }
 
-/// ||scores||_F over ||GEX||_F.
-fn captured<S: Stages>(
-    stages: &mut S,
-    scores: (&S::Matrix, &S::Matrix),
-    gex: (&Csr, &Csr),
-) -> Result<f64, S::Error> {
-    let squares = |gex: &Csr| gex.data().iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
-    let train = stages.column_dots(scores.0, scores.0)?;
-    let test = stages.column_dots(scores.1, scores.1)?;
-    let held = stages.read(&[&train, &test])?;
-    Ok((held.iter().flatten().sum::<f64>() / (squares(gex.0) + squares(gex.1))).sqrt())
+/// Training and test cells.
+fn halves<M>(blocks: Vec<M>) -> [M; 2] {
+    <[M; 2]>::try_from(blocks).ok().expect("a matrix for each of the two blocks")
 }
 
-/// The targets of the fits and, unless the proteins are used as they are, V^T to map back.
-fn adt_scores<S: Stages>(
+/// ||scores||_F over ||input||_F.
+fn captured<S: Stages>(
     stages: &mut S,
-    adt: S::Matrix,
+    scores: &[S::Matrix; 2],
+    input: [ValuesView<'_>; 2],
+) -> Result<f64, S::Error> {
+    let [train, test] = scores;
+    let train = stages.column_dots(train, train)?;
+    let test = stages.column_dots(test, test)?;
+    let held = stages.read(&[&train, &test])?;
+    let all: f64 = input.into_iter().map(ValuesView::squares).sum();
+    Ok((held.iter().flatten().sum::<f64>() / all).sqrt())
+}
+
+/// The targets of the fits and, unless the target's features are used as they are, V^T to map back.
+fn target_scores<S: Stages>(
+    stages: &mut S,
+    target: &S::Rows<'_>,
     problem: &Problem<'_>,
     params: &TsvdKrrParams,
     clock: &mut StageClock<'_>,
 ) -> Outcome<S, (S::Matrix, Option<S::Matrix>)> {
-    timed(stages, clock, Stage::TsvdAdt, |stages| {
-        if problem.train_adt.ncols() <= params.adt_components {
-            return Ok((adt, None));
+    let only = |blocks: Vec<S::Matrix>| blocks.into_iter().next().expect("a matrix for the block");
+    timed(stages, clock, Stage::TsvdTarget, |stages| {
+        if problem.train_target.columns() <= params.target_components {
+            return Ok((only(stages.densify(target)?), None));
         }
         let Tsvd { scores, components } =
-            stages.tsvd_adt(&adt, params.adt_components, problem.seed)?;
-        Ok((scores, Some(components)))
+            stages.tsvd(target, params.target_components, problem.seed)?;
+        Ok((only(scores), Some(components)))
     })
 }
 
@@ -175,23 +191,28 @@ pub(crate) fn timed_during<'a, S: Stages, R>(
 
 impl Problem<'_> {
     fn check(&self, params: &TsvdKrrParams) -> Result<(), String> {
-        let (train, test) = (self.train_gex.rows(), self.test_gex.rows());
-        if self.train_adt.nrows() != train {
+        let (train, test) = (self.train_input.rows(), self.test_input.rows());
+        if self.train_target.rows() != train {
             return Err(format!(
-                "{train} training cells in GEX and {} in ADT",
-                self.train_adt.nrows()
+                "the input has {train} training cells and the target {}",
+                self.train_target.rows()
             ));
         }
-        if self.test_gex.cols() != self.train_gex.cols() {
+        if self.test_input.columns() != self.train_input.columns() {
             return Err(format!(
-                "{} training genes and {} test genes",
-                self.train_gex.cols(),
-                self.test_gex.cols()
+                "the input of training cells has {} features and that of test cells {}",
+                self.train_input.columns(),
+                self.test_input.columns()
             ));
         }
         for (what, columns, components, cells) in [
-            ("gex_components", self.train_gex.cols(), params.gex_components, train + test),
-            ("adt_components", self.train_adt.ncols(), params.adt_components, train),
+            (
+                "input_components",
+                self.train_input.columns(),
+                params.input_components.or_all(self.train_input.columns()),
+                train + test,
+            ),
+            ("target_components", self.train_target.columns(), params.target_components, train),
         ] {
             if columns > components && components > cells {
                 return Err(format!(

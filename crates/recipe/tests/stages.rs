@@ -5,9 +5,9 @@
 
 use std::{cell::Cell, convert::Infallible};
 
-use modality_data::Csr;
+use modality_data::{Csr, ValuesView};
 use modality_methods::TsvdKrrParams;
-use modality_protocol::{StageClock, Event};
+use modality_protocol::{Event, StageClock};
 use modality_recipe::{Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};
 use ndarray::{Array2, ArrayView2};
 use nix::{
@@ -23,7 +23,7 @@ type Idled<T> = Result<T, Infallible>;
 
 impl Stages for Idle {
     type Matrix = Shape;
-    type Gex<'a> = [Shape; 2];
+    type Rows<'a> = Vec<Shape>;
     type Scalars = usize;
     type Kernel = Shape;
     type Shared = ();
@@ -38,20 +38,17 @@ impl Stages for Idle {
         Ok(Array2::zeros(*shape))
     }
 
-    fn upload_gex<'a>(&mut self, train: &'a Csr, test: &'a Csr) -> Idled<[Shape; 2]> {
-        Ok([train.shape(), test.shape()])
+    fn upload_rows<'a>(&mut self, blocks: &[ValuesView<'a>]) -> Idled<Vec<Shape>> {
+        Ok(blocks.iter().map(|block| (block.rows(), block.columns())).collect())
     }
 
-    fn densify(&mut self, [train, test]: &[Shape; 2]) -> Idled<(Shape, Shape)> {
-        Ok((*train, *test))
+    fn densify(&mut self, rows: &Vec<Shape>) -> Idled<Vec<Shape>> {
+        Ok(rows.clone())
     }
 
-    fn tsvd_gex(&mut self, gex: &[Shape; 2], n: usize, _: u64) -> Idled<(Shape, Shape)> {
-        Ok(((gex[0].0, n), (gex[1].0, n)))
-    }
-
-    fn tsvd_adt(&mut self, adt: &Shape, n: usize, _: u64) -> Idled<Tsvd<Shape>> {
-        Ok(Tsvd { scores: (adt.0, n), components: (n, adt.1) })
+    fn tsvd(&mut self, rows: &Vec<Shape>, n: usize, _: u64) -> Idled<Tsvd<Shape>> {
+        let scores = rows.iter().map(|block| (block.0, n)).collect();
+        Ok(Tsvd { scores, components: (n, rows[0].1) })
     }
 
     fn standardize_rows(&mut self, _: &mut Shape) -> Idled<()> {
@@ -159,15 +156,21 @@ fn worked() -> i64 {
 fn the_recipe_does_nothing_outside_its_stages() {
     const CELLS: usize = 60_000;
     let empty = |cells: usize| Csr::zero((cells, 400));
-    let (train, test, adt) = (empty(CELLS), empty(100), Array2::zeros((CELLS, 90)));
+    let (train, test, target) = (empty(CELLS), empty(100), Array2::zeros((CELLS, 90)));
     // Cells of twelve batches, one after the other, in five halves and what these leave.
     let half = |half: u32| {
         let is_in = move |cell: &u32| (cell % 12 * (half / 2 + 1) / 6 + half).is_multiple_of(2);
         (0..CELLS as u32).filter(is_in).collect()
     };
     let fits: Vec<Vec<u32>> = (0..10).map(half).collect();
-    let problem =
-        Problem { train_gex: &train, train_adt: adt.view(), test_gex: &test, fits: &fits, seed: 0 };
+    let problem = Problem {
+        train_input: (&train).into(),
+        train_target: target.view().into(),
+        test_input: (&test).into(),
+        most: None,
+        fits: &fits,
+        seed: 0,
+    };
     let (begun, inside) = (Cell::new(0), Cell::new(0));
     let mut clock = StageClock::new(|event| match event {
         Event::Begin { .. } => begun.set(worked()),

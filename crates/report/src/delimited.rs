@@ -1,7 +1,7 @@
 //! Records as delimited text, for other programs.
 
-use modality_protocol::Epoch;
 use modality_harness::record::{RunRecord, StageTime, Status};
+use modality_protocol::Epoch;
 use serde::Serialize;
 
 use crate::{
@@ -30,9 +30,9 @@ struct Values<'a> {
     rmse: Option<f64>,
     mae: Option<f64>,
     pearson_cell: Option<f64>,
-    pearson_protein: Option<f64>,
+    pearson_feature: Option<f64>,
     spearman_cell: Option<f64>,
-    spearman_protein: Option<f64>,
+    spearman_feature: Option<f64>,
     train_s: Option<f64>,
     predict_s: Option<f64>,
     total_s: Option<f64>,
@@ -48,16 +48,23 @@ struct Values<'a> {
     expected_gpu_mb: Option<f64>,
     gpu_energy_j: Option<f64>,
     gpu_energy_s: Option<f64>,
+    pearson_all: Option<f64>,
+    spearman_all: Option<f64>,
+    pearson_cell_with_zeros: Option<f64>,
+    pearson_feature_with_zeros: Option<f64>,
+    spearman_cell_with_zeros: Option<f64>,
+    spearman_feature_with_zeros: Option<f64>,
+    task: String,
 }
 
-const VALUES: [&str; 22] = [
+const VALUES: [&str; 29] = [
     "status",
     "rmse",
     "mae",
     "pearson_cell",
-    "pearson_protein",
+    "pearson_feature",
     "spearman_cell",
-    "spearman_protein",
+    "spearman_feature",
     "train_s",
     "predict_s",
     "total_s",
@@ -73,6 +80,13 @@ const VALUES: [&str; 22] = [
     "expected_gpu_mb",
     "gpu_energy_j",
     "gpu_energy_s",
+    "pearson_all",
+    "spearman_all",
+    "pearson_cell_with_zeros",
+    "pearson_feature_with_zeros",
+    "spearman_cell_with_zeros",
+    "spearman_feature_with_zeros",
+    "task",
 ];
 
 #[derive(Serialize)]
@@ -172,14 +186,15 @@ fn values(record: &RunRecord) -> Values<'_> {
     let ok = scored(record);
     let ran = (record.status != Status::Unavailable).then_some(&record.usage);
     let metrics = ok.and(record.metrics);
+    let zeros = metrics.and_then(|metrics| metrics.with_zeros);
     Values {
         status: record.status.name(),
         rmse: metrics.map(|m| m.rmse),
         mae: metrics.map(|m| m.mae),
         pearson_cell: metrics.and_then(|m| m.pearson_cell),
-        pearson_protein: metrics.and_then(|m| m.pearson_protein),
+        pearson_feature: metrics.and_then(|m| m.pearson_feature),
         spearman_cell: metrics.and_then(|m| m.spearman_cell),
-        spearman_protein: metrics.and_then(|m| m.spearman_protein),
+        spearman_feature: metrics.and_then(|m| m.spearman_feature),
         train_s: ok.map(RunRecord::train_s),
         predict_s: ok.map(RunRecord::predict_s),
         total_s: ran.map(|usage| usage.total_s),
@@ -195,6 +210,13 @@ fn values(record: &RunRecord) -> Values<'_> {
         expected_gpu_mb: record.usage.expected_gpu_mb,
         gpu_energy_j: ok.and(record.usage.gpu_energy_j),
         gpu_energy_s: ok.and(record.usage.gpu_energy_s),
+        pearson_all: metrics.and_then(|m| m.pearson_all),
+        spearman_all: metrics.and_then(|m| m.spearman_all),
+        pearson_cell_with_zeros: zeros.map(|m| m.pearson_cell),
+        pearson_feature_with_zeros: zeros.map(|m| m.pearson_feature),
+        spearman_cell_with_zeros: zeros.map(|m| m.spearman_cell),
+        spearman_feature_with_zeros: zeros.map(|m| m.spearman_feature),
+        task: record.dataset.task.to_string(),
     }
 }
 

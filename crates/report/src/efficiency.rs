@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use modality_harness::{
+    plan::row_name,
+    record::{RunRecord, StageTime},
+};
 use modality_protocol::Stage;
-use modality_harness::{plan::row_name, record::{RunRecord, StageTime}};
 
 use crate::{
     Spread, format,

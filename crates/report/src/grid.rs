@@ -126,19 +126,29 @@ pub(crate) fn stages(summary: &Summary) -> Grid {
 
 /// Medians of the metrics other than RMSE.
 pub(crate) fn metrics(summary: &Summary) -> Grid {
+    let features = summary.dataset.task.target.features();
     let columns = vec![
         text("Method"),
         text("Backend"),
         number("MAE"),
         number("Pearson, cells"),
-        number("Pearson, proteins"),
+        number(format!("Pearson, {features}")),
+        number("Pearson, all"),
         number("Spearman, cells"),
-        number("Spearman, proteins"),
+        number(format!("Spearman, {features}")),
+        number("Spearman, all"),
     ];
     let rows = summary.rows.iter().map(|row| {
         let s = &row.scores;
-        let values =
-            [Some(s.mae), s.pearson_cell, s.pearson_protein, s.spearman_cell, s.spearman_protein];
+        let values = [
+            Some(s.mae),
+            s.pearson_cell,
+            s.pearson_feature,
+            s.pearson_all,
+            s.spearman_cell,
+            s.spearman_feature,
+            s.spearman_all,
+        ];
         named(
             row,
             values

@@ -39,8 +39,8 @@ mod template;
 
 use std::{io::ErrorKind, path::Path};
 
-use modality_protocol::files;
 use modality_harness::record::RunRecord;
+use modality_protocol::files;
 
 pub use curves::Curve;
 pub use efficiency::{ProductRate, Work};

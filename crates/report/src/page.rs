@@ -67,8 +67,9 @@ struct Dataset<'a> {
     sha256: &'a str,
     train_cells: String,
     test_cells: String,
-    genes: String,
-    proteins: String,
+    task: String,
+    /// What there is of input and target, and how many.
+    features: [(String, String); 2],
 }
 
 #[derive(Serialize)]
@@ -131,8 +132,9 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
             sha256: &id.sha256,
             train_cells: format::count(id.train_cells),
             test_cells: format::count(id.test_cells),
-            genes: format::count(id.genes),
-            proteins: format::count(id.proteins),
+            task: id.task.to_string(),
+            features: [(id.task.input, id.inputs), (id.task.target, id.targets)]
+                .map(|(of, number)| (format::capitalised(of.features()), format::count(number))),
         },
         machines: machines(summary),
         params: &summary.params,
@@ -239,9 +241,11 @@ fn reading(summary: &Summary) -> Vec<String> {
             .collect::<Vec<_>>()
     };
     let mut lines = vec![
-        "RMSE is the root of the mean squared error over all entries, test cells by proteins; lower is better. It is \
-         computed from the written predictions, never by a backend."
-            .to_owned(),
+        format!(
+            "RMSE is the root of the mean squared error over all entries, test cells by {}; lower is better. It is \
+             computed from the written predictions, never by a backend.",
+            summary.dataset.task.target.features()
+        ),
         format!("Training time is wall time of the stages {}.", format::list(&of(Phase::Train))),
         format!(
             "Training time leaves out {} and {}. Total is the whole process, from its start to its end; CPU is its \

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use modality_harness::{
+    metrics::Metrics,
+    plan::row_name,
+    record::{RunRecord, StageTime},
+};
 use modality_protocol::Stage;
-use modality_harness::{metrics::Metrics, plan::row_name, record::{RunRecord, StageTime}};
 
 use crate::{
     Spread,
@@ -74,14 +78,18 @@ pub struct Scores {
     pub rmse: Spread,
     /// Mean absolute error.
     pub mae: Spread,
-    /// Mean over cells of the Pearson correlation over proteins.
+    /// Mean over cells of the Pearson correlation over features.
     pub pearson_cell: Option<Spread>,
-    /// Mean over proteins of the Pearson correlation over cells.
-    pub pearson_protein: Option<Spread>,
-    /// Mean over cells of the Spearman correlation over proteins.
+    /// Mean over features of the Pearson correlation over cells.
+    pub pearson_feature: Option<Spread>,
+    /// Mean over cells of the Spearman correlation over features.
     pub spearman_cell: Option<Spread>,
-    /// Mean over proteins of the Spearman correlation over cells.
-    pub spearman_protein: Option<Spread>,
+    /// Mean over features of the Spearman correlation over cells.
+    pub spearman_feature: Option<Spread>,
+    /// Pearson correlation over all entries.
+    pub pearson_all: Option<Spread>,
+    /// Spearman correlation over all entries.
+    pub spearman_all: Option<Spread>,
 }
 
 impl Row {
@@ -153,9 +161,11 @@ impl Scores {
             rmse: of(|m| m.rmse)?,
             mae: of(|m| m.mae)?,
             pearson_cell: maybe(|m| m.pearson_cell),
-            pearson_protein: maybe(|m| m.pearson_protein),
+            pearson_feature: maybe(|m| m.pearson_feature),
             spearman_cell: maybe(|m| m.spearman_cell),
-            spearman_protein: maybe(|m| m.spearman_protein),
+            spearman_feature: maybe(|m| m.spearman_feature),
+            pearson_all: maybe(|m| m.pearson_all),
+            spearman_all: maybe(|m| m.spearman_all),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! How time and memory grow with the number of training cells.
 
-use modality_protocol::Stage;
 use modality_harness::plan::row_name;
+use modality_protocol::Stage;
 
 use crate::{Missing, Row, Spread, figure::has_no_training, order, row::label};
 
@@ -9,7 +9,8 @@ use crate::{Missing, Row, Spread, figure::has_no_training, order, row::label};
 const FEWEST: usize = 3;
 
 /// The stages that grow with the cells or the components.
-pub(crate) const STAGES: [Stage; 4] = [Stage::TsvdGex, Stage::Kernel, Stage::Solve, Stage::Predict];
+pub(crate) const STAGES: [Stage; 4] =
+    [Stage::TsvdInput, Stage::Kernel, Stage::Solve, Stage::Predict];
 
 /// A method on a backend at three or more numbers of training cells.
 #[derive(Debug, Clone, PartialEq)]

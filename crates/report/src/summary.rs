@@ -1,6 +1,10 @@
 //! Records, grouped by method, variant and backend.
 
-use modality_harness::{environment::Environment, plan::row_name, record::{DatasetId, RunId, RunRecord, Status}};
+use modality_harness::{
+    environment::Environment,
+    plan::row_name,
+    record::{DatasetId, RunId, RunRecord, Status},
+};
 
 use crate::{Error, ProductRate, Result, Row, Series, row::label, scaling::without_cells};
 

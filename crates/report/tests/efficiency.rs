@@ -5,8 +5,8 @@
 #[allow(dead_code)]
 mod samples;
 
-use modality_protocol::Stage;
 use modality_harness::record::{RunRecord, Status};
+use modality_protocol::Stage;
 use modality_report::{Heading, Report};
 use samples::{accelerated, missing, scored, study};
 
@@ -146,7 +146,7 @@ fn rows_on_accelerators_show_device_memory_energy_and_setup() {
     }
     let csv = String::from_utf8(report.results_csv().unwrap()).unwrap();
     let line = csv.lines().find(|line| line.contains(",cuda,NVIDIA H200,0,")).unwrap();
-    assert!(line.contains(",51000.0,,,5400.0,186.48") && line.split(",").count() == 30, "{line}");
+    assert!(line.contains(",51000.0,,,5400.0,186.48") && line.split(",").count() == 37, "{line}");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn expected_memory_stands_beside_what_was_taken() {
     record.usage.peak_rss_mb = Some(955.0);
     record.stages[1].peak_rss_mb = Some(612.4);
     let markdown = report(&[record]).markdown().unwrap();
-    assert!(markdown.contains("| Allowed | Expected | Peak | % | tsvd-gex |"));
+    assert!(markdown.contains("| Allowed | Expected | Peak | % | tsvd-input |"));
     assert!(markdown.contains("| tsvd-krr | linfa | 13,312 | 1,000 | 955 | 95.5 | 612 |"));
 }
 

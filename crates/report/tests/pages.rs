@@ -5,8 +5,8 @@
 #[allow(dead_code)]
 mod samples;
 
-use modality_protocol::Epoch;
 use modality_harness::record::{RunRecord, Status};
+use modality_protocol::Epoch;
 use modality_report::{Error, Heading, Report};
 use samples::{missing, scaling, scored, study, sweep, synthetic, validated_study, with_variant};
 
@@ -56,12 +56,15 @@ fn csv_of_two_records() {
     let report = report(&[missing("tsvd-krr", "cuda", 1, Status::Unavailable, "no driver"), ok]);
     assert_eq!(
         text(report.results_csv().unwrap()),
-        "study,dataset,synthetic,method,variant,backend,device,repeat,status,rmse,mae,pearson_cell,pearson_protein,\
-         spearman_cell,spearman_protein,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note,\
-         expected_rss_mb,memory_mb,product_gflops,captured,cells,expected_gpu_mb,gpu_energy_j,gpu_energy_s\n\
+        "study,dataset,synthetic,method,variant,backend,device,repeat,status,rmse,mae,pearson_cell,pearson_feature,\
+         spearman_cell,spearman_feature,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note,\
+         expected_rss_mb,memory_mb,product_gflops,captured,cells,expected_gpu_mb,gpu_energy_j,gpu_energy_s,\
+         pearson_all,spearman_all,pearson_cell_with_zeros,pearson_feature_with_zeros,spearman_cell_with_zeros,\
+         spearman_feature_with_zeros,task\n\
          liu,liu-covid-cite,false,knn,,linfa,CPU,0,ok,0.5,0.35,0.75,0.5625,0.7124999999999999,0.44999999999999996,\
-         2.0,0.0,3.6,4.8,418.0,,\"one, \"\"two\"\"\",450.5,4096,352.0,0.931742,400,,,\n\
-         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver,,,,,,,,\n"
+         2.0,0.0,3.6,4.8,418.0,,\"one, \"\"two\"\"\",450.5,4096,352.0,0.931742,400,,,,0.675,0.6375,0.75,0.5625,\
+         0.7124999999999999,0.44999999999999996,gex-to-adt\n\
+         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver,,,,,,,,,,,,,,,gex-to-adt\n"
     );
     assert_eq!(
         text(report.stages_csv().unwrap()),
@@ -275,7 +278,7 @@ fn markdown_tables_are_square() {
 #[test]
 fn the_page_says_what_training_time_is() {
     let html = report(&study()).html().unwrap();
-    assert!(html.contains("stages tsvd-gex, tsvd-adt, standardize, kernel, solve and fit."));
+    assert!(html.contains("stages tsvd-input, tsvd-target, standardize, kernel, solve and fit."));
     assert!(html.contains("leaves out load, setup, write and predict."));
     assert!(html.contains("Best RMSE: tsvd-krr on linfa, 0.3595 after 1 min 14 s of training; fastest: linear on linfa"));
     assert!(

@@ -8,8 +8,8 @@ mod drawing;
 mod samples;
 
 use drawing::{Area, laid_out, number, of_class};
-use modality_protocol::Stage;
 use modality_harness::record::{RunRecord, Status};
+use modality_protocol::Stage;
 use modality_report::{Heading, Quantity, Report};
 use resvg::usvg::roxmltree::{Document, Node};
 use samples::{missing, scaling, scored, study, sweep, synthetic, with_variant};

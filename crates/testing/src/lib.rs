@@ -56,16 +56,26 @@ pub fn skip(reason: impl Display) {
     }
 }
 
-/// The folder of the competition's starter files, which are no part of the checkout but may lie beside it; where they do
-/// not, the test that calls this is skipped.
+/// The folder of the competition's starter files of gene expression and proteins, which are no part of the checkout but may
+/// lie beside it; where they do not, the test that calls this is skipped.
 #[track_caller]
 pub fn starter() -> Option<PathBuf> {
-    const BESIDE: &str = "../shared/data/bmmc-cite-starter";
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(BESIDE);
+    beside("../shared/data/bmmc-cite-starter")
+}
+
+/// [`starter`], of gene expression and open chromatin.
+#[track_caller]
+pub fn multiome_starter() -> Option<PathBuf> {
+    beside("../shared/data/bmmc-multiome-starter")
+}
+
+#[track_caller]
+fn beside(place: &str) -> Option<PathBuf> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(place);
     if folder.is_dir() {
         return Some(folder);
     }
-    skip(format_args!("{BESIDE} is not there"));
+    skip(format_args!("{place} is not there"));
     None
 }
 

@@ -1,7 +1,7 @@
 //! The multi-layer perceptron on libtorch.
 //!
-//! [`mlp()`] is the method: the fourth-place entry of the NeurIPS 2021 Open Problems competition, task
-//! GEX -> ADT, by team AXX. One model a fold, trained on the cells outside it, kept at the epoch with the best
+//! [`mlp()`] is the method: the fourth-place entry of the NeurIPS 2021 Open Problems competition,
+//! by team AXX. One model a fold, trained on the cells outside it, kept at the epoch with the best
 //! error on the cells inside it; the models' predictions are averaged.
 //!
 //! ```
@@ -12,34 +12,35 @@
 //! use ndarray::Array2;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let (train_gex, test_gex) = (Csr::eye(90), Csr::eye(90));
-//! let train_adt = Array2::<f32>::ones((90, 4));
+//! let (train, test) = (Csr::eye(90), Csr::eye(90));
+//! let target = Array2::<f32>::ones((90, 4));
 //! let fold = |name: &str, cells: std::ops::Range<u32>| Fold { name: name.to_owned(), cells: cells.collect() };
 //! let folds = [fold("s1", 0..30), fold("s2", 30..60), fold("s3", 60..90)];
 //! let problem = Problem {
-//!     train_gex: &train_gex,
-//!     train_adt: train_adt.view(),
-//!     test_gex: &test_gex,
+//!     train_input: (&train).into(),
+//!     train_target: target.view().into(),
+//!     test_input: (&test).into(),
 //!     folds: &folds,
 //!     seed: 0,
 //! };
 //! let params = MlpParams { hidden: [16, 8], batch_size: 10, ..MlpParams::default() };
 //! let device = device::choose("cpu")?;
-//! let adt = mlp(&problem, &params, &device, &mut StageClock::silent())?;
-//! assert_eq!(adt.dim(), (90, 4));
+//! let predicted = mlp(&problem, &params, &device, &mut StageClock::silent())?;
+//! assert_eq!(predicted.dim(), (90, 4));
 //! # Ok(())
 //! # }
 //! ```
 
 mod adam;
 pub mod device;
+mod dropout;
 mod error;
 mod host;
 mod mlp;
 mod network;
 mod products;
-mod proteins;
 mod rows;
+mod targets;
 mod training;
 
 pub use error::{Error, Result};

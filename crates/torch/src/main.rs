@@ -9,7 +9,10 @@ use backend_torch::{
 };
 use modality_data::prepared;
 use modality_methods as methods;
-use modality_protocol::{StageClock, Event, RunSpec, Stage, runner::{self, Stop}};
+use modality_protocol::{
+    Event, RunSpec, Stage, StageClock,
+    runner::{self, Stop},
+};
 
 fn main() -> ExitCode {
     runner::serve(hello, |_| Ok(None), run)
@@ -31,9 +34,9 @@ fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> Result<(), Stop> {
         return Err(Stop::Failed(format!("this runner has no method `{}`", spec.method)));
     }
     let problem = Problem {
-        train_gex: &inputs.train_gex,
-        train_adt: inputs.train_adt.view(),
-        test_gex: &inputs.test_gex,
+        train_input: inputs.train_input.view(),
+        train_target: inputs.train_target.view(),
+        test_input: inputs.test_input.view(),
         folds: &spec.folds,
         seed: spec.seed,
     };

@@ -1,9 +1,9 @@
 //! The method.
 
-use modality_data::Csr;
+use modality_data::ValuesView;
 use modality_methods::MlpParams;
-use modality_protocol::{StageClock, Fold, Stage};
-use ndarray::{Array2, ArrayView2};
+use modality_protocol::{Fold, Stage, StageClock};
+use ndarray::Array2;
 use tch::Device;
 
 use crate::{
@@ -12,31 +12,31 @@ use crate::{
     host,
     network::Network,
     products::Products,
-    proteins::Proteins,
     rows::Rows,
+    targets::{self, Targets},
     training::{Trainer, batch_capacity, outside},
 };
 
 /// What is to be predicted from what.
 #[derive(Debug, Clone, Copy)]
 pub struct Problem<'a> {
-    /// Training cells x genes.
-    pub train_gex: &'a Csr,
-    /// Training cells x proteins.
-    pub train_adt: ArrayView2<'a, f32>,
-    /// Test cells x genes.
-    pub test_gex: &'a Csr,
+    /// Training cells x features of the input.
+    pub train_input: ValuesView<'a>,
+    /// Training cells x features of the target.
+    pub train_target: ValuesView<'a>,
+    /// Test cells x features of the input.
+    pub test_input: ValuesView<'a>,
     /// What each model is validated on; it is trained on all other training cells.
     pub folds: &'a [Fold],
     /// Seed of initial parameters and of the order of the cells.
     pub seed: u64,
 }
 
-/// Predicts the proteins of the test cells: test cells x proteins.
+/// Predicts the target of the test cells: test cells x features.
 ///
 /// One model a fold: two hidden layers with ReLU, an output layer that sees both, mean squared error, Adam with a
 /// cosine schedule, the epoch with the lowest RMSE on the fold's cells. The models' predictions are averaged, and not
-/// clipped. A protein whose training mean is below [`MlpParams::min_protein_mean`] is predicted by that mean. Cells
+/// clipped. A feature whose training mean is below [`MlpParams::min_target_mean`] is predicted by that mean. Cells
 /// are made dense a batch at a time.
 ///
 /// The number of threads is libtorch's and rayon's; with the same number, seed and machine, predictions are the same
@@ -52,6 +52,10 @@ pub fn mlp(
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>> {
     problem.check(params)?;
+    if params.epochs == 0 {
+        clock.note("without epochs there is no network: the training mean is predicted");
+        return Ok(mean(problem, clock));
+    }
     let device = compute.device;
     let products = Products::on(device);
     if device == Device::Cpu {
@@ -62,8 +66,18 @@ pub fn mlp(
         clock.time(Stage::Setup, || Trainer::new(*problem, params, products, device))?;
     let networks = (0..problem.folds.len()).map(|fold| trainer.train(fold, clock));
     let networks = networks.collect::<Result<Vec<_>>>()?;
-    let proteins = trainer.into_proteins();
-    clock.time(Stage::Predict, || predict(problem, params, device, &proteins, &networks))
+    let targets = trainer.into_targets();
+    clock.time(Stage::Predict, || predict(problem, params, device, &targets, &networks))
+}
+
+/// The mean over the training cells, for every test cell.
+fn mean(problem: &Problem<'_>, clock: &mut StageClock<'_>) -> Array2<f32> {
+    let everyone = 0..problem.train_target.rows() as u32;
+    let means = clock.time(Stage::Fit, || targets::means(problem.train_target, everyone));
+    clock.time(Stage::Predict, || {
+        let shape = (problem.test_input.rows(), means.len());
+        Array2::from_shape_fn(shape, |(_, feature)| means[feature] as f32)
+    })
 }
 
 /// The mean of the networks' outputs, or of the training cells where `mask` says so.
@@ -71,46 +85,49 @@ fn predict(
     problem: &Problem<'_>,
     params: &MlpParams,
     device: Device,
-    mask: &Proteins,
+    mask: &Targets,
     networks: &[Network],
 ) -> Result<Array2<f32>> {
-    let (cells, proteins) = (problem.test_gex.rows() as u32, problem.train_adt.ncols());
-    let mut rows = Rows::new(problem.test_gex, batch_capacity(params), device)?;
-    let mut values = Vec::with_capacity(cells as usize * proteins);
+    let (cells, features) = (problem.test_input.rows() as u32, problem.train_target.columns());
+    let mut rows = Rows::new(problem.test_input, batch_capacity(params), device)?;
+    let mut values = Vec::with_capacity(cells as usize * features);
     let everyone: Vec<u32> = (0..cells).collect();
     for cells in everyone.chunks(batch_capacity(params)) {
         let x = rows.dense(cells)?;
-        let size = [cells.len() as i64, proteins as i64];
+        let size = [cells.len() as i64, features as i64];
         let mut sum = tch::Tensor::f_zeros(size, (tch::Kind::Float, device))?;
         for network in networks {
-            sum = sum.f_add_(&network.forward(&x)?.output)?;
+            sum = sum.f_add_(&network.forward(&x, None)?.output)?;
         }
         let mean = mask.predict(&sum.f_div_scalar_(networks.len() as f64)?)?;
         values.extend_from_slice(host::values(&mean.f_to_device(Device::Cpu)?)?);
     }
-    Array2::from_shape_vec((cells as usize, proteins), values)
+    Array2::from_shape_vec((cells as usize, features), values)
         .map_err(|error| Error::Torch(error.to_string()))
 }
 
 impl Problem<'_> {
     fn check(&self, params: &MlpParams) -> Result<()> {
         let invalid = |what: String| Err(Error::Invalid(what));
-        let cells = self.train_gex.rows();
-        if !(self.train_gex.is_csr() && self.test_gex.is_csr()) {
-            return invalid("gene expression must be stored by cell (CSR)".to_owned());
+        let cells = self.train_input.rows();
+        let (inputs, targets) = (self.train_input.columns(), self.train_target.columns());
+        if inputs == 0 || targets == 0 {
+            return invalid("there must be a feature at least of input and target".to_owned());
         }
-        if self.train_gex.cols() == 0 || self.train_adt.ncols() == 0 {
-            return invalid("there must be at least one gene and one protein".to_owned());
-        }
-        if self.train_adt.nrows() != cells {
+        if self.train_target.rows() != cells {
+            let targets = self.train_target.rows();
             return invalid(format!(
-                "{cells} training cells in GEX and {} in ADT",
-                self.train_adt.nrows()
+                "the input has {cells} training cells and the target {targets}"
             ));
         }
-        if self.test_gex.cols() != self.train_gex.cols() {
-            let (train, test) = (self.train_gex.cols(), self.test_gex.cols());
-            return invalid(format!("{train} training genes and {test} test genes"));
+        if self.test_input.columns() != inputs {
+            let test = self.test_input.columns();
+            return invalid(format!(
+                "the input of training cells has {inputs} features and that of test cells {test}"
+            ));
+        }
+        if params.epochs == 0 {
+            return Ok(());
         }
         if self.folds.is_empty() {
             return invalid("the plan has no fold".to_owned());
@@ -121,7 +138,7 @@ impl Problem<'_> {
     /// What would go wrong in the fold's first epoch.
     fn check_fold(&self, fold: &Fold, batch_size: usize) -> Result<()> {
         let Fold { name, cells: inside } = fold;
-        let cells = self.train_gex.rows();
+        let cells = self.train_input.rows();
         if let Some(cell) = inside.iter().find(|&&cell| cell as usize >= cells) {
             let what = format!("fold {name} names training cell {cell}; there are {cells}");
             return Err(Error::Invalid(what));

@@ -1,86 +1,121 @@
-//! Sparse cells, made dense a batch at a time, where they are computed on.
+//! Cells, a batch at a time and dense, where they are computed on.
 
-use modality_data::Csr;
+use modality_data::{Csr, ValuesView};
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use crate::{Error, Result, host};
 
-/// A buffer for the cells of one batch; the whole matrix never stands dense.
+/// A buffer for the cells of one batch; a sparse matrix never stands dense as a whole.
 pub(crate) struct Rows<'a> {
-    gex: &'a Csr,
-    /// Cells x genes.
+    values: ValuesView<'a>,
+    /// Cells x features.
     buffer: Tensor,
-    /// The sparse entries, if the buffer is not on the host.
-    uploaded: Option<Entries>,
+    /// The numbers, if the buffer is not on the host.
+    uploaded: Option<Uploaded>,
+}
+
+/// A matrix on a device.
+enum Uploaded {
+    Sparse(Entries),
+    Dense(Tensor),
 }
 
 /// The entries of a sparse matrix on a device, in its order.
 struct Entries {
     /// 32-bit columns.
-    genes: Tensor,
+    features: Tensor,
     values: Tensor,
 }
 
 impl<'a> Rows<'a> {
-    /// Room for `capacity` cells of `gex`, cells x genes, and no more than it has.
-    pub(crate) fn new(gex: &'a Csr, capacity: usize, device: Device) -> Result<Self> {
-        let size = [capacity.min(gex.rows()) as i64, gex.cols() as i64];
+    /// Room for `capacity` cells of `values`, cells x features, and no more than it has.
+    pub(crate) fn new(values: ValuesView<'a>, capacity: usize, device: Device) -> Result<Self> {
+        let size = [capacity.min(values.rows()) as i64, values.columns() as i64];
         let buffer = Tensor::f_zeros(size, (Kind::Float, device))?;
         let uploaded = match device {
             Device::Cpu => None,
-            device => Some(Entries::upload(gex, device)?),
+            device => Some(Uploaded::new(values, device)?),
         };
-        Ok(Self { gex, buffer, uploaded })
+        Ok(Self { values, buffer, uploaded })
     }
 
-    /// `cells` x genes: a view of the buffer, so the next call overwrites it. At most as many cells as there is room
+    /// `cells` x features: a view of the buffer, so the next call overwrites it. At most as many cells as there is room
     /// for.
     pub(crate) fn dense(&mut self, cells: &[u32]) -> Result<Tensor> {
+        let rows = self.values.rows();
+        if let Some(cell) = cells.iter().find(|&&cell| cell as usize >= rows) {
+            return Err(Error::Invalid(format!("cell {cell} is not there; there are {rows}")));
+        }
         let mut batch = self.buffer.f_narrow(0, 0, cells.len() as i64)?;
-        match &self.uploaded {
-            None => self.fill(cells)?,
-            Some(entries) => entries.scatter(self.gex, cells, &mut batch)?,
+        match (&self.uploaded, self.values) {
+            (None, values) => fill(&mut self.buffer, values, cells)?,
+            (Some(Uploaded::Sparse(entries)), ValuesView::Sparse(csr)) => {
+                entries.scatter(csr, cells, &mut batch)?;
+            }
+            (Some(Uploaded::Dense(matrix)), _) => {
+                let rows: Vec<i64> = cells.iter().copied().map(i64::from).collect();
+                let rows = Tensor::f_from_slice(&rows)?.f_to_device(matrix.device())?;
+                batch.f_copy_(&matrix.f_index_select(0, &rows)?)?;
+            }
+            (Some(Uploaded::Sparse(_)), ValuesView::Dense(_)) => {
+                unreachable!("what is dense is uploaded as such")
+            }
         }
         Ok(batch)
     }
+}
 
-    fn fill(&mut self, cells: &[u32]) -> Result<()> {
-        let gex = self.gex;
-        host::values_mut(&mut self.buffer)?
-            .par_chunks_exact_mut(gex.cols())
-            .zip(cells)
-            .try_for_each(|(dense, &cell)| {
-                let sparse = gex.outer_view(cell as usize).ok_or_else(|| no_such(cell, gex))?;
-                dense.fill(0.0);
-                for (gene, &value) in sparse.iter() {
-                    dense[gene] = value;
-                }
-                Ok(())
-            })
+fn fill(buffer: &mut Tensor, values: ValuesView<'_>, cells: &[u32]) -> Result<()> {
+    host::values_mut(buffer)?.par_chunks_exact_mut(values.columns()).zip(cells).for_each(
+        |(out, &cell)| match values {
+            ValuesView::Sparse(csr) => {
+                let sparse = csr.outer_view(cell as usize).expect("the cell is there");
+                out.fill(0.0);
+                sparse.iter().for_each(|(feature, &value)| out[feature] = value);
+            }
+            ValuesView::Dense(dense) => {
+                let row = dense.row(cell as usize);
+                out.iter_mut().zip(row).for_each(|(out, &value)| *out = value);
+            }
+        },
+    );
+    Ok(())
+}
+
+impl Uploaded {
+    fn new(values: ValuesView<'_>, device: Device) -> Result<Self> {
+        Ok(match values {
+            ValuesView::Sparse(csr) => Self::Sparse(Entries::upload(csr, device)?),
+            ValuesView::Dense(dense) => {
+                let size = [dense.nrows() as i64, dense.ncols() as i64];
+                let values: Vec<f32> = dense.iter().copied().collect();
+                Self::Dense(Tensor::f_from_slice(&values)?.f_view(size)?.f_to_device(device)?)
+            }
+        })
     }
 }
 
 impl Entries {
-    fn upload(gex: &Csr, device: Device) -> Result<Self> {
-        let genes: Vec<i32> = gex.indices().iter().map(|&gene| gene as i32).collect();
+    fn upload(csr: &Csr, device: Device) -> Result<Self> {
+        let features: Vec<i32> = csr.indices().iter().map(|&feature| feature as i32).collect();
         Ok(Self {
-            genes: Tensor::f_from_slice(&genes)?.f_to_device(device)?,
-            values: Tensor::f_from_slice(gex.data())?.f_to_device(device)?,
+            features: Tensor::f_from_slice(&features)?.f_to_device(device)?,
+            values: Tensor::f_from_slice(csr.data())?.f_to_device(device)?,
         })
     }
 
-    /// Writes `cells` x genes into `batch`.
-    fn scatter(&self, gex: &Csr, cells: &[u32], batch: &mut Tensor) -> Result<()> {
+    /// Writes `cells` x features into `batch`.
+    fn scatter(&self, csr: &Csr, cells: &[u32], batch: &mut Tensor) -> Result<()> {
         let (mut counts, mut shifts, mut places) = (Vec::new(), Vec::new(), Vec::new());
         let mut total = 0;
         for (row, &cell) in (0_i64..).zip(cells) {
-            let sparse = gex.outer_view(cell as usize).ok_or_else(|| no_such(cell, gex))?;
-            let entries = gex.indptr().outer_inds_sz(cell as usize);
+            let sparse = csr.outer_view(cell as usize).expect("the cell is there");
+            let entries = csr.indptr().outer_inds_sz(cell as usize);
             counts.push(sparse.nnz() as i64);
             // From the batch's own count of entries to the matrix's.
             shifts.push(entries.start as i64 - total);
-            places.push(row * gex.cols() as i64);
+            places.push(row * csr.cols() as i64);
             total += sparse.nnz() as i64;
         }
         let device = batch.device();
@@ -90,16 +125,12 @@ impl Entries {
             on_device(of_cell)?.f_repeat_interleave_self_tensor(&counts, 0, total)
         };
         let entries = Tensor::f_arange(total, (Kind::Int64, device))?.f_add_(&each(&shifts)?)?;
-        let genes = self.genes.f_index_select(0, &entries)?.f_to_kind(Kind::Int64)?;
-        let places = each(&places)?.f_add_(&genes)?;
+        let features = self.features.f_index_select(0, &entries)?.f_to_kind(Kind::Int64)?;
+        let places = each(&places)?.f_add_(&features)?;
         let values = self.values.f_index_select(0, &entries)?;
         let _ = batch.f_zero_()?.f_view([-1])?.f_scatter_(0, &places, &values)?;
         Ok(())
     }
-}
-
-fn no_such(cell: u32, gex: &Csr) -> Error {
-    Error::Invalid(format!("cell {cell} is not there; there are {}", gex.rows()))
 }
 
 #[cfg(test)]
@@ -112,11 +143,19 @@ mod tests {
 
     #[test]
     fn a_batch_holds_its_cells_and_nothing_of_the_last() {
-        let gex = Csr::new((3, 4), vec![0, 2, 2, 3], vec![0, 3, 1], vec![1.0, 2.0, 3.0]);
-        let mut on_host = Rows::new(&gex, 2, Device::Cpu).unwrap();
-        let uploaded = Some(Entries::upload(&gex, Device::Cpu).unwrap());
-        let mut on_device = Rows { uploaded, ..Rows::new(&gex, 2, Device::Cpu).unwrap() };
-        for rows in [&mut on_host, &mut on_device] {
+        let csr = Csr::new((3, 4), vec![0, 2, 2, 3], vec![0, 3, 1], vec![1.0, 2.0, 3.0]);
+        let mut on_host = Rows::new((&csr).into(), 2, Device::Cpu).unwrap();
+        let dense = csr.to_dense();
+        let mut dense_on_host = Rows::new(dense.view().into(), 2, Device::Cpu).unwrap();
+        let uploaded = |values| Some(Uploaded::new(values, Device::Cpu).unwrap());
+        let on_device = |values| Rows {
+            uploaded: uploaded(values),
+            ..Rows::new(values, 2, Device::Cpu).unwrap()
+        };
+        let mut sparse_on_device = on_device((&csr).into());
+        let mut dense_on_device = on_device(dense.view().into());
+        for rows in [&mut on_host, &mut dense_on_host, &mut sparse_on_device, &mut dense_on_device]
+        {
             assert_eq!(values(&rows.dense(&[2, 0]).unwrap()), [[0., 3., 0., 0.], [1., 0., 0., 2.]]);
             assert_eq!(values(&rows.dense(&[1]).unwrap()), [[0.; 4]]);
             assert_eq!(values(&rows.dense(&[0, 0]).unwrap()), [[1., 0., 0., 2.]; 2]);
@@ -128,8 +167,8 @@ mod tests {
 
     #[test]
     fn there_is_no_more_room_than_cells() {
-        let gex = Csr::new((3, 4), vec![0, 2, 2, 3], vec![0, 3, 1], vec![1.0, 2.0, 3.0]);
-        let rows = Rows::new(&gex, usize::MAX, Device::Cpu).unwrap();
+        let csr = Csr::new((3, 4), vec![0, 2, 2, 3], vec![0, 3, 1], vec![1.0, 2.0, 3.0]);
+        let rows = Rows::new((&csr).into(), usize::MAX, Device::Cpu).unwrap();
         assert_eq!(rows.buffer.size(), [3, 4]);
     }
 }

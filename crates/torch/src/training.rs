@@ -5,18 +5,19 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use modality_methods::MlpParams;
-use modality_protocol::{StageClock, Epoch, Event, Fold, Stage};
+use modality_methods::{MlpParams, Schedule};
+use modality_protocol::{Epoch, Event, Fold, Stage, StageClock};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
     Error, Problem, Result,
     adam::Adam,
     device,
+    dropout::Dropout,
     network::{Network, Shape},
     products::Products,
-    proteins::Proteins,
     rows::Rows,
+    targets::Targets,
 };
 
 /// Cells of a batch where nothing is learned from it, if the training batches are smaller.
@@ -34,10 +35,10 @@ pub(crate) struct Trainer<'a> {
     params: MlpParams,
     device: Device,
     products: Products,
-    /// Training cells x proteins, on the device.
-    adt: Tensor,
+    /// What was measured, a batch at a time.
+    measured: Rows<'a>,
     /// Over all training cells.
-    proteins: Proteins,
+    targets: Targets,
     rows: Rows<'a>,
 }
 
@@ -45,7 +46,8 @@ pub(crate) struct Trainer<'a> {
 struct Model {
     network: Network,
     adam: Adam,
-    proteins: Proteins,
+    targets: Targets,
+    dropout: Option<Dropout>,
     /// Training cells of the fold in the order of each epoch.
     orders: Vec<Vec<u32>>,
 }
@@ -57,12 +59,12 @@ impl<'a> Trainer<'a> {
         products: Products,
         device: Device,
     ) -> Result<Self> {
-        let adt = matrix(problem.train_adt)?.f_to_device(device)?;
-        let everyone = 0..problem.train_adt.nrows() as u32;
-        let proteins = Proteins::new(problem.train_adt, everyone, params.min_protein_mean, device)?;
-        let rows = Rows::new(problem.train_gex, batch_capacity(params), device)?;
+        let measured = Rows::new(problem.train_target, batch_capacity(params), device)?;
+        let everyone = 0..problem.train_target.rows() as u32;
+        let targets = Targets::new(problem.train_target, everyone, params.min_target_mean, device)?;
+        let rows = Rows::new(problem.train_input, batch_capacity(params), device)?;
         let params = params.clone();
-        let mut trainer = Self { problem, params, device, products, adt, proteins, rows };
+        let mut trainer = Self { problem, params, device, products, measured, targets, rows };
         if device.is_cuda() {
             trainer.warm_up()?;
         }
@@ -70,8 +72,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// What is predicted by its mean over all training cells; everything else is let go.
-    pub(crate) fn into_proteins(self) -> Proteins {
-        self.proteins
+    pub(crate) fn into_targets(self) -> Targets {
+        self.targets
     }
 
     /// One step of a model that is thrown away: kernels are loaded and libraries set up by first use.
@@ -93,10 +95,10 @@ impl<'a> Trainer<'a> {
             device::synchronize(device);
             model
         })?;
-        let strays = model.proteins.lower_than(&self.proteins);
+        let strays = model.targets.lower_than(&self.targets);
         if strays > 0 {
             clock.note(format!(
-                "fold {}: {strays} proteins have a low mean there but not over all training cells; what the untrained \
+                "fold {}: {strays} features of the target have a low mean there but not over all training cells; what the untrained \
                  outputs for them say is averaged in, as in the original",
                 fold.name
             ));
@@ -126,27 +128,32 @@ impl<'a> Trainer<'a> {
     /// the fold's index: initial parameters, then the order of the cells in each epoch; the same on any device.
     fn begin(&self, index: usize, fold: &Fold) -> Result<Model> {
         let problem = self.problem;
-        let cells = outside(fold, problem.train_gex.rows() as u32);
+        let cells = outside(fold, problem.train_input.rows() as u32);
         let shape = Shape {
-            genes: problem.train_gex.cols(),
+            inputs: problem.train_input.columns(),
             hidden: self.params.hidden,
-            proteins: problem.train_adt.ncols(),
+            targets: problem.train_target.columns(),
         };
-        let generator = seeded(problem.seed.wrapping_add(FOLD_SEEDS.wrapping_mul(index as u64)));
+        let seed = problem.seed.wrapping_add(FOLD_SEEDS.wrapping_mul(index as u64));
+        let generator = seeded(seed);
         let mut network = Network::new(shape, self.products, self.device)?;
         let orders = (0..self.params.epochs).map(|_| shuffled(&cells));
         let orders = orders.collect::<Result<Vec<_>>>()?;
         drop(generator);
         let adam = Adam::new(network.parameters_mut(), self.params.weight_decay)?;
-        let (adt, min_mean) = (problem.train_adt, self.params.min_protein_mean);
-        let proteins = Proteins::new(adt, cells.iter().copied(), min_mean, self.device)?;
-        Ok(Model { network, adam, proteins, orders })
+        let (target, min_mean) = (problem.train_target, self.params.min_target_mean);
+        let targets = Targets::new(target, cells.iter().copied(), min_mean, self.device)?;
+        let dropout = Dropout::new(self.params.dropout, seed);
+        Ok(Model { network, adam, targets, dropout, orders })
     }
 
     /// One pass over the model's cells; the mean loss of its steps.
     fn epoch(&mut self, model: &mut Model, epoch: usize) -> Result<f64> {
-        let MlpParams { epochs, batch_size, learning_rate, .. } = self.params;
-        let learning_rate = cosine(learning_rate, epoch, epochs);
+        let MlpParams { epochs, batch_size, learning_rate, schedule, .. } = self.params;
+        let learning_rate = match schedule {
+            Schedule::Cosine => cosine(learning_rate, epoch, epochs),
+            Schedule::Constant => learning_rate,
+        };
         let order = std::mem::take(&mut model.orders[epoch - 1]);
         let mut total = Tensor::f_zeros([] as [i64; 0], (Kind::Float, self.device))?;
         for cells in order.chunks_exact(batch_size) {
@@ -157,33 +164,28 @@ impl<'a> Trainer<'a> {
 
     /// The loss of one batch, before the step that it leads to.
     fn step(&mut self, model: &mut Model, cells: &[u32], learning_rate: f64) -> Result<Tensor> {
-        let pass = model.network.forward(&self.rows.dense(cells)?)?;
-        let error = model.proteins.predict(&pass.output)?.f_sub_(&self.measured(cells)?)?;
+        let shape = (cells.len() as i64, self.params.hidden[0] as i64);
+        let mask = model.dropout.as_mut().map(|dropout| dropout.draw(shape, self.device));
+        let pass = model.network.forward(&self.rows.dense(cells)?, mask.transpose()?)?;
+        let error = model.targets.predict(&pass.output)?.f_sub_(&self.measured.dense(cells)?)?;
         let loss = error.f_square()?.f_mean(None)?;
         let by_prediction = error.f_mul_scalar(2.0 / error.numel() as f64)?;
-        let by_output = model.proteins.by_output(by_prediction)?;
+        let by_output = model.targets.by_output(by_prediction)?;
         let gradients = model.network.backward(&pass, &by_output)?;
         model.adam.step(model.network.parameters_mut(), &gradients, learning_rate)?;
         Ok(loss)
     }
 
-    /// RMSE over `cells` x proteins.
+    /// RMSE over `cells` x features.
     fn validate(&mut self, model: &Model, cells: &[u32]) -> Result<f64> {
         let mut sum = Tensor::f_zeros([] as [i64; 0], (Kind::Double, self.device))?;
         for cells in cells.chunks(batch_capacity(&self.params)) {
-            let output = model.network.forward(&self.rows.dense(cells)?)?.output;
-            let mut error = model.proteins.predict(&output)?.f_sub_(&self.measured(cells)?)?;
+            let output = model.network.forward(&self.rows.dense(cells)?, None)?.output;
+            let mut error = model.targets.predict(&output)?.f_sub_(&self.measured.dense(cells)?)?;
             sum = sum.f_add_(&error.f_square_()?.f_sum(Kind::Double)?)?;
         }
-        let entries = (cells.len() * self.problem.train_adt.ncols()) as f64;
+        let entries = (cells.len() * self.problem.train_target.columns()) as f64;
         Ok((sum.f_double_value(&[])? / entries).sqrt())
-    }
-
-    /// What was measured in `cells`, cells x proteins.
-    fn measured(&self, cells: &[u32]) -> Result<Tensor> {
-        let rows: Vec<i64> = cells.iter().copied().map(i64::from).collect();
-        let rows = Tensor::f_from_slice(&rows)?.f_to_device(self.device)?;
-        Ok(self.adt.f_index_select(0, &rows)?)
     }
 }
 
@@ -197,13 +199,6 @@ pub(crate) fn seeded(seed: u64) -> MutexGuard<'static, ()> {
 /// Rows that a buffer needs, for training and for evaluation.
 pub(crate) fn batch_capacity(params: &MlpParams) -> usize {
     params.batch_size.max(EVALUATION_BATCH)
-}
-
-/// `matrix` on the CPU, in C order.
-fn matrix(matrix: ndarray::ArrayView2<'_, f32>) -> Result<Tensor> {
-    let size = [matrix.nrows() as i64, matrix.ncols() as i64];
-    let values: Vec<f32> = matrix.iter().copied().collect();
-    Ok(Tensor::f_from_slice(&values)?.f_view(size)?)
 }
 
 /// The cells that are not the fold's, ascending.

@@ -55,7 +55,7 @@ fn the_epoch_with_the_best_validation_is_kept() {
     // On its validation cells the model that was kept has the error of its best epoch.
     let inside: Vec<usize> = folds[0].cells.iter().map(|&cell| cell as usize).collect();
     let validation = sprs_rows(&cells.train_gex, &inside);
-    let problem = Problem { test_gex: &validation, ..problem };
+    let problem = Problem { test_input: (&validation).into(), ..problem };
     let (on_validation, _) = fit(&problem, &wild).unwrap();
     let error = rmse(&on_validation, &cells.train_adt.select(Axis(0), &inside));
     assert!((error - best.validation_rmse).abs() < 1e-5, "{error} {best:?}");

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use modality_data::{CiteLayout, synthetic::Size};
+use modality_protocol::{Modality, Task};
 use serde::Deserialize;
 
 use modality_toolchain::{UserError, fetch::last_part};
@@ -29,6 +30,9 @@ pub(crate) type Sums = BTreeMap<String, String>;
 pub(crate) struct Entry {
     /// One line for people.
     pub(crate) about: String,
+    /// What is measured of its cells.
+    #[serde(default = "gex_and_adt")]
+    pub(crate) modalities: Vec<Modality>,
     /// How it is had.
     pub(crate) source: Source,
 }
@@ -121,7 +125,10 @@ impl Catalogue {
     pub(super) fn with_download(name: &str, urls: Vec<String>) -> Self {
         let source = Source::Download(Download { urls, sha256: Sums::new() });
         Self {
-            entries: BTreeMap::from([(name.to_owned(), Entry { about: String::new(), source })]),
+            entries: BTreeMap::from([(
+                name.to_owned(),
+                Entry { about: String::new(), modalities: gex_and_adt(), source },
+            )]),
         }
     }
 
@@ -150,7 +157,17 @@ impl Catalogue {
     }
 }
 
+fn gex_and_adt() -> Vec<Modality> {
+    vec![Modality::Gex, Modality::Adt]
+}
+
 impl Entry {
+    /// What can be predicted from what.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = Task> {
+        let has = |modality| self.modalities.contains(&modality);
+        Task::ALL.into_iter().filter(move |task| has(task.input) && has(task.target))
+    }
+
     fn parse(name: &str, value: toml::Value) -> Result<Self> {
         let wrong = |what: String| UserError(format!("{FILE}: data set `{name}`: {what}"));
         if !is_name(name) {
@@ -161,6 +178,12 @@ impl Entry {
             .into());
         }
         let entry: Self = value.try_into().map_err(|error| wrong(one_line(&error)))?;
+        if entry.tasks().next().is_none() {
+            return Err(wrong(
+                "`modalities` must name two of gex, adt and atac that a task connects".to_owned(),
+            )
+            .into());
+        }
         entry.source.check().map_err(wrong)?;
         Ok(entry)
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use modality_data::{CiteLayout, synthetic::Size};
+use modality_protocol::Task;
 
 use super::catalogue::{Catalogue, CiteFile, Download, Folder, Generator, Source, Sums, Wheel};
 use modality_toolchain::UserError;
@@ -18,6 +19,9 @@ pub(crate) struct Request<'a> {
     /// A folder with the competition's four files. It is the data set `name` if that consists of such files,
     /// and else takes its place, under the folder's name.
     pub(crate) data: Option<&'a Path>,
+    /// What is predicted from what; if left out, what the folder says that `data` names, or the first task that the data
+    /// set can serve.
+    pub(crate) task: Option<Task>,
 }
 
 /// A data set whose source is decided.
@@ -27,6 +31,8 @@ pub(crate) struct Choice {
     pub(crate) name: String,
     /// Where it comes from.
     pub(crate) origin: Origin,
+    /// What is predicted from what; if left out, what the files say.
+    pub(crate) task: Option<Task>,
 }
 
 /// Where a data set comes from.
@@ -61,7 +67,8 @@ impl Request<'_> {
         root: &Path,
         data_folder: Option<&Path>,
     ) -> Result<Choice> {
-        let source = &catalogue.get(self.name)?.source;
+        let entry = catalogue.get(self.name)?;
+        let source = &entry.source;
         let origin = match (source, self.data) {
             (Source::Download(Download { sha256, .. }), Some(folder)) => {
                 Origin::Folder(existing_folder(folder)?, sha256.clone())
@@ -74,7 +81,7 @@ impl Request<'_> {
                 )?;
                 Origin::Folder(folder, sha256.clone())
             }
-            (_, Some(folder)) => return instead(folder, catalogue),
+            (_, Some(folder)) => return instead(folder, catalogue, self.task),
             (Source::Wheel(wheel), None) => Origin::Wheel(wheel.clone()),
             (Source::Download(download), None) => Origin::Download(download.clone()),
             (Source::CiteFile(CiteFile { path, layout }), None) => {
@@ -91,7 +98,20 @@ impl Request<'_> {
             ))
             .into());
         }
-        Ok(Choice { name: self.name.to_owned(), origin })
+        let task = match self.task {
+            Some(task) if entry.tasks().any(|known| known == task) => task,
+            None => entry.tasks().next().expect("an entry serves a task"),
+            Some(task) => {
+                let known = entry.tasks().map(|task| task.to_string()).collect::<Vec<_>>();
+                return Err(UserError(format!(
+                    "data set `{}` does not serve task {task}; it serves {}",
+                    self.name,
+                    known.join(", ")
+                ))
+                .into());
+            }
+        };
+        Ok(Choice { name: self.name.to_owned(), origin, task: Some(task) })
     }
 
     /// The first of: `--data`, `$MODALITY_BENCH_DATA/NAME`, `$MODALITY_BENCH_DATA`, the entry's own path.
@@ -122,13 +142,13 @@ impl Request<'_> {
 }
 
 /// A folder that takes the place of a named data set.
-fn instead(folder: &Path, catalogue: &Catalogue) -> Result<Choice> {
+fn instead(folder: &Path, catalogue: &Catalogue, task: Option<Task>) -> Result<Choice> {
     let folder = existing_folder(folder)?;
     let mut name = name_of(&folder);
     if catalogue.names().any(|known| known == name) {
         name.push_str("-folder");
     }
-    Ok(Choice { name, origin: Origin::Folder(folder, Sums::new()) })
+    Ok(Choice { name, origin: Origin::Folder(folder, Sums::new()), task })
 }
 
 fn existing_folder(folder: &Path) -> Result<PathBuf> {

@@ -102,6 +102,7 @@ pub(crate) fn fetch(world: &World, arguments: &cli::Fetch) -> Result<()> {
         name: &arguments.name,
         size: arguments.size.as_deref(),
         data: arguments.data.as_deref(),
+        task: arguments.task,
     };
     println!("{}", Workshop::new(world, &catalogue, &cache).fetch(&request)?);
     Ok(())
@@ -152,14 +153,17 @@ impl<'a> Workshop<'a> {
 impl fmt::Display for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let manifest = &self.ready.manifest;
+        let (input, target) = (&manifest.input.features, &manifest.target.features);
         writeln!(f, "{}: {}", manifest.name, manifest.provenance.source)?;
         writeln!(
             f,
-            "  {} training cells, {} test cells, {} genes, {} proteins{}",
+            "  {} training cells, {} test cells, {} {} to predict {} {} from{}",
             manifest.train_cells,
             manifest.test_cells,
-            manifest.genes.len(),
-            manifest.proteins.len(),
+            input.names.len(),
+            input.modality.features(),
+            target.names.len(),
+            target.modality.features(),
             if manifest.provenance.synthetic { ", synthetic" } else { "" }
         )?;
         writeln!(f, "  normalisation: {}", manifest.provenance.normalisation)?;

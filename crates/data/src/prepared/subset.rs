@@ -28,7 +28,7 @@ pub(super) fn rows(cells: &[u32], of: usize) -> Result<Vec<usize>> {
 pub(super) fn read_csr(
     folder: &Path,
     stem: &str,
-    (of, genes): (usize, usize),
+    (of, columns): (usize, usize),
     rows: &[usize],
 ) -> Result<Csr> {
     let all: Array1<u64> = read_npy(&part(folder, stem, "indptr"))?;
@@ -51,7 +51,7 @@ pub(super) fn read_csr(
     }));
     let indices = read_words(&part(folder, stem, "indices"), entries, &ranges, u32::from_le_bytes)?;
     let data = read_words(&part(folder, stem, "data"), entries, &ranges, f32::from_le_bytes)?;
-    Csr::try_new((rows.len(), genes), indptr, indices, data).map_err(|(_, _, _, error)| {
+    Csr::try_new((rows.len(), columns), indptr, indices, data).map_err(|(_, _, _, error)| {
         Error::File { path: part(folder, stem, "indptr"), what: error.to_string() }
     })
 }

@@ -1,5 +1,7 @@
 //! AnnData `.h5ad`: `X` or a layer, sparse or dense, with `obs` and `var`.
 
+use modality_protocol::Modality;
+
 use super::entries::{Compressed, Dense, Major, to_csr};
 use super::frame::{Frame, read_frame};
 use super::h5::{H5File, Node};
@@ -13,7 +15,18 @@ pub(super) fn read_anndata(file: &H5File, layer: Option<&str>) -> Result<Table> 
     let matrix = layer.map_or_else(|| "X".to_owned(), |layer| format!("layers/{layer}"));
     let values = read_matrix(file, &matrix, (obs.index.len(), var.index.len()))?;
     let features = features(file, var)?;
-    Ok(Table { path: file.path().to_owned(), cells: obs.index, features, values, obs: obs.columns })
+    let modality = modality(file)?;
+    let (path, cells) = (file.path().to_owned(), obs.index);
+    Ok(Table { path, cells, features, values, obs: obs.columns, modality })
+}
+
+/// What the whole file is of, as files of Open Problems say in `uns/modality`.
+fn modality(file: &H5File) -> Result<Option<Modality>> {
+    let Some(Node::Array(array)) = file.node("uns/modality")? else { return Ok(None) };
+    Ok(match array.word().map(|word| FeatureKind::from_label(&word)) {
+        Some(FeatureKind::Of(modality)) => Some(modality),
+        _ => None,
+    })
 }
 
 fn features(file: &H5File, var: Frame) -> Result<Vec<Feature>> {

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::delimited::read_cells;
-use super::layout::{CiteLayout, Values};
-use super::pair::Pair;
+use modality_protocol::{Modality, Task};
+use ndarray::Axis;
+
+use super::layout::{CiteLayout, Stored};
+use super::pair::{Block, Pair};
 use super::rows::partition_rows;
 use super::{read_table, tenx};
 use crate::sums::file_sum;
-use crate::{Dataset, Error, Provenance, Result, Split};
-use ndarray::Axis;
+use crate::{Dataset, Error, Provenance, Result, Split, Values};
 
-const COUNTS_NORMALISED: &str = "GEX log1p(count / s), s = cell total / median total; \
-                                 ADT log1p(count / g), g = exp(mean over proteins of log1p(count))";
 pub(super) const AS_STORED: &str = "none: values as stored in the files";
 
 /// Reads a file with both modalities: AnnData or 10x HDF5, or a 10x folder of matrix, features and barcodes.
@@ -22,25 +22,35 @@ pub(super) const AS_STORED: &str = "none: values as stored in the files";
 ///
 /// # Errors
 /// [`Error`] as a sentence that names the file and what would be right.
-pub fn read_cite_file(path: &Path, name: &str, layout: &CiteLayout) -> Result<Dataset> {
-    let pair = Pair::from_table(read_table(path, layout.layer.as_deref())?)?;
-    into_dataset(pair, name, layout, &[path])
+pub fn read_cite_file(path: &Path, name: &str, layout: &CiteLayout, task: Task) -> Result<Dataset> {
+    let mut modalities = [task.input, task.target];
+    modalities.sort_unstable();
+    let pair = Pair::from_table(read_table(path, layout.layer.as_deref())?, modalities)?;
+    into_dataset(pair, name, layout, task, &[path])
 }
 
-/// Reads a file for each modality, of any kind that [`read_table`] knows, joined by the names of the cells.
+/// Reads a file for each modality, of any kind that [`read_table`] knows, joined by the names of the cells; that of the
+/// task's input comes first.
 ///
 /// # Errors
 /// As [`read_cite_file`]; also where the two files are of different cells.
-pub fn read_pair(gex: &Path, adt: &Path, name: &str, layout: &CiteLayout) -> Result<Dataset> {
-    let layer = layout.layer.as_deref();
-    let pair = Pair::from_tables(read_table(gex, layer)?, read_table(adt, layer)?)?;
-    into_dataset(pair, name, layout, &[gex, adt])
+pub fn read_pair(
+    files: [&Path; 2],
+    name: &str,
+    layout: &CiteLayout,
+    task: Task,
+) -> Result<Dataset> {
+    let read = |path| read_table(path, layout.layer.as_deref());
+    let tables = [read(files[0])?, read(files[1])?];
+    let pair = Pair::from_tables(tables, [task.input, task.target])?;
+    into_dataset(pair, name, layout, task, &files)
 }
 
 fn into_dataset(
     mut pair: Pair,
     name: &str,
     layout: &CiteLayout,
+    task: Task,
     paths: &[&Path],
 ) -> Result<Dataset> {
     let mut read = Vec::new();
@@ -59,45 +69,76 @@ fn into_dataset(
     }
     pair.drop_proteins_containing(&layout.drop_proteins_containing)?;
     let normalisation = match layout.values {
-        Values::Counts => {
+        Stored::Counts => {
             pair.normalise()?;
-            COUNTS_NORMALISED
+            normalisation(&pair)
         }
-        Values::Normalised => AS_STORED,
+        Stored::Normalised => AS_STORED.to_owned(),
     };
-    let provenance = provenance(&pair.path, &read, normalisation)?;
+    let provenance = provenance(&pair.path, &read, &normalisation)?;
     let path = pair.path.clone();
-    let dataset = cut(pair, name, layout, provenance)?;
+    let dataset = cut(pair, name, layout, task, provenance)?;
     check_sizes(&path, &dataset, layout)?;
     dataset.validate()?;
     Ok(dataset)
 }
 
-fn cut(pair: Pair, name: &str, layout: &CiteLayout, provenance: Provenance) -> Result<Dataset> {
+/// What was done to the counts of both modalities.
+fn normalisation(pair: &Pair) -> String {
+    let of = |block: &Block| match block.features.modality {
+        Modality::Gex => "GEX log1p(count / s), s = cell total / median total",
+        Modality::Adt => "ADT log1p(count / g), g = exp(mean over proteins of log1p(count))",
+        Modality::Atac => "ATAC 1 where there is a count",
+    };
+    pair.blocks.iter().map(of).collect::<Vec<_>>().join("; ")
+}
+
+fn cut(
+    pair: Pair,
+    name: &str,
+    layout: &CiteLayout,
+    task: Task,
+    provenance: Provenance,
+) -> Result<Dataset> {
     let [train, test] = layout.halves(&pair)?;
     let (train_cells, test_cells) =
         (layout.annotate(&pair, &train)?, layout.annotate(&pair, &test)?);
-    let (train_adt, test_adt) = (pair.adt.select(Axis(0), &train), pair.adt.select(Axis(0), &test));
-    drop(pair.adt);
-    let (train_gex, test_gex) = partition_rows(pair.gex, &train, &test);
+    let (input, target) = pair.split_for(task)?;
+    let (train_input, test_input) = halves(input.values, &train, &test);
+    let (train_target, test_target) = halves(target.values, &train, &test);
     Ok(Dataset {
         name: name.to_owned(),
-        genes: pair.genes,
-        proteins: pair.proteins,
-        train: Split { gex: train_gex, adt: train_adt, cells: train_cells },
-        test: Split { gex: test_gex, adt: test_adt, cells: test_cells },
+        input: input.features,
+        target: target.features,
+        train: Split { input: train_input, target: train_target, cells: train_cells },
+        test: Split { input: test_input, target: test_target, cells: test_cells },
         provenance,
     })
 }
 
+fn halves(values: Values, train: &[usize], test: &[usize]) -> (Values, Values) {
+    match values {
+        Values::Dense(dense) => {
+            let half = |rows| Values::Dense(dense.select(Axis(0), rows));
+            (half(train), half(test))
+        }
+        Values::Sparse(csr) => {
+            let (train, test) = partition_rows(csr, train, test);
+            (Values::Sparse(train), Values::Sparse(test))
+        }
+    }
+}
+
 fn check_sizes(path: &Path, dataset: &Dataset, layout: &CiteLayout) -> Result<()> {
     let Some(sizes) = layout.sizes else { return Ok(()) };
-    let found = [
+    let mut found = vec![
         ("training cells", dataset.train.cells.names.len(), sizes.train_cells),
         ("test cells", dataset.test.cells.names.len(), sizes.test_cells),
-        ("genes", dataset.genes.len(), sizes.genes),
-        ("proteins", dataset.proteins.len(), sizes.proteins),
     ];
+    for features in [&dataset.input, &dataset.target] {
+        let (here, what) = (features.names.len(), features.modality.features());
+        found.extend(sizes.of(features.modality).map(|expected| (what, here, expected)));
+    }
     match found.into_iter().find(|(_, found, expected)| found != expected) {
         Some((what, found, expected)) => Err(super::bad(
             path,

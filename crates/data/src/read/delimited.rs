@@ -41,7 +41,14 @@ pub(super) fn read_matrix(path: &Path) -> Result<Table> {
     }
     let values = Csr::try_new((cells.len(), features.len()), indptr, indices, data)
         .map_err(|(_, _, _, error)| bad(path, format!("the matrix is not well formed: {error}")))?;
-    Ok(Table { path: path.to_owned(), cells, features, values, obs: Columns::new() })
+    Ok(Table {
+        path: path.to_owned(),
+        cells,
+        features,
+        values,
+        obs: Columns::new(),
+        modality: None,
+    })
 }
 
 /// Reads a table of cells: the first line names the columns, the first column the cells.

@@ -2,48 +2,91 @@
 
 use std::path::{Path, PathBuf};
 
+use modality_protocol::{Modality, Task};
+
 use super::cite::{AS_STORED, provenance};
-use super::layout::{CellRule, CiteLayout, Values};
+use super::layout::{CellRule, CiteLayout, Stored};
 use super::pair::Pair;
+use super::table::Table;
 use super::{bad, read_table};
-use crate::{Dataset, Error, Result, Split};
+use crate::{Cells, Dataset, Error, Result, Split};
 
 /// Reads a folder with one file each of `*train_mod1*.h5ad`, `*train_mod2*.h5ad`, `*test_mod1*.h5ad` and
-/// `*test_mod2*.h5ad`; the first modality is gene expression.
+/// `*test_mod2*.h5ad`. What they are of they say themselves, feature by feature or in `uns/modality`; where they do not,
+/// they are the task's input and target. Without a task the second modality is predicted from the first.
 ///
 /// The values are taken as stored, the batch is `obs/batch`, and site and donor come from batches like `s1d2`.
-/// Cells, genes and proteins in another order are put right by their names.
+/// Cells and features in another order are put right by their names.
 ///
 /// # Errors
 /// [`Error`] as a sentence that names the file and what would be right.
-pub fn read_four_files(dir: &Path, name: &str) -> Result<Dataset> {
-    let [train_gex, train_adt, test_gex, test_adt] =
+pub fn read_four_files(dir: &Path, name: &str, task: Option<Task>) -> Result<Dataset> {
+    let [train_mod1, train_mod2, test_mod1, test_mod2] =
         ["train_mod1", "train_mod2", "test_mod1", "test_mod2"].map(|part| find(dir, part));
-    let files = [train_gex?, train_adt?, test_gex?, test_adt?];
-    let train = half(&files[0], &files[1])?;
-    let mut test = half(&files[2], &files[3])?;
+    let files = [train_mod1?, train_mod2?, test_mod1?, test_mod2?];
+    let read = |i: usize| read_table(&files[i], None);
+    let train = [read(0)?, read(1)?];
+    let (modalities, task) = decide(&train, task)?;
+    let train = Pair::from_tables(train, modalities)?;
+    let test = [read(2)?, read(3)?];
+    for (table, modality) in test.iter().zip(modalities) {
+        if let Some(found) = table.modality().filter(|found| *found != modality) {
+            return Err(table.error(format!(
+                "holds {found} where its training file holds {modality}; the two halves must be of the same modalities"
+            )));
+        }
+    }
+    let mut test = Pair::from_tables(test, modalities)?;
     test.align_features(&train)?;
-    let (genes, proteins) = (train.genes.clone(), train.proteins.clone());
+    let (train_cells, test_cells) = (annotated(&train)?, annotated(&test)?);
+    let ((input, target), (test_input, test_target)) =
+        (train.split_for(task)?, test.split_for(task)?);
     let dataset = Dataset {
         name: name.to_owned(),
-        genes,
-        proteins,
-        train: split(train)?,
-        test: split(test)?,
+        input: input.features,
+        target: target.features,
+        train: Split { input: input.values, target: target.values, cells: train_cells },
+        test: Split { input: test_input.values, target: test_target.values, cells: test_cells },
         provenance: provenance(dir, &files, AS_STORED)?,
     };
     dataset.validate()?;
     Ok(dataset)
 }
 
-fn half(gex: &Path, adt: &Path) -> Result<Pair> {
-    Pair::from_tables(read_table(gex, None)?, read_table(adt, None)?)
+/// What the first and second files are of, and the task.
+fn decide(train: &[Table; 2], task: Option<Task>) -> Result<([Modality; 2], Task)> {
+    let modalities = match [0, 1].map(|i| train[i].modality()) {
+        [Some(first), Some(second)] => [first, second],
+        // What one of them is tells what the other must be.
+        [first, second] => {
+            let Task { input, target } = task.unwrap_or_default();
+            let is_reverse = first == Some(target) || second == Some(input);
+            if is_reverse { [target, input] } else { [input, target] }
+        }
+    };
+    let found = Task { input: modalities[0], target: modalities[1] };
+    let reverse = Task { input: found.target, target: found.input };
+    match task {
+        None if Task::ALL.contains(&found) => Ok((modalities, found)),
+        Some(task) if task == found || task == reverse => Ok((modalities, task)),
+        None => Err(train[1].error(format!(
+            "holds {} beside {} in {}; no task connects the two",
+            found.target,
+            found.input,
+            train[0].path.display()
+        ))),
+        Some(task) => Err(train[1].error(format!(
+            "holds {} beside {} in {}; task {task} needs others",
+            found.target,
+            found.input,
+            train[0].path.display()
+        ))),
+    }
 }
 
-fn split(pair: Pair) -> Result<Split> {
+fn annotated(pair: &Pair) -> Result<Cells> {
     let rows: Vec<usize> = (0..pair.cells.len()).collect();
-    let cells = by_batch().annotate(&pair, &rows)?;
-    Ok(Split { gex: pair.gex, adt: pair.adt, cells })
+    by_batch().annotate(pair, &rows)
 }
 
 /// The labels of the competition's files, where the files themselves are the rule for the halves.
@@ -51,7 +94,7 @@ fn by_batch() -> CiteLayout {
     CiteLayout {
         layer: None,
         cells: None,
-        values: Values::Normalised,
+        values: Stored::Normalised,
         drop_proteins_containing: Vec::new(),
         train: CellRule { column: "batch".to_owned(), values: Vec::new() },
         test: None,

@@ -195,6 +195,23 @@ impl<'a> H5Array<'a> {
         }
     }
 
+    /// The only entry, where that is text.
+    pub(super) fn word(&self) -> Option<String> {
+        let is_one = self.shape.iter().product::<usize>() == 1;
+        let payload = usize::try_from(self.file.bytes).unwrap_or(usize::MAX);
+        let words = match self.dtype {
+            DType::VariableLengthString if is_one => {
+                let limits = VlenStringReadOptions::new()
+                    .with_max_elements(1)
+                    .with_max_payload_bytes(payload);
+                self.inner.read_vlen_strings(limits)
+            }
+            DType::String if is_one => self.inner.read_string(),
+            _ => return None,
+        };
+        words.ok()?.pop()
+    }
+
     /// Every entry of a one-dimensional array as a number.
     pub(super) fn numbers(&self) -> Result<Vec<f64>> {
         self.vector_len()?;

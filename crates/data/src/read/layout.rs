@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use modality_protocol::Modality;
 use serde::{Deserialize, Serialize};
 
 use super::pair::Pair;
@@ -32,7 +33,7 @@ pub struct CiteLayout {
     pub cells: Option<PathBuf>,
     /// What the numbers are.
     #[serde(default)]
-    pub values: Values,
+    pub values: Stored,
     /// Leaves out proteins whose name contains one of these, in upper or lower case: isotype controls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drop_proteins_containing: Vec<String>,
@@ -67,7 +68,7 @@ pub struct CellRule {
 /// What the stored numbers are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Values {
+pub enum Stored {
     /// Counts, to be normalised.
     #[default]
     Counts,
@@ -83,10 +84,26 @@ pub struct Sizes {
     pub train_cells: usize,
     /// Cells of the test half.
     pub test_cells: usize,
-    /// Genes.
-    pub genes: usize,
-    /// Proteins that remain.
-    pub proteins: usize,
+    /// Genes, if there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub genes: Option<usize>,
+    /// Proteins that remain, if there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proteins: Option<usize>,
+    /// Peaks, if there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peaks: Option<usize>,
+}
+
+impl Sizes {
+    /// How many features there must be of a modality, if that is said.
+    pub(super) fn of(&self, modality: Modality) -> Option<usize> {
+        match modality {
+            Modality::Gex => self.genes,
+            Modality::Adt => self.proteins,
+            Modality::Atac => self.peaks,
+        }
+    }
 }
 
 impl CiteLayout {
@@ -100,7 +117,7 @@ impl CiteLayout {
         Self {
             layer: None,
             cells: None,
-            values: Values::Counts,
+            values: Stored::Counts,
             drop_proteins_containing: vec!["iso".to_owned()],
             train: rule(&["B1", "B2"]),
             test: Some(rule(&["B3"])),
@@ -110,8 +127,9 @@ impl CiteLayout {
             sizes: Some(Sizes {
                 train_cells: 17_952,
                 test_cells: 12_582,
-                genes: 1_000,
-                proteins: 188,
+                genes: Some(1_000),
+                proteins: Some(188),
+                peaks: None,
             }),
         }
     }

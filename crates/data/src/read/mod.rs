@@ -1,6 +1,6 @@
 //! The way from files to a [`Dataset`](crate::Dataset).
 //!
-//! A reader gives a [`Table`]: one matrix, its cells and its features. Tables become a [`Pair`], the two
+//! A reader gives a [`Table`]: one matrix, its cells and its features. Tables become a [`Pair`], two
 //! modalities of the same cells, which is normalised where it holds counts and then cut into a training
 //! and a test half as a [`CiteLayout`] says.
 
@@ -23,8 +23,9 @@ use std::path::Path;
 
 pub use cite::{read_cite_file, read_pair};
 pub use four_files::read_four_files;
-pub use layout::{CellRule, CiteLayout, Sizes, Values};
-pub use pair::Pair;
+pub use layout::{CellRule, CiteLayout, Sizes, Stored};
+pub use pair::{Block, Pair};
+pub(crate) use rows::take_rows;
 pub use table::{Column, Columns, Feature, FeatureKind, Table};
 
 use crate::{Error, Result};

@@ -1,75 +1,107 @@
-//! The two modalities of the same cells, before they are cut into halves.
+//! Two modalities of the same cells, before they are cut into halves.
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array2, Axis};
+use modality_protocol::{Modality, Task};
+use ndarray::Axis;
 
 use super::bad;
 use super::rows::{dense_columns, keep_columns, take_rows};
 use super::table::{Columns, FeatureKind, Table, positions, take_cells};
-use crate::normalise::{normalise_adt, normalise_gex};
-use crate::{Csr, Error, Result};
+use crate::normalise::{binarise, normalise_adt, normalise_gex};
+use crate::{Csr, Error, Features, Result, Values};
 
-/// Gene expression and proteins of the same cells, in one order.
+/// Two modalities of the same cells, in one order.
 #[derive(Debug, Clone)]
 pub struct Pair {
-    /// The file, or the one with gene expression; named by every later error.
+    /// The file, or the one of the first modality; named by every later error.
     pub path: PathBuf,
     /// Names of the cells, one a row of both matrices.
     pub cells: Vec<String>,
     /// What else is known of each cell.
     pub obs: Columns,
-    /// Gene names, each once.
-    pub genes: Vec<String>,
-    /// Cells x genes.
-    pub gex: Csr,
-    /// Protein names, each once.
-    pub proteins: Vec<String>,
-    /// Cells x proteins, row-major.
-    pub adt: Array2<f32>,
+    /// Of different modalities.
+    pub blocks: [Block; 2],
+}
+
+/// One modality: features by name, each once, and their values.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// The columns.
+    pub features: Features,
+    /// Cells x features; of proteins dense, else sparse.
+    pub values: Values,
 }
 
 impl Pair {
-    /// Takes the two modalities of one table apart, by what its features say they are.
+    /// Takes two modalities of one table apart, by what its features say they are.
     ///
     /// # Errors
     /// [`Error::File`] where a modality is missing or one of its names stands twice.
-    pub fn from_table(table: Table) -> Result<Self> {
+    pub fn from_table(table: Table, modalities: [Modality; 2]) -> Result<Self> {
         let table = table.checked()?;
         if table.features.iter().all(|feature| feature.kind == FeatureKind::Unknown) {
-            return Err(table.error("does not say which features are genes and which proteins: `var/feature_types` is missing"));
+            let [one, other] = modalities.map(Modality::features);
+            return Err(table.error(format!(
+                "does not say which features are {one} and which {other}: `var/feature_types` is missing"
+            )));
         }
-        let (gene_columns, genes) =
-            modality(&table, |kind| kind == FeatureKind::Gene, "gene (`Gene Expression`, `GEX`)")?;
-        let (protein_columns, proteins) = modality(
-            &table,
-            |kind| kind == FeatureKind::Protein,
-            "protein (`Antibody Capture`, `ADT`)",
-        )?;
-        let adt = dense_columns(&table.values, &protein_columns);
-        let gex = keep_columns(table.values, &gene_columns);
-        Ok(Self { path: table.path, cells: table.cells, obs: table.obs, genes, gex, proteins, adt })
+        let [first, second] = modalities;
+        let [columns, others] = [first, second]
+            .map(|modality| columns_of(&table, modality, |kind| kind == FeatureKind::Of(modality)));
+        let (columns, others) = (columns?, others?);
+        let Table { path, cells, obs, values, .. } = table;
+        // The larger one keeps the table's own memory.
+        let second = Block::copied(&values, second, others);
+        let first = Block::moved(values, first, columns);
+        Ok(Self { path, cells, obs, blocks: [first, second] })
     }
 
-    /// Joins two tables by the names of their cells; the order is that of `gex`.
+    /// Joins two tables by the names of their cells; the order is that of the first.
     ///
     /// Features whose kind a file does not name count as what the table stands for.
     ///
     /// # Errors
     /// [`Error::File`] where the cells differ, a name stands twice, or a table holds nothing of its modality.
-    pub fn from_tables(gex: Table, adt: Table) -> Result<Self> {
-        let (gex, adt) = (gex.checked()?, adt.checked()?);
-        let either = |wanted| move |kind| kind == wanted || kind == FeatureKind::Unknown;
-        let (gene_columns, genes) = modality(&gex, either(FeatureKind::Gene), "gene")?;
-        let (protein_columns, proteins) = modality(&adt, either(FeatureKind::Protein), "protein")?;
-        let order = matching("cell", (&gex.path, &gex.cells), (&adt.path, &adt.cells))?;
-        let Table { values, obs: adt_obs, .. } = adt;
-        let mut obs = take_cells(&adt_obs, &order);
-        obs.extend(gex.obs);
-        let values = if is_identity(&order) { values } else { take_rows(&values, &order) };
-        let adt = dense_columns(&values, &protein_columns);
-        let values = keep_columns(gex.values, &gene_columns);
-        Ok(Self { path: gex.path, cells: gex.cells, obs, genes, gex: values, proteins, adt })
+    pub fn from_tables(tables: [Table; 2], modalities: [Modality; 2]) -> Result<Self> {
+        let [first, second] = tables;
+        let (first, second) = (first.checked()?, second.checked()?);
+        let columns = |table: &Table, modality| {
+            let belongs = |kind| kind == FeatureKind::Of(modality) || kind == FeatureKind::Unknown;
+            columns_of(table, modality, belongs)
+        };
+        let columns = [columns(&first, modalities[0])?, columns(&second, modalities[1])?];
+        let order = matching("cell", (&first.path, &first.cells), (&second.path, &second.cells))?;
+        let mut obs = take_cells(&second.obs, &order);
+        obs.extend(first.obs);
+        let values =
+            if is_identity(&order) { second.values } else { take_rows(&second.values, &order) };
+        let [of_first, of_second] = columns;
+        let blocks = [
+            Block::moved(first.values, modalities[0], of_first),
+            Block::moved(values, modalities[1], of_second),
+        ];
+        Ok(Self { path: first.path, cells: first.cells, obs, blocks })
+    }
+
+    /// The block that `task` predicts from, and the one that it predicts.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the two are of other modalities.
+    pub fn split_for(mut self, task: Task) -> Result<(Block, Block)> {
+        if self.modalities() == [task.target, task.input] {
+            self.blocks.reverse();
+        }
+        if self.modalities() != [task.input, task.target] {
+            let [one, other] = self.modalities();
+            return Err(self.error(format!("holds {one} and {other}; task {task} needs others")));
+        }
+        let [input, target] = self.blocks;
+        Ok((input, target))
+    }
+
+    fn modalities(&self) -> [Modality; 2] {
+        [0, 1].map(|i| self.blocks[i].features.modality)
     }
 
     /// Adds the columns of a table of cells; cells that are not in this pair are left aside.
@@ -82,21 +114,18 @@ impl Pair {
         Ok(())
     }
 
-    /// Puts genes and proteins into the order of `other`.
+    /// Puts the features into the order of `other`, which has the same modalities.
     ///
     /// # Errors
-    /// [`Error::File`] where the two do not have the same genes and proteins.
+    /// [`Error::File`] where the two do not have the same features.
     pub fn align_features(&mut self, other: &Self) -> Result<()> {
-        let genes = matching("gene", (&other.path, &other.genes), (&self.path, &self.genes))?;
-        let proteins =
-            matching("protein", (&other.path, &other.proteins), (&self.path, &self.proteins))?;
-        if !is_identity(&genes) {
-            self.gex =
-                keep_columns(std::mem::replace(&mut self.gex, Csr::empty(sprs::CSR, 0)), &genes);
-            self.genes.clone_from(&other.genes);
-        }
-        if !is_identity(&proteins) {
-            self.keep_proteins(&proteins);
+        for (block, wanted) in self.blocks.iter_mut().zip(&other.blocks) {
+            let what = wanted.features.modality.feature();
+            let (here, there) = (&block.features.names, &wanted.features.names);
+            let order = matching(what, (&other.path, there), (&self.path, here))?;
+            if !is_identity(&order) {
+                block.keep(&order);
+            }
         }
         Ok(())
     }
@@ -108,52 +137,64 @@ impl Pair {
     pub fn drop_proteins_containing(&mut self, parts: &[String]) -> Result<()> {
         let parts: Vec<String> = parts.iter().map(|part| part.to_lowercase()).collect();
         let dropped = |name: &str| parts.iter().any(|part| name.to_lowercase().contains(part));
-        let kept: Vec<usize> =
-            (0..self.proteins.len()).filter(|&column| !dropped(&self.proteins[column])).collect();
-        if kept.is_empty() {
-            return Err(
-                self.error(format!("every protein's name contains one of {parts:?}; none remains"))
-            );
-        }
-        if kept.len() < self.proteins.len() {
-            self.keep_proteins(&kept);
+        for block in self.blocks.iter_mut().filter(|block| block.features.modality == Modality::Adt)
+        {
+            let names = &block.features.names;
+            let kept: Vec<usize> =
+                (0..names.len()).filter(|&column| !dropped(&names[column])).collect();
+            if kept.is_empty() {
+                return Err(bad(
+                    &self.path,
+                    format!("every protein's name contains one of {parts:?}; none remains"),
+                ));
+            }
+            if kept.len() < names.len() {
+                block.keep(&kept);
+            }
         }
         Ok(())
     }
 
-    fn keep_proteins(&mut self, columns: &[usize]) {
-        self.adt = self.adt.select(Axis(1), columns);
-        self.proteins = columns.iter().map(|&column| self.proteins[column].clone()).collect();
-    }
-
-    /// Turns counts into the values that models are fitted on; see [`normalise_gex`] and [`normalise_adt`].
+    /// Turns counts into the values that models are fitted on; see [`normalise_gex`](crate::normalise_gex),
+    /// [`normalise_adt`](crate::normalise_adt) and [`binarise`](crate::binarise).
     ///
     /// # Errors
     /// [`Error::File`] with cell and feature where a count is negative or no number.
     pub fn normalise(&mut self) -> Result<()> {
         self.check_counts()?;
-        normalise_gex(&mut self.gex).map_err(|what| self.error(what))?;
-        normalise_adt(&mut self.adt);
+        for block in &mut self.blocks {
+            match &mut block.values {
+                Values::Dense(adt) => normalise_adt(adt),
+                Values::Sparse(peaks) if block.features.modality == Modality::Atac => {
+                    binarise(peaks)
+                }
+                Values::Sparse(gex) => {
+                    normalise_gex(gex).map_err(|what| bad(&self.path, what))?;
+                }
+            }
+        }
         Ok(())
     }
 
     fn check_counts(&self) -> Result<()> {
-        let wrong = |value: f32| !(value.is_finite() && value >= 0.0);
-        let complain = |value: f32, row: usize, kind: &str, name: &str| {
-            let cell = &self.cells[row];
-            self.error(format!("{kind} `{name}` of cell `{cell}` has the count {value}; counts are finite and not negative"))
-        };
-        for (row, entries) in self.gex.outer_iterator().enumerate() {
-            if let Some((column, &value)) = entries.iter().find(|&(_, &value)| wrong(value)) {
-                return Err(complain(value, row, "gene", &self.genes[column]));
+        for Block { features, values } in &self.blocks {
+            let mut wrong = None;
+            if !values.stored().iter().all(|&count| count.is_finite() && count >= 0.0) {
+                values.view().for_each_nonzero(|row, column, count| {
+                    if !(count.is_finite() && count >= 0.0) {
+                        wrong.get_or_insert((row, column, count));
+                    }
+                });
+            }
+            if let Some((row, column, count)) = wrong {
+                let (kind, name) = (features.modality.feature(), &features.names[column]);
+                let cell = &self.cells[row];
+                return Err(self.error(format!(
+                    "{kind} `{name}` of cell `{cell}` has the count {count}; counts are finite and not negative"
+                )));
             }
         }
-        match self.adt.indexed_iter().find(|&(_, &value)| wrong(value)) {
-            Some(((row, column), &value)) => {
-                Err(complain(value, row, "protein", &self.proteins[column]))
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     pub(super) fn error(&self, what: impl Into<String>) -> Error {
@@ -161,17 +202,58 @@ impl Pair {
     }
 }
 
+/// Columns of a table, and their names.
+type Chosen = (Vec<usize>, Vec<String>);
+
+impl Block {
+    /// Of columns of a matrix that is needed no more.
+    fn moved(values: Csr, modality: Modality, (columns, names): Chosen) -> Self {
+        let values = match modality {
+            Modality::Adt => Values::Dense(dense_columns(&values, &columns)),
+            Modality::Gex | Modality::Atac => Values::Sparse(keep_columns(values, &columns)),
+        };
+        Self { features: Features { modality, names }, values }
+    }
+
+    fn copied(values: &Csr, modality: Modality, chosen: Chosen) -> Self {
+        match modality {
+            Modality::Adt => Self {
+                values: Values::Dense(dense_columns(values, &chosen.0)),
+                features: Features { modality, names: chosen.1 },
+            },
+            Modality::Gex | Modality::Atac => Self::moved(values.clone(), modality, chosen),
+        }
+    }
+
+    /// Keeps these columns, in this order.
+    fn keep(&mut self, columns: &[usize]) {
+        let names = &mut self.features.names;
+        *names = columns.iter().map(|&column| names[column].clone()).collect();
+        match &mut self.values {
+            Values::Dense(dense) => {
+                *dense = dense.select(Axis(1), columns).as_standard_layout().into_owned();
+            }
+            Values::Sparse(csr) => {
+                let all = std::mem::replace(csr, Csr::empty(sprs::CSR, 0));
+                *csr = keep_columns(all, columns);
+            }
+        }
+    }
+}
+
 /// Columns and names of the features that `belongs` takes.
-fn modality(
+fn columns_of(
     table: &Table,
+    modality: Modality,
     belongs: impl Fn(FeatureKind) -> bool,
-    what: &str,
-) -> Result<(Vec<usize>, Vec<String>)> {
+) -> Result<Chosen> {
     let features = table.features.iter().enumerate().filter(|(_, feature)| belongs(feature.kind));
-    let (columns, names): (Vec<usize>, Vec<String>) =
+    let (columns, names): Chosen =
         features.map(|(column, feature)| (column, feature.name.clone())).unzip();
+    let what = modality.feature();
     if columns.is_empty() {
-        return Err(table.error(format!("no feature is a {what}")));
+        let labels = FeatureKind::labels(modality);
+        return Err(table.error(format!("no feature is a {what} ({labels})")));
     }
     match positions(&names) {
         Ok(_) => Ok((columns, names)),

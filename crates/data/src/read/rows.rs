@@ -34,7 +34,7 @@ pub(super) fn sort_rows(
 }
 
 /// A copy of the given rows, in the given order.
-pub(super) fn take_rows(matrix: &Csr, rows: &[usize]) -> Csr {
+pub(crate) fn take_rows(matrix: &Csr, rows: &[usize]) -> Csr {
     let bounds = matrix.indptr().raw_storage().to_vec();
     let stored = rows.iter().map(|&row| bounds[row + 1] - bounds[row]).sum();
     let (mut indptr, mut indices, mut data) =

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use modality_protocol::Modality;
+
 use super::bad;
 use crate::{Csr, Error, Result};
 
@@ -22,6 +24,8 @@ pub struct Table {
     pub values: Csr,
     /// What else is known of each cell.
     pub obs: Columns,
+    /// What all of it is, where the file says so of itself and not of each feature (`uns/modality`).
+    pub modality: Option<Modality>,
 }
 
 /// A column of a [`Table`].
@@ -36,11 +40,9 @@ pub struct Feature {
 /// The modality of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FeatureKind {
-    /// Gene expression.
-    Gene,
-    /// Surface protein, measured through an antibody tag.
-    Protein,
-    /// The file names something else (guides, peaks, tags); never part of a data set.
+    /// One that can be predicted, or predicted from.
+    Of(Modality),
+    /// The file names something else (guides, tags); never part of a data set.
     Other,
     /// The file does not say.
     Unknown,
@@ -63,12 +65,23 @@ pub enum Column {
 }
 
 impl FeatureKind {
-    /// The kind that a file's own word stands for: `Gene Expression` or `GEX`, `Antibody Capture` or `ADT`.
+    /// The kind that a file's own word stands for: `Gene Expression` or `GEX`, `Antibody Capture` or `ADT`, `Peaks` or
+    /// `ATAC`.
     pub fn from_label(label: &str) -> Self {
         match label.to_ascii_lowercase().as_str() {
-            "gene expression" | "gex" => Self::Gene,
-            "antibody capture" | "adt" => Self::Protein,
+            "gene expression" | "gex" => Self::Of(Modality::Gex),
+            "antibody capture" | "adt" => Self::Of(Modality::Adt),
+            "peaks" | "atac" => Self::Of(Modality::Atac),
             _ => Self::Other,
+        }
+    }
+
+    /// The words that stand for a modality.
+    pub(super) fn labels(modality: Modality) -> &'static str {
+        match modality {
+            Modality::Gex => "`Gene Expression`, `GEX`",
+            Modality::Adt => "`Antibody Capture`, `ADT`",
+            Modality::Atac => "`Peaks`, `ATAC`",
         }
     }
 }
@@ -141,6 +154,18 @@ pub(super) fn take_cells(columns: &Columns, rows: &[usize]) -> Columns {
 }
 
 impl Table {
+    /// The one modality that all features are of, where the file says so.
+    pub fn modality(&self) -> Option<Modality> {
+        let mut kinds = self.features.iter().map(|feature| feature.kind);
+        match kinds.next()? {
+            FeatureKind::Of(first) if kinds.all(|kind| kind == FeatureKind::Of(first)) => {
+                Some(first)
+            }
+            FeatureKind::Unknown => self.modality,
+            FeatureKind::Of(_) | FeatureKind::Other => None,
+        }
+    }
+
     /// Checks that names and matrix fit, that there is at least one cell, and that every value is finite.
     ///
     /// # Errors

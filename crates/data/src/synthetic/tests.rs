@@ -1,10 +1,11 @@
 use std::collections::HashSet;
 
+use modality_protocol::Task;
 use sha2::{Digest, Sha256};
 
 use super::draws::{Draws, exp, negative_binomial};
 use super::{Size, generate};
-use crate::{Dataset, Split};
+use crate::{Dataset, Split, Values};
 
 /// Sum of `tiny` with seed 0. A change of it is a change of the generator: raise `VERSION`.
 const TINY_SHA256: &str = "c7eff71a25734df8cb2626aa9a8d57e8bffc166d340fba2d4b25d3e1595c231d";
@@ -12,17 +13,20 @@ const TINY_SHA256: &str = "c7eff71a25734df8cb2626aa9a8d57e8bffc166d340fba2d4b25d
 fn digest(dataset: &Dataset) -> String {
     let mut sum = Sha256::new();
     for split in [&dataset.train, &dataset.test] {
-        let starts = split.gex.indptr();
+        let (Values::Sparse(gex), adt) = (&split.input, split.target.stored()) else {
+            panic!("gene expression is sparse")
+        };
+        let starts = gex.indptr();
         starts.raw_storage().iter().for_each(|&start| sum.update((start as u64).to_le_bytes()));
-        split.gex.indices().iter().for_each(|gene| sum.update(gene.to_le_bytes()));
-        split.gex.data().iter().chain(&split.adt).for_each(|value| sum.update(value.to_le_bytes()));
+        gex.indices().iter().for_each(|gene| sum.update(gene.to_le_bytes()));
+        gex.data().iter().chain(adt).for_each(|value| sum.update(value.to_le_bytes()));
     }
     sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn digest_on(threads: usize) -> String {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| digest(&generate(Size::Tiny, 7)))
+    pool.install(|| digest(&generate(Size::Tiny, 7, Task::default())))
 }
 
 fn batches(split: &Split) -> Vec<&str> {
@@ -31,11 +35,11 @@ fn batches(split: &Split) -> Vec<&str> {
 
 #[test]
 fn tiny_is_a_valid_data_set_that_says_what_it_is() {
-    let tiny = generate(Size::Tiny, 3);
+    let tiny = generate(Size::Tiny, 3, Task::default());
     tiny.validate().unwrap();
     assert_eq!(tiny.name, "bmmc-synthetic-tiny");
-    assert_eq!((tiny.train.gex.rows(), tiny.test.gex.rows()), (600, 200));
-    assert_eq!((tiny.genes.len(), tiny.proteins.len()), (400, 40));
+    assert_eq!((tiny.train.input.rows(), tiny.test.input.rows()), (600, 200));
+    assert_eq!((tiny.input.names.len(), tiny.target.names.len()), (400, 40));
     assert!(tiny.provenance.synthetic);
     assert!(
         tiny.provenance.source.contains("version 1, size tiny, seed 3"),
@@ -46,7 +50,17 @@ fn tiny_is_a_valid_data_set_that_says_what_it_is() {
 
 #[test]
 fn the_generator_is_the_committed_one() {
-    assert_eq!(digest(&generate(Size::Tiny, 0)), TINY_SHA256);
+    assert_eq!(digest(&generate(Size::Tiny, 0, Task::default())), TINY_SHA256);
+}
+
+#[test]
+fn the_other_direction_is_of_the_same_cells() {
+    let (one, other) =
+        (generate(Size::Tiny, 1, Task::GEX_TO_ADT), generate(Size::Tiny, 1, Task::ADT_TO_GEX));
+    other.validate().unwrap();
+    assert_eq!((one.task(), other.task()), (Task::GEX_TO_ADT, Task::ADT_TO_GEX));
+    assert_eq!((&one.train.input, &one.test.target), (&other.train.target, &other.test.input));
+    assert_eq!((&one.input, &one.train.cells), (&other.target, &other.train.cells));
 }
 
 #[test]
@@ -57,16 +71,19 @@ fn bytes_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn another_seed_gives_other_cells_of_the_same_tissue() {
-    let (one, other) = (generate(Size::Tiny, 1), generate(Size::Tiny, 2));
+    let (one, other) =
+        (generate(Size::Tiny, 1, Task::default()), generate(Size::Tiny, 2, Task::default()));
     assert_ne!(digest(&one), digest(&other));
-    let means = |dataset: &Dataset| dataset.train.adt.mean_axis(ndarray::Axis(0)).unwrap();
+    let means = |dataset: &Dataset| {
+        dataset.train.target.view().to_dense().mean_axis(ndarray::Axis(0)).unwrap()
+    };
     let apart = (means(&one) - means(&other)).mapv(f32::abs);
     assert!(apart.iter().all(|&difference| difference < 0.3), "{apart}");
 }
 
 #[test]
 fn batches_donors_and_sites_are_the_competitions() {
-    let tiny = generate(Size::Tiny, 0);
+    let tiny = generate(Size::Tiny, 0, Task::default());
     let train = ["s1d1", "s1d2", "s1d3", "s2d1", "s2d4", "s2d5", "s3d1", "s3d6", "s3d7"];
     assert_eq!(batches(&tiny.train), train);
     assert_eq!(batches(&tiny.test), ["s4d1", "s4d8", "s4d9"]);
@@ -80,15 +97,15 @@ fn batches_donors_and_sites_are_the_competitions() {
 
 #[test]
 fn small_looks_like_the_real_data() {
-    let small = generate(Size::Small, 0);
+    let small = generate(Size::Small, 0, Task::default());
     small.validate().unwrap();
     for split in [&small.train, &small.test] {
-        let (density, mean, rms) = (split.gex_density(), split.adt_mean(), split.adt_rms());
+        let (density, mean, rms) = (split.input_density(), split.target_mean(), split.target_rms());
         assert!((0.15..0.40).contains(&density), "density {density}");
         assert!((0.78..0.96).contains(&mean), "ADT mean {mean}");
         assert!((1.05..1.32).contains(&rms), "ADT RMS {rms}");
-        assert!(split.gex.data().iter().all(|&value| value > 0.0));
-        assert!(split.adt.iter().all(|&value| value >= 0.0));
+        assert!(split.input.stored().iter().all(|&value| value > 0.0));
+        assert!(split.target.stored().iter().all(|&value| value >= 0.0));
     }
 }
 

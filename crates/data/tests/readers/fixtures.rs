@@ -1,12 +1,12 @@
 //! The same seven cells in every layout.
 
-use modality_data::{
-    CiteLayout, Column, Dataset, FeatureKind, Pair, Table, Values, read_cite_file, read_four_files,
-    read_pair, read_table,
-};
+use modality_data::{CiteLayout, Column, Dataset, FeatureKind, Pair, Stored, Table, read_table};
+use modality_protocol::Modality;
 use ndarray::{Array2, array, s};
 
-use crate::{CELLS, COUNTS, GENES, PROTEINS, as_stored, fixture};
+use crate::{
+    CELLS, COUNTS, GENES, PROTEINS, as_stored, fixture, read_cite_file, read_four_files, read_pair,
+};
 
 const ANNDATA: [&str; 7] = [
     "csr_gzip.h5ad",
@@ -40,11 +40,15 @@ fn every_layout_gives_the_same_matrix() {
         let names: Vec<&str> = table.features.iter().map(|feature| feature.name.as_str()).collect();
         assert_eq!(names, [&GENES[..], &PROTEINS[..]].concat(), "{name}");
         assert!(
-            table.features[..4].iter().all(|feature| feature.kind == FeatureKind::Gene),
+            table.features[..4]
+                .iter()
+                .all(|feature| feature.kind == FeatureKind::Of(Modality::Gex)),
             "{name}"
         );
         assert!(
-            table.features[4..].iter().all(|feature| feature.kind == FeatureKind::Protein),
+            table.features[4..]
+                .iter()
+                .all(|feature| feature.kind == FeatureKind::Of(Modality::Adt)),
             "{name}"
         );
         assert_eq!(table.values.nnz(), 28, "{name}");
@@ -96,13 +100,17 @@ fn columns_of_every_kind_are_read() {
 #[test]
 fn modalities_are_split_by_column_where_names_occur_in_both() {
     for name in ANNDATA.into_iter().chain(TENX) {
-        let pair = Pair::from_table(read_table(&fixture(name), None).unwrap()).unwrap();
+        let pair = Pair::from_table(
+            read_table(&fixture(name), None).unwrap(),
+            [Modality::Gex, Modality::Adt],
+        )
+        .unwrap();
         assert_eq!(
-            (&pair.genes[..], &pair.proteins[..]),
+            (&pair.blocks[0].features.names[..], &pair.blocks[1].features.names[..]),
             (&GENES.map(str::to_owned)[..], &PROTEINS.map(str::to_owned)[..])
         );
-        assert_eq!(pair.gex.to_dense(), counts().slice(s![.., ..4]), "{name}");
-        assert_eq!(pair.adt, counts().slice(s![.., 4..]), "{name}");
+        assert_eq!(pair.blocks[0].values.view().to_dense(), counts().slice(s![.., ..4]), "{name}");
+        assert_eq!(pair.blocks[1].values.view().to_dense(), counts().slice(s![.., 4..]), "{name}");
     }
 }
 
@@ -110,10 +118,10 @@ fn check_halves(dataset: &Dataset, training_cells: usize) {
     let (train, test) = (&dataset.train, &dataset.test);
     assert_eq!(train.cells.names, CELLS[..training_cells]);
     assert_eq!(test.cells.names, CELLS[training_cells..]);
-    assert_eq!(train.gex.to_dense(), counts().slice(s![..training_cells, ..4]));
-    assert_eq!(test.gex.to_dense(), counts().slice(s![training_cells.., ..4]));
-    assert_eq!(train.adt, counts().slice(s![..training_cells, 4..]));
-    assert_eq!(test.adt, counts().slice(s![training_cells.., 4..]));
+    assert_eq!(train.input.view().to_dense(), counts().slice(s![..training_cells, ..4]));
+    assert_eq!(test.input.view().to_dense(), counts().slice(s![training_cells.., ..4]));
+    assert_eq!(train.target.view().to_dense(), counts().slice(s![..training_cells, 4..]));
+    assert_eq!(test.target.view().to_dense(), counts().slice(s![training_cells.., 4..]));
     dataset.validate().unwrap();
 }
 
@@ -137,25 +145,28 @@ fn a_rule_cuts_the_cells_into_halves() {
 #[test]
 fn counts_are_normalised_and_isotypes_left_out_first() {
     let layout = CiteLayout {
-        values: Values::Counts,
+        values: Stored::Counts,
         drop_proteins_containing: vec!["iso".into()],
         ..as_stored("batch", &["s1d1"])
     };
     let dataset = read_cite_file(&fixture("dense.h5ad"), "small", &layout).unwrap();
-    assert_eq!(dataset.proteins, ["CD4", "CD19"]);
+    assert_eq!(dataset.target.names, ["CD4", "CD19"]);
     // Totals of the seven cells are 4, 2, 5, 5, 8, 1, 7; their median is 5.
     let expected = array![[1.25_f32, 0.0, 3.75, 0.0], [0.0, 5.0, 0.0, 0.0]].mapv(f32::ln_1p);
-    assert_eq!(dataset.train.gex.to_dense(), expected);
+    assert_eq!(dataset.train.input.view().to_dense(), expected);
     // The first cell has 10 and 0 of the two proteins: g = exp((ln 11 + 0) / 2) = sqrt(11).
-    assert!((dataset.train.adt[(0, 0)] - (10.0 / 11_f32.sqrt()).ln_1p()).abs() < 1e-6);
+    assert!(
+        (dataset.train.target.view().to_dense()[(0, 0)] - (10.0 / 11_f32.sqrt()).ln_1p()).abs()
+            < 1e-6
+    );
 }
 
 #[test]
 fn four_files_are_put_into_one_order() {
     let dataset = read_four_files(&fixture("four"), "small").unwrap();
     check_halves(&dataset, 4);
-    assert_eq!(dataset.genes, GENES);
-    assert_eq!(dataset.proteins, PROTEINS);
+    assert_eq!(dataset.input.names, GENES);
+    assert_eq!(dataset.target.names, PROTEINS);
     assert_eq!(dataset.test.cells.batch.names, ["s2d1"]);
     let names: Vec<&str> = dataset.provenance.files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(

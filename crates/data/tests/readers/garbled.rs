@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use modality_data::{read_pair, read_table};
+use modality_data::read_table;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::{as_stored, fixture};
+use crate::{as_stored, fixture, read_pair};
 
 const FILES: [&str; 12] = [
     "csr_gzip.h5ad",

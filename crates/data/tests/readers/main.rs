@@ -10,9 +10,10 @@ mod round_trip;
 mod starter;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use modality_data::{CellRule, CiteLayout, Values};
+use modality_data::{CellRule, CiteLayout, Dataset, Result, Stored};
+use modality_protocol::Task;
 
 const CELLS: [&str; 7] =
     ["AAACA-1", "AAACB-1", "AAACC-1", "AAACD-1", "AAACE-2", "AAACF-2", "AAACG-2"];
@@ -36,7 +37,7 @@ fn fixture(name: &str) -> PathBuf {
 /// Training cells are those whose `column` is one of `train`; values as stored.
 fn as_stored(column: &str, train: &[&str]) -> CiteLayout {
     CiteLayout {
-        values: Values::Normalised,
+        values: Stored::Normalised,
         drop_proteins_containing: Vec::new(),
         train: CellRule {
             column: column.to_owned(),
@@ -49,4 +50,16 @@ fn as_stored(column: &str, train: &[&str]) -> CiteLayout {
         sizes: None,
         ..CiteLayout::liu_covid()
     }
+}
+
+fn read_cite_file(path: &Path, name: &str, layout: &CiteLayout) -> Result<Dataset> {
+    modality_data::read_cite_file(path, name, layout, Task::default())
+}
+
+fn read_pair(gex: &Path, adt: &Path, name: &str, layout: &CiteLayout) -> Result<Dataset> {
+    modality_data::read_pair([gex, adt], name, layout, Task::default())
+}
+
+fn read_four_files(folder: &Path, name: &str) -> Result<Dataset> {
+    modality_data::read_four_files(folder, name, None)
 }

@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use modality_data::{
-    CellRule, CiteLayout, Sizes, Values, read_cite_file, read_four_files, read_pair, read_table,
-};
+use modality_data::{CellRule, CiteLayout, Sizes, Stored, read_table};
 use ndarray::{Array2, array};
 use tempfile::TempDir;
 
 use crate::writer::{Codec, Form, Parts, Writer};
-use crate::{as_stored, fixture};
+use crate::{as_stored, fixture, read_cite_file, read_four_files, read_pair};
 
 const CELLS: [&str; 3] = ["c0", "c1", "c2"];
 const FEATURES: [(&str, &str); 3] = [("CD4", "GEX"), ("CD8A", "GEX"), ("CD4", "ADT")];
@@ -162,7 +160,7 @@ fn empty_files() {
 #[test]
 fn counts_below_zero() {
     let folder = TempDir::new().unwrap();
-    let layout = CiteLayout { values: Values::Counts, ..as_stored("batch", &["s1d1"]) };
+    let layout = CiteLayout { values: Stored::Counts, ..as_stored("batch", &["s1d1"]) };
     for (position, words) in [(0, ["gene `CD4`", "cell `c0`"]), (1, ["protein `CD4`", "cell `c0`"])]
     {
         let mut parts = parts();
@@ -208,7 +206,8 @@ fn layouts_that_do_not_fit_the_file() {
     );
     let both = CellRule { column: "person".into(), values: vec!["ann".into()] };
     refused(CiteLayout { test: Some(both), ..base.clone() }, &["training and to the test half"]);
-    let sizes = Sizes { train_cells: 2, test_cells: 5, genes: 4, proteins: 2 };
+    let sizes =
+        Sizes { train_cells: 2, test_cells: 5, genes: Some(4), proteins: Some(2), peaks: None };
     refused(CiteLayout { sizes: Some(sizes), ..base }, &["3 proteins", "expects 2"]);
 }
 

@@ -1,6 +1,7 @@
 //! The competition's starter files. The expected values are anndata's; `tests/make_fixtures.py FOLDER` prints them.
 
-use modality_data::{Column, Split, read_four_files, read_table};
+use crate::read_four_files;
+use modality_data::{Column, Split, read_table};
 use modality_testing::starter;
 
 struct Expected {
@@ -136,7 +137,9 @@ fn tables_hold_what_anndata_reads() {
 fn the_folder_becomes_a_data_set() {
     let Some(folder) = starter() else { return };
     let dataset = read_four_files(&folder, "bmmc-cite-starter").unwrap();
-    let sizes = |split: &Split| (split.gex.shape(), split.adt.dim());
+    let sizes = |split: &Split| {
+        ((split.input.rows(), split.input.columns()), (split.target.rows(), split.target.columns()))
+    };
     assert_eq!(sizes(&dataset.train), ((311, 1000), (311, 134)));
     assert_eq!(sizes(&dataset.test), ((289, 1000), (289, 134)));
     let cells = &dataset.test.cells;

@@ -8,6 +8,7 @@ fn run_script(script: &str) -> (Outcome, Vec<Event>) {
 fn run_within(limit: Option<Duration>, script: &str) -> (Outcome, Vec<Event>) {
     let folder = tempfile::tempdir().unwrap();
     let spec = RunSpec {
+        task: Default::default(),
         protocol: PROTOCOL,
         method: "mean".to_owned(),
         params: serde_json::Map::new(),
@@ -167,6 +168,7 @@ fn a_missing_program_is_a_row_that_says_so() {
     let runner =
         Runner { command: vec!["/no/such/runner".to_owned()], folder: folder.path().to_owned() };
     let spec = RunSpec {
+        task: Default::default(),
         protocol: PROTOCOL,
         method: String::new(),
         params: serde_json::Map::new(),

@@ -1,45 +1,60 @@
 //! Decompositions, and the whole method.
 
-use modality_methods::{Solver, TsvdKrrParams};
+use modality_data::ValuesView;
+use modality_methods::{Components, Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
 use ndarray::{Array2, s};
 
 use super::{Suite, low_rank, on, sparse, wide};
 use crate::{Exact, Problem, Stages, tsvd_krr};
 
+/// Singular values fall off quickly, so that any solver finds the leading vectors exactly.
 pub(super) fn tsvd<S: Stages>(stages: &mut S, tolerance: f64) {
     let suite = Suite { tolerance };
-    // Singular values fall off quickly, so that any solver finds the leading vectors exactly.
-    gex(stages, &suite, &low_rank(90, 60, 5), &low_rank(41, 60, 6));
-    let adt = low_rank(90, 24, 7);
-    let device_adt = on(stages.upload(adt.view()));
-    let tsvd = on(stages.tsvd_adt(&device_adt, 5, 0));
-    let wanted = on(Exact.tsvd_adt(&wide(&adt), 5, 0));
-    suite.compare("tsvd_adt, scores", stages, &tsvd.scores, &wanted.scores);
-    suite.compare("tsvd_adt, components", stages, &tsvd.components, &wanted.components);
+    let (train, test) = (low_rank(90, 60, 5), low_rank(41, 60, 6));
+    of_blocks(stages, &suite, [&train, &test]);
+    of_blocks(stages, &suite, [&low_rank(90, 24, 7)]);
 }
 
-/// More genes than a solver may want all products of; some of them, and some cells, without a count.
-pub(super) fn tsvd_of_many_genes<S: Stages>(stages: &mut S, tolerance: f64) {
+/// More features than a solver may want all products of; some of them, and some cells, without a count.
+pub(super) fn tsvd_of_many_features<S: Stages>(stages: &mut S, tolerance: f64) {
     let [train, test] = [(150, 15), (33, 16)].map(|(cells, seed)| {
-        let mut gex = low_rank(cells, 1300, seed);
-        gex.slice_mut(s![.., 200..264]).fill(0.0);
-        gex.slice_mut(s![30..; 3, ..]).fill(0.0);
-        gex
+        let mut block = low_rank(cells, 1300, seed);
+        block.slice_mut(s![.., 200..264]).fill(0.0);
+        block.slice_mut(s![30..; 3, ..]).fill(0.0);
+        block
     });
-    gex(stages, &Suite { tolerance }, &train, &test);
+    of_blocks(stages, &Suite { tolerance }, [&train, &test]);
 }
 
-fn gex<S: Stages>(stages: &mut S, suite: &Suite, train: &Array2<f32>, test: &Array2<f32>) {
-    let (train, test) = (sparse(train), sparse(test));
-    let (gex, exact) = (on(stages.upload_gex(&train, &test)), on(Exact.upload_gex(&train, &test)));
-    let scores = on(stages.tsvd_gex(&gex, 5, 0));
-    let wanted = on(Exact.tsvd_gex(&exact, 5, 0));
-    suite.compare("tsvd_gex, training scores", stages, &scores.0, &wanted.0);
-    suite.compare("tsvd_gex, test scores", stages, &scores.1, &wanted.1);
-    let (dense, wanted) = (on(stages.densify(&gex)), on(Exact.densify(&exact)));
-    suite.compare("densify, training cells", stages, &dense.0, &wanted.0);
-    suite.compare("densify, test cells", stages, &dense.1, &wanted.1);
+/// Sparse and dense.
+fn of_blocks<S: Stages, const N: usize>(stages: &mut S, suite: &Suite, blocks: [&Array2<f32>; N]) {
+    let sparse = blocks.map(sparse);
+    of_rows(stages, suite, "sparse", &sparse.each_ref().map(ValuesView::from));
+    of_rows(stages, suite, "dense", &blocks.map(|block| ValuesView::from(block.view())));
+}
+
+fn of_rows<S: Stages>(stages: &mut S, suite: &Suite, form: &str, blocks: &[ValuesView<'_>]) {
+    let (rows, exact) = (on(stages.upload_rows(blocks)), on(Exact.upload_rows(blocks)));
+    let (found, wanted) = (on(stages.tsvd(&rows, 5, 0)), on(Exact.tsvd(&exact, 5, 0)));
+    let what = format!("tsvd of {form} rows");
+    compare_all(stages, suite, &format!("{what}, scores"), &found.scores, &wanted.scores);
+    suite.compare(&format!("{what}, components"), stages, &found.components, &wanted.components);
+    let (found, wanted) = (on(stages.densify(&rows)), on(Exact.densify(&exact)));
+    compare_all(stages, suite, &format!("densify of {form} rows"), &found, &wanted);
+}
+
+fn compare_all<S: Stages>(
+    stages: &mut S,
+    suite: &Suite,
+    what: &str,
+    found: &[S::Matrix],
+    wanted: &[Array2<f64>],
+) {
+    assert_eq!(found.len(), wanted.len(), "{what}: a matrix for each block");
+    for (found, wanted) in found.iter().zip(wanted) {
+        suite.compare(what, stages, found, wanted);
+    }
 }
 
 pub(super) fn recipe<S: Stages>(stages: &mut S, tolerance: f64) {
@@ -61,30 +76,47 @@ fn of_fits<S: Stages>(
     stages: &mut S,
     tolerance: f64,
     fits: &[Vec<u32>],
-    (gex_components, adt_components): (usize, usize),
+    (input_components, target_components): (usize, usize),
 ) {
-    let [train_gex, test_gex] = [(200, 8), (50, 9)].map(|(cells, seed)| {
-        let gex = low_rank(cells, 60, seed);
-        sparse(&gex.mapv_into(|value| if value > 0.3 { value } else { 0.0 }))
+    let [train, test] = [(200, 8), (50, 9)].map(|(cells, seed)| {
+        low_rank(cells, 60, seed).mapv_into(|value| if value > 0.3 { value } else { 0.0 })
     });
-    let adt = low_rank(200, 24, 10).mapv_into(f32::abs);
-    let (train_adt, seed) = (adt.view(), 3);
-    let problem = Problem { train_gex: &train_gex, train_adt, test_gex: &test_gex, fits, seed };
+    let target = low_rank(200, 24, 10).mapv_into(f32::abs);
+    let (sparse_train, sparse_test, sparse_target) =
+        (sparse(&train), sparse(&test), sparse(&target));
     let solver = Solver::Cholesky;
-    let exact = TsvdKrrParams { gex_components, adt_components, solver, ..<_>::default() };
-    let wanted = on(tsvd_krr(&mut Exact, &problem, &exact, &mut StageClock::silent()));
-    for solver in [Solver::Cholesky, Solver::Pcg] {
-        let params = TsvdKrrParams {
-            solver,
-            landmarks: Some(40),
-            tolerance: 0.5 * tolerance,
-            ..exact.clone()
-        };
-        let mut notes = Vec::new();
-        let predicted =
-            on(tsvd_krr(stages, &problem, &params, &mut StageClock::noting(&mut notes)));
-        assert!(notes.is_empty(), "tsvd_krr: {notes:?}");
-        assert!(predicted.iter().all(|&value| value >= 0.0), "tsvd_krr: below zero");
-        Suite { tolerance }.equal(&format!("tsvd_krr by {solver:?}"), &predicted, &wide(&wanted));
+    let input_components = Components::Some(input_components);
+    let exact = TsvdKrrParams { input_components, target_components, solver, ..<_>::default() };
+    let sparse_to_dense =
+        problem([(&sparse_train).into(), (&sparse_test).into()], target.view().into(), fits);
+    let dense_to_sparse =
+        problem([train.view().into(), test.view().into()], (&sparse_target).into(), fits);
+    for (form, problem) in
+        [("sparse to dense", sparse_to_dense), ("dense to sparse", dense_to_sparse)]
+    {
+        let wanted = on(tsvd_krr(&mut Exact, &problem, &exact, &mut StageClock::silent()));
+        for solver in [Solver::Cholesky, Solver::Pcg] {
+            let params = TsvdKrrParams {
+                solver,
+                landmarks: Some(40),
+                tolerance: 0.5 * tolerance,
+                ..exact.clone()
+            };
+            let mut notes = Vec::new();
+            let predicted =
+                on(tsvd_krr(stages, &problem, &params, &mut StageClock::noting(&mut notes)));
+            assert!(notes.is_empty(), "tsvd_krr: {notes:?}");
+            assert!(predicted.iter().all(|&value| value >= 0.0), "tsvd_krr: below zero");
+            let what = format!("tsvd_krr, {form}, by {solver:?}");
+            Suite { tolerance }.equal(&what, &predicted, &wide(&wanted));
+        }
     }
+}
+
+fn problem<'a>(
+    [train_input, test_input]: [ValuesView<'a>; 2],
+    train_target: ValuesView<'a>,
+    fits: &'a [Vec<u32>],
+) -> Problem<'a> {
+    Problem { train_input, train_target, test_input, most: None, fits, seed: 3 }
 }

@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 
-use modality_data::Csr;
+use modality_data::ValuesView;
 use modality_methods::{Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
 use ndarray::{Array2, ArrayView2};
@@ -9,7 +9,7 @@ use crate::{Exact, Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};
 
 type Matrix = Array2<f64>;
 type Scalars = Vec<f64>;
-type Gex<'a> = (&'a Csr, &'a Csr);
+type Rows<'a> = Vec<ValuesView<'a>>;
 
 /// [`Exact`], counting.
 #[derive(Debug, Default)]
@@ -28,17 +28,18 @@ fn predict(params: &TsvdKrrParams) -> (Array2<f32>, Vec<String>) {
 
 fn predict_on<S: Stages>(stages: &mut S, params: &TsvdKrrParams) -> (Array2<f32>, Vec<String>) {
     // Every cell is there twice, so that the kernel has no inverse without alpha.
-    let gex = |cells: usize, step: usize| {
+    let input = |cells: usize, step: usize| {
         let value = |(i, j): (usize, usize)| ((i / 2 * step + j * 29) % 83) as f32 / 83.0;
-        sprs::CsMatI::csr_from_dense(Array2::from_shape_fn((cells, 12), value).view(), 0.0)
+        Array2::from_shape_fn((cells, 12), value)
     };
-    let adt = Array2::from_shape_fn((120, 5), |(i, j)| ((i * 7 + j * 3) % 31) as f32 / 31.0);
+    let target = Array2::from_shape_fn((120, 5), |(i, j)| ((i * 7 + j * 3) % 31) as f32 / 31.0);
     let fits = vec![(0..80).collect(), (40..120).collect()];
-    let (train_gex, test_gex) = (gex(120, 17), gex(30, 19));
+    let (train, test) = (input(120, 17), input(30, 19));
     let problem = Problem {
-        train_gex: &train_gex,
-        train_adt: adt.view(),
-        test_gex: &test_gex,
+        train_input: train.view().into(),
+        train_target: target.view().into(),
+        test_input: test.view().into(),
+        most: None,
         fits: &fits,
         seed: 1,
     };
@@ -98,7 +99,7 @@ macro_rules! as_exact {
 
 impl Stages for Counting {
     type Matrix = Matrix;
-    type Gex<'a> = Gex<'a>;
+    type Rows<'a> = Rows<'a>;
     type Scalars = Scalars;
     type Kernel = Matrix;
     type Shared = Matrix;
@@ -132,16 +133,15 @@ impl Stages for Counting {
         Exact.read(scalars)
     }
 
-    fn upload_gex<'a>(&mut self, train: &'a Csr, test: &'a Csr) -> Result<Gex<'a>, Infallible> {
-        Exact.upload_gex(train, test)
+    fn upload_rows<'a>(&mut self, blocks: &[ValuesView<'a>]) -> Result<Rows<'a>, Infallible> {
+        Exact.upload_rows(blocks)
     }
 
     as_exact! {
         fn upload(matrix: ArrayView2<'_, f32>) -> Matrix;
         fn download(matrix: &Matrix) -> Array2<f32>;
-        fn densify(gex: &Gex<'_>) -> (Matrix, Matrix);
-        fn tsvd_gex(gex: &Gex<'_>, n_components: usize, seed: u64) -> (Matrix, Matrix);
-        fn tsvd_adt(adt: &Matrix, n_components: usize, seed: u64) -> Tsvd<Matrix>;
+        fn densify(rows: &Rows<'_>) -> Vec<Matrix>;
+        fn tsvd(rows: &Rows<'_>, n_components: usize, seed: u64) -> Tsvd<Matrix>;
         fn standardize_rows(matrix: &mut Matrix) -> ();
         fn gather_rows(matrix: &Matrix, rows: &[u32]) -> Matrix;
         fn scatter_add_rows(target: &mut Matrix, rows: &[u32], source: &Matrix) -> ();

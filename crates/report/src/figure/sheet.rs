@@ -120,7 +120,8 @@ fn title(summary: &Summary, about: &str) -> Result<(String, Option<Tag>)> {
 
 fn subtitle(summary: &Summary) -> String {
     let id = &summary.dataset;
-    let [train, test, genes, proteins] =
-        [id.train_cells, id.test_cells, id.genes, id.proteins].map(format::count);
-    format!("{train} training cells, {test} test cells, {genes} genes, {proteins} proteins")
+    let [train, test, inputs, targets] =
+        [id.train_cells, id.test_cells, id.inputs, id.targets].map(format::count);
+    let (input, target) = (id.task.input.features(), id.task.target.features());
+    format!("{train} training cells, {test} test cells, {inputs} {input}, {targets} {target}")
 }

@@ -13,7 +13,7 @@ const OTHER_COLOURS: [&str; 3] = ["#56b4e9", "#f0e442", "#7f7f7f"];
 
 /// By stage, from the whole palette.
 const STAGES: [(Stage, &str); 4] = [
-    (Stage::TsvdGex, "#0072b2"),
+    (Stage::TsvdInput, "#0072b2"),
     (Stage::Kernel, "#e69f00"),
     (Stage::Solve, "#d55e00"),
     (Stage::Predict, "#009e73"),
@@ -44,7 +44,8 @@ pub(super) fn colour(method: &str, others: &[&str]) -> &'static str {
 
 /// As [`colour`], for backends.
 pub(super) fn shape(backend: &str, others: &[&str]) -> &'static str {
-    let known = |name: &str| BACKENDS.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
+    let known =
+        |name: &str| BACKENDS.iter().find(|(known, _)| *known == name).map(|(_, path)| *path);
     lookup(backend, others, known, &OTHER_SHAPES)
 }
 

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use modality_protocol::{Epoch, Stage};
-use modality_harness::{environment::Environment, metrics::Metrics, record::{DatasetId, FORMAT, RunId, RunRecord, StageTime, Status, Usage}};
+use modality_harness::{
+    environment::Environment,
+    metrics::{Metrics, WithZeros},
+    record::{DatasetId, FORMAT, RunId, RunRecord, StageTime, Status, Usage},
+};
+use modality_protocol::{Epoch, Stage, Task};
 
 /// A scored run whose training took `train_s` seconds.
 pub(crate) fn scored(
@@ -20,9 +24,17 @@ pub(crate) fn scored(
             rmse,
             mae: rmse * 0.7,
             pearson_cell: correlated,
-            pearson_protein: by_cell.map(|r| r * 0.75),
+            pearson_feature: by_cell.map(|r| r * 0.75),
             spearman_cell: correlated.map(|r| r * 0.95),
-            spearman_protein: by_cell.map(|r| r * 0.6),
+            spearman_feature: by_cell.map(|r| r * 0.6),
+            pearson_all: by_cell.map(|r| r * 0.9),
+            spearman_all: by_cell.map(|r| r * 0.85),
+            with_zeros: by_cell.map(|r| WithZeros {
+                pearson_cell: r,
+                pearson_feature: r * 0.75,
+                spearman_cell: r * 0.95,
+                spearman_feature: r * 0.6,
+            }),
         }),
         predictions_sha256: Some("ab".repeat(32)),
         stages: stages(method, train_s),
@@ -211,8 +223,8 @@ fn at_scale(mut record: RunRecord, kernel: &str, cells: usize, noise: f64) -> Ru
     let plain = |stage, seconds| StageTime { stage, seconds, peak_rss_mb: Some(left), flops: None };
     record.stages = vec![
         plain(Stage::Load, 2e-5 * n),
-        stage(Stage::TsvdGex, 4.0e6 * n + 3e10, 110.0, left + 0.01 * n),
-        plain(Stage::TsvdAdt, 1e-5 * n),
+        stage(Stage::TsvdInput, 4.0e6 * n + 3e10, 110.0, left + 0.01 * n),
+        plain(Stage::TsvdTarget, 1e-5 * n),
         plain(Stage::Standardize, 3e-6 * n),
         stage(Stage::Kernel, kernel_flops, 300.0, left + kernel_mb),
         stage(Stage::Solve, solve_flops, 270.0, left + 1.06 * kernel_mb),
@@ -301,8 +313,9 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
             sha256: "998bac96dfa205e7d4e06faced7de5945bc87ef83028d170fff77ef2d6a4cc77".to_owned(),
             train_cells: 17_952,
             test_cells: 12_582,
-            genes: 1_000,
-            proteins: 188,
+            task: Task::default(),
+            inputs: 1_000,
+            targets: 188,
         },
         params: params(method),
         threads: 2,
@@ -335,7 +348,7 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
 
 fn params(method: &str) -> serde_json::Map<String, serde_json::Value> {
     let values = match method {
-        "tsvd-krr" => serde_json::json!({"alpha": 0.2, "gamma": 0.005, "n_components_gex": 300}),
+        "tsvd-krr" => serde_json::json!({"alpha": 0.2, "gamma": 0.005, "input_components": 300}),
         "knn" => serde_json::json!({"n_neighbors": 50}),
         _ => serde_json::json!({}),
     };
@@ -345,8 +358,8 @@ fn params(method: &str) -> serde_json::Map<String, serde_json::Value> {
 fn stages(method: &str, train_s: f64) -> Vec<StageTime> {
     let shares: &[(Stage, f64)] = match method {
         "tsvd-krr" => &[
-            (Stage::TsvdGex, 0.05),
-            (Stage::TsvdAdt, 0.02),
+            (Stage::TsvdInput, 0.05),
+            (Stage::TsvdTarget, 0.02),
             (Stage::Standardize, 0.01),
             (Stage::Kernel, 0.12),
             (Stage::Solve, 0.8),

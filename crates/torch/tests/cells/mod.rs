@@ -3,7 +3,7 @@
 use backend_torch::{Error, Problem, device::Compute, mlp};
 use modality_data::Csr;
 use modality_methods::MlpParams;
-use modality_protocol::{StageClock, Epoch, Event, Fold};
+use modality_protocol::{Epoch, Event, Fold, StageClock};
 use ndarray::{Array2, Axis, s};
 
 pub(crate) const CELLS: usize = 240;
@@ -47,9 +47,9 @@ impl Cells {
 
     pub(crate) fn problem<'a>(&'a self, folds: &'a [Fold], seed: u64) -> Problem<'a> {
         Problem {
-            train_gex: &self.train_gex,
-            train_adt: self.train_adt.view(),
-            test_gex: &self.test_gex,
+            train_input: (&self.train_gex).into(),
+            train_target: self.train_adt.view().into(),
+            test_input: (&self.test_gex).into(),
             folds,
             seed,
         }

@@ -117,7 +117,8 @@ fn narrow(device: &Device, [rows, columns, _]: Sizes) -> Result<Box<dyn Trial>> 
             Ok(())
         },
         move |device, out| {
-            let wanted = Array2::from_shape_vec((rows, columns), values).expect("rows x columns numbers");
+            let wanted =
+                Array2::from_shape_vec((rows, columns), values).expect("rows x columns numbers");
             out.iter().map(|out| Pair::matrix(device, out, &wanted)).collect()
         },
     )
@@ -208,7 +209,8 @@ fn normal(device: &Device, [rows, columns, _]: Sizes) -> Result<Box<dyn Trial>> 
         },
         move |device, out| {
             let wanted = (0..length as u64).map(wanted).collect();
-            let wanted = Array2::from_shape_vec((rows, columns), wanted).expect("rows x columns numbers");
+            let wanted =
+                Array2::from_shape_vec((rows, columns), wanted).expect("rows x columns numbers");
             Ok(vec![Pair::matrix(device, out, &wanted)?])
         },
     )

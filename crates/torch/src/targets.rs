@@ -1,12 +1,12 @@
-//! Proteins that are predicted by their training mean.
+//! Features of the target that are predicted by their training mean.
 
-use ndarray::{ArrayView2, Axis};
+use modality_data::ValuesView;
 use tch::{Device, Tensor};
 
 use crate::Result;
 
 /// Which outputs of the network count, and what takes the place of the others.
-pub(crate) struct Proteins {
+pub(crate) struct Targets {
     /// One where the network predicts, zero where the mean does.
     learned: Tensor,
     /// The mean where it predicts, zero elsewhere.
@@ -15,16 +15,16 @@ pub(crate) struct Proteins {
     low: Vec<bool>,
 }
 
-impl Proteins {
-    /// Of the training cells `rows` of `adt`, cells x proteins: a protein whose mean over them is below `min_mean`
-    /// is predicted by that mean.
+impl Targets {
+    /// Of the training cells `rows`, ascending, of `target`, cells x features: one whose mean over them is below
+    /// `min_mean` is predicted by that mean.
     pub(crate) fn new(
-        adt: ArrayView2<'_, f32>,
+        target: ValuesView<'_>,
         rows: impl Iterator<Item = u32>,
         min_mean: f64,
         device: Device,
     ) -> Result<Self> {
-        let means = means(adt, rows);
+        let means = means(target, rows);
         let low: Vec<bool> = means.iter().map(|&mean| mean < min_mean).collect();
         let learned: Vec<f32> = low.iter().map(|&low| if low { 0.0 } else { 1.0 }).collect();
         let kept = means.iter().zip(&low).map(|(&mean, &low)| if low { mean as f32 } else { 0.0 });
@@ -33,12 +33,12 @@ impl Proteins {
         Ok(Self { learned: tensor(&learned)?, means: tensor(&means)?, low })
     }
 
-    /// How many proteins the mean predicts here but not in `other`.
+    /// How many features the mean predicts here but not in `other`.
     pub(crate) fn lower_than(&self, other: &Self) -> usize {
         self.low.iter().zip(&other.low).filter(|(here, there)| **here && !**there).count()
     }
 
-    /// The prediction that the network's output, cells x proteins, stands for.
+    /// The prediction that the network's output, cells x features, stands for.
     pub(crate) fn predict(&self, output: &Tensor) -> Result<Tensor> {
         Ok(output.f_mul(&self.learned)?.f_add_(&self.means)?)
     }
@@ -49,13 +49,20 @@ impl Proteins {
     }
 }
 
-fn means(adt: ArrayView2<'_, f32>, rows: impl Iterator<Item = u32>) -> Vec<f64> {
-    let mut sums = vec![0.0; adt.ncols()];
+pub(crate) fn means(target: ValuesView<'_>, rows: impl Iterator<Item = u32>) -> Vec<f64> {
+    let mut sums = vec![0.0; target.columns()];
     let mut count = 0.0;
     for row in rows {
         count += 1.0;
-        for (sum, &value) in sums.iter_mut().zip(adt.index_axis(Axis(0), row as usize)) {
-            *sum += f64::from(value);
+        match target {
+            ValuesView::Dense(dense) => {
+                let row = dense.row(row as usize);
+                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+            ValuesView::Sparse(csr) => {
+                let row = csr.outer_view(row as usize).expect("the cell is there");
+                row.iter().for_each(|(feature, &value)| sums[feature] += f64::from(value));
+            }
         }
     }
     sums.into_iter().map(|sum| sum / count).collect()
@@ -68,19 +75,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn low_proteins_have_their_mean_and_no_gradient() {
-        let adt = array![[0.0, 1.0], [0.08, 1.0], [9.0, 9.0]];
-        let proteins = Proteins::new(adt.view(), 0..2, 0.05, Device::Cpu).unwrap();
+    fn low_features_have_their_mean_and_no_gradient() {
+        let target = array![[0.0, 1.0], [0.08, 1.0], [9.0, 9.0]];
+        let targets = Targets::new(target.view().into(), 0..2, 0.05, Device::Cpu).unwrap();
         let output = Tensor::from_slice2(&[[5.0_f32, 6.0]]);
         assert_eq!(
-            (proteins.lower_than(&proteins), proteins.low.as_slice()),
+            (targets.lower_than(&targets), targets.low.as_slice()),
             (0, [true, false].as_slice())
         );
-        let everyone = Proteins::new(adt.view(), 0..3, 0.05, Device::Cpu).unwrap();
-        assert_eq!((proteins.lower_than(&everyone), everyone.lower_than(&proteins)), (1, 0));
-        let predicted = Vec::<Vec<f32>>::try_from(proteins.predict(&output).unwrap()).unwrap();
+        let everyone = Targets::new(target.view().into(), 0..3, 0.05, Device::Cpu).unwrap();
+        assert_eq!((targets.lower_than(&everyone), everyone.lower_than(&targets)), (1, 0));
+        let predicted = Vec::<Vec<f32>>::try_from(targets.predict(&output).unwrap()).unwrap();
         assert_eq!(predicted, [[0.04, 6.0]]);
-        let gradient = Vec::<Vec<f32>>::try_from(proteins.by_output(output).unwrap()).unwrap();
+        let gradient = Vec::<Vec<f32>>::try_from(targets.by_output(output).unwrap()).unwrap();
         assert_eq!(gradient, [[0.0, 6.0]]);
     }
 }
