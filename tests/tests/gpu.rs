@@ -47,7 +47,7 @@ fn the_peer_computes_on_a_gpu_or_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = folder.path().join("prepared");
     let plan = planned(&dataset);
-    assert_eq!((plan.rows[0].device.as_str(), PROTOCOL), ("cuda", 3));
+    assert_eq!((plan.rows[0].device.as_str(), PROTOCOL), ("cuda", 4));
     let mut elsewhere = plan.clone();
     elsewhere.rows[0].device = "cpu".to_owned();
 

@@ -15,7 +15,7 @@ fn mistakes_are_told_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_str().unwrap();
     let said = refused(&["--studies", "gpu,nope", "--out", place]);
-    assert!(said.contains("--studies nope: there are article,"), "{said}");
+    assert!(said.contains("--studies nope: there are adt-to-gex,"), "{said}");
     let said = refused(&["--only", "everything"]);
     assert!(said.contains("checks, sanitizer, studies"), "{said}");
     let said = refused(&["--limit", "0"]);

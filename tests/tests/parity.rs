@@ -17,7 +17,7 @@ use modality_harness::{
     record::{RunRecord, Status},
 };
 use modality_methods as methods;
-use modality_protocol::StageClock;
+use modality_protocol::{StageClock, Task};
 use modality_recipe::{Exact, Problem, tsvd_krr};
 use modality_testing::{multiome_starter, skip, starter};
 use ndarray::Array2;
@@ -214,6 +214,24 @@ fn exact_rmse(cache: &Path, out: &Path, record: &RunRecord) -> f64 {
     let predicted = tsvd_krr(&mut Exact, &problem, &params, &mut StageClock::silent()).unwrap();
     let truth = prepared::read_answers(&dataset).unwrap().view().to_dense().mapv(f64::from);
     exact::rms(&predicted.mapv(f64::from), &truth)
+}
+
+/// Without a task, a folder says itself what it is of.
+#[test]
+fn a_folder_of_the_user_s_names_its_task() {
+    let Some(data) = multiome_starter() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["--study", "smoke", "--only", "mean", "--data", data.to_str().unwrap()];
+    reproduce(&folder.path().join("cache"), &out, &arguments).assert().success();
+    let (record, wanted) = (records(&out).remove(0), Task::GEX_TO_ATAC);
+    assert_eq!((record.dataset.task, record.run.method.as_str()), (wanted, "mean"));
+    let report = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(
+        report.contains("# Open chromatin from gene expression: bmmc-multiome-starter"),
+        "{report}"
+    );
+    assert!(report.contains("| Peaks | 600 |"), "{report}");
 }
 
 #[test]

@@ -15,13 +15,24 @@ fn unknown_names_are_answered_with_the_known_ones() {
     let folder = tempfile::tempdir().unwrap();
     let (cache, out) = (folder.path().join("cache"), folder.path().join("out"));
     for (arguments, wanted) in [
-        (vec!["--study", "defualt"], "there is no study `defualt`; there are: article, bmmc-cite,"),
+        (
+            vec!["--study", "defualt"],
+            "there is no study `defualt`; there are: adt-to-gex, article,",
+        ),
         (
             vec!["--study", "smoke", "--only", "cuda"],
             "--only cuda: study `smoke` has no such row; it has: zeros/linfa",
         ),
         (vec!["--study", "smoke", "--data", "/no/such/folder"], "/no/such/folder"),
         (vec!["--study", "smoke", "--repeats", "0"], "--repeats"),
+        (
+            vec!["--study", "smoke", "--task", "adt-to-atac"],
+            "there is no task `adt-to-atac`; there are: gex-to-adt, adt-to-gex,",
+        ),
+        (
+            vec!["--study", "smoke", "--task", "gex-to-atac"],
+            "data set `bmmc-synthetic` does not serve task gex-to-atac; it serves gex-to-adt, adt-to-gex",
+        ),
         (vec!["--study", "smoke", "--threads", "none"], "--threads"),
         (vec!["--study", "smoke", "--memory", "0"], "write a number of GiB above 0, `--memory 8`"),
         (vec!["--study", "smoke", "--memory", "x"], "write a number of GiB above 0, `--memory 8`"),
@@ -66,7 +77,13 @@ fn a_folder_with_a_bad_file_is_refused_with_its_name() {
     let crossed = copy("crossed");
     fs::copy(crossed.join(file("test_mod2")), crossed.join(file("train_mod2"))).unwrap();
 
+    let turned = copy("turned");
+    for (from, to) in [("test_mod1", "test_mod2"), ("test_mod2", "test_mod1")] {
+        fs::copy(starter.join(file(from)), turned.join(file(to))).unwrap();
+    }
+
     for (data, wanted) in [
+        (turned, "holds ADT where its training file holds GEX"),
         (missing, "test_mod2"),
         (truncated, "train_mod1"),
         (text, "train_mod2"),
