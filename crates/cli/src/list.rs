@@ -1,35 +1,66 @@
 //! `cargo xtask list`: what can be named on the command line.
 
-use modality_harness::study::{self, Row, Study};
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
+
+use modality_harness::study::{self, Backends, Row, Study};
+use modality_toolchain::World;
 
 use crate::{datasets::Catalogue, root::CONFIGS};
-use modality_toolchain::World;
 
 pub(crate) fn run(world: &World) -> anyhow::Result<()> {
     let configs = world.root.join(CONFIGS);
     let backends = study::load_backends(&configs)?;
-    println!("Studies (cargo xtask reproduce --study NAME)");
+    let mut text = String::from("Studies (cargo xtask reproduce --study NAME)\n");
     for name in study::names(&configs)? {
-        // One study that is wrong says so in its own place.
-        let (title, rows) = match Study::load(&configs, &name, None, &backends) {
-            Ok(study) => (
-                format!("{} [{}]", study.title, study.task),
-                study.rows.iter().map(Row::to_string).collect::<Vec<_>>().join(", "),
-            ),
-            Err(error) => ("cannot be run".to_owned(), error.to_string()),
-        };
-        println!("  {name:<14} {title}\n  {:<14} {rows}", "");
+        let study = Study::load(&configs, &name, None, &backends);
+        writeln!(text, "  {name}\n    {}", about(study))?;
     }
-    println!("\nData sets (cargo xtask fetch NAME)");
+    text += "\nData sets (cargo xtask fetch NAME)\n";
     let catalogue = Catalogue::load(&world.root)?;
     for name in catalogue.names() {
         let entry = catalogue.get(name)?;
         let tasks = entry.tasks().map(|task| task.to_string()).collect::<Vec<_>>().join(", ");
-        println!("  {name:<18} {}\n  {:<18} {tasks}", entry.about, "");
+        writeln!(text, "  {name}\n    {}\n    {tasks}", entry.about)?;
     }
-    println!("\nBackends");
-    for (name, backend) in &backends {
-        println!("  {name:<14} {}", backend.methods.join(", "));
+    text += &of_backends(&backends);
+    match io::stdout().write_all(text.as_bytes()) {
+        // Who has seen enough has closed the pipe.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
     }
-    Ok(())
+}
+
+/// One study that is wrong says so in its own place.
+fn about(study: modality_harness::Result<Study>) -> String {
+    match study {
+        Ok(study) => {
+            let rows = study.rows.iter().map(Row::to_string).collect::<Vec<_>>().join(", ");
+            format!("{}\n    {}: {rows}", study.title, study.task)
+        }
+        Err(error) => format!("cannot be run: {error}"),
+    }
+}
+
+fn of_backends(backends: &Backends) -> String {
+    let line = |(name, backend): (&String, &study::Backend)| {
+        format!("  {name:<14} {}\n", backend.methods.join(", "))
+    };
+    format!("\nBackends\n{}", backends.iter().map(line).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_study_that_is_wrong_says_so_in_its_own_place() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("bad.toml"), "title = 1\n").unwrap();
+        let study = Study::load(folder.path(), "bad", None, &Backends::new());
+        let about = about(study);
+        assert!(about.starts_with("cannot be run: ") && about.contains("bad.toml"), "{about}");
+    }
 }

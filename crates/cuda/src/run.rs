@@ -9,7 +9,7 @@ use modality_protocol::{
     Event, Phase, RunSpec, Stage, StageClock,
     runner::{self, Expected, OnAccelerator, Stop},
 };
-use modality_recipe::{Problem, tsvd_krr};
+use modality_recipe::{Problem, distinct, tsvd_krr};
 
 use crate::{
     CudaStages, Device, Error, Facts, Result, Ways, algebra::Factor, check, device, memory::Needs,
@@ -54,7 +54,7 @@ pub fn expect(spec: &RunSpec) -> std::result::Result<Option<OnAccelerator>, Stop
     let target = shape.target.bytes(shape.train_cells) + shape.target.dense_bytes(shape.test_cells);
     let host = HOST_PROGRAM + (shape.input.bytes(shape.cells()) + target) as u64;
     let ways = Ways::from_env().map_err(stop)?;
-    let peak = Needs::of(&shape, &params(spec)?, &spec.fits, (facts.memory, ways))
+    let peak = Needs::of(&shape, &params(spec)?, &distinct(&spec.fits), (facts.memory, ways))
         .expected(facts.memory)
         .map_err(stop)?;
     Ok(Some(OnAccelerator { host: Expected { peak: host, least: host }, peak }))
@@ -81,7 +81,7 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     let params = params(spec)?;
     let shape = Shape::of_inputs(&inputs);
     let mut stages = clock
-        .time(Stage::Setup, || set_up(&spec.device, &shape, &params, &spec.fits))
+        .time(Stage::Setup, || set_up(&spec.device, &shape, &params, &distinct(&spec.fits)))
         .map_err(stop)?;
     let meter = Meter::new(&stages.device().facts().bus, stages.device().pool.clone());
     let problem = Problem {

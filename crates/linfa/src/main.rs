@@ -13,7 +13,7 @@ use modality_protocol::{
     RunSpec, Stage, StageClock,
     runner::{self, Expected, Stop},
 };
-use modality_recipe::{Problem, Stages as _, input_scores, tsvd_krr};
+use modality_recipe::{Problem, Stages as _, distinct, input_scores, tsvd_krr};
 use ndarray::Array2;
 use serde::de::DeserializeOwned;
 
@@ -40,7 +40,7 @@ fn expect(spec: &RunSpec) -> Result<Option<Expected>, Stop> {
 }
 
 fn needs(spec: &RunSpec, shape: &Shape) -> Result<Needs, Stop> {
-    Ok(Needs::of_tsvd_krr(shape, &params(spec)?, &spec.fits, spec.threads))
+    Ok(Needs::of_tsvd_krr(shape, &params(spec)?, &distinct(&spec.fits), spec.threads))
 }
 
 fn params<P: DeserializeOwned>(spec: &RunSpec) -> Result<P, Stop> {

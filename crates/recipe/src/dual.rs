@@ -22,6 +22,19 @@ pub(crate) struct Ensemble<'a, 'p, M> {
     pub(crate) train: &'a M,
     /// Training cells x targets.
     pub(crate) targets: &'a M,
+    /// The fits that [differ](distinct).
+    pub(crate) fits: &'a [Vec<u32>],
+}
+
+/// The fits that differ: with one batch, all ten are of the same cells, and one solution serves them all.
+///
+/// ```
+/// let fits = [vec![0, 2], vec![1], vec![0, 2]];
+/// assert_eq!(modality_recipe::distinct(&fits), [vec![0, 2], vec![1]]);
+/// ```
+pub fn distinct(fits: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let is_first = |(i, fit): &(usize, &Vec<u32>)| !fits[..*i].contains(fit);
+    fits.iter().enumerate().filter(is_first).map(|(_, fit)| fit.clone()).collect()
 }
 
 /// What conjugate gradients need, made once for all fits.
@@ -49,7 +62,10 @@ impl<M> Ensemble<'_, '_, M> {
             stages.zeros(self.problem.train_input.rows(), columns)
         })?;
         match self.params.solver {
-            Solver::Cholesky => self.add_by_cholesky(stages, clock, self.problem.fits, &mut sum)?,
+            Solver::Cholesky => {
+                let fits: Vec<usize> = (0..self.fits.len()).collect();
+                self.add_by_cholesky(stages, clock, self.fits, &fits, &mut sum)?;
+            }
             Solver::Pcg => self.add_by_pcg(stages, clock, &mut sum)?,
         }
         Ok(sum)
@@ -60,10 +76,11 @@ impl<M> Ensemble<'_, '_, M> {
         &self,
         stages: &mut S,
         clock: &mut StageClock<'_>,
-        fits: &[Vec<u32>],
+        cells: &[Vec<u32>],
+        fits: &[usize],
         sum: &mut M,
     ) -> Outcome<S, ()> {
-        for (done, rows) in (1..).zip(fits) {
+        for (done, (rows, &fit)) in (1..).zip(cells.iter().zip(fits)) {
             let kernel = timed(stages, clock, Stage::Kernel, |stages| {
                 let x = stages.gather_rows(self.train, rows)?;
                 stages.kernel(&x, self.params.gamma)
@@ -71,7 +88,7 @@ impl<M> Ensemble<'_, '_, M> {
             timed(stages, clock, Stage::Solve, |stages| {
                 let targets = stages.gather_rows(self.targets, rows)?;
                 let coefficients = stages.solve(kernel, self.params.alpha, &targets)?;
-                stages.scatter_add_rows(sum, rows, &coefficients)
+                self.add(stages, sum, fit, rows, &coefficients)
             })?;
             clock.progress(Stage::Solve, done, fits.len() as u64);
         }
@@ -102,7 +119,7 @@ impl<M> Ensemble<'_, '_, M> {
         clock.note(format!("{}; solved by Cholesky factorisation", self.failure(&left)));
         let cells: Vec<Vec<u32>> = left.iter().map(|&fit| shared.cells[fit].clone()).collect();
         drop(shared);
-        self.add_by_cholesky(stages, clock, &cells, sum)
+        self.add_by_cholesky(stages, clock, &cells, &left, sum)
     }
 
     fn share<S: Stages<Matrix = M>>(
@@ -111,8 +128,8 @@ impl<M> Ensemble<'_, '_, M> {
         clock: &mut StageClock<'_>,
     ) -> Outcome<S, Shared<S>> {
         timed(stages, clock, Stage::Kernel, |stages| {
-            let groups = Groups::new(self.problem.fits);
-            let cells = (0..self.problem.fits.len()).map(|fit| groups.cells_of(fit)).collect();
+            let groups = Groups::new(self.fits);
+            let cells = (0..self.fits.len()).map(|fit| groups.cells_of(fit)).collect();
             let x = stages.gather_rows(self.train, groups.cells())?;
             let kernel = stages.shared_kernel(&x, self.params.gamma, &groups)?;
             Ok(Shared { groups, cells, x, kernel })
@@ -143,7 +160,7 @@ impl<M> Ensemble<'_, '_, M> {
             let mut left = Vec::new();
             for (solved, &fit) in solved.into_iter().zip(fits) {
                 if solved.converged {
-                    stages.scatter_add_rows(sum, &cells[fit], &solved.coefficients)?;
+                    self.add(stages, sum, fit, &cells[fit], &solved.coefficients)?;
                 } else {
                     left.push(fit);
                 }
@@ -152,7 +169,27 @@ impl<M> Ensemble<'_, '_, M> {
         })
     }
 
+    /// Adds the coefficients of a fit to the rows of its cells, as often as there are fits that equal it.
+    fn add<S: Stages<Matrix = M>>(
+        &self,
+        stages: &mut S,
+        sum: &mut M,
+        fit: usize,
+        rows: &[u32],
+        coefficients: &M,
+    ) -> Result<(), S::Error> {
+        self.equals(fit).try_for_each(|_| stages.scatter_add_rows(sum, rows, coefficients))
+    }
+
+    /// Numbers, in the plan, of the fits that equal this one.
+    fn equals(&self, fit: usize) -> impl Iterator<Item = usize> {
+        let all = self.problem.fits.iter().enumerate();
+        all.filter(move |(_, other)| **other == self.fits[fit]).map(|(number, _)| number)
+    }
+
     fn failure(&self, fits: &[usize]) -> String {
+        let mut fits: Vec<usize> = fits.iter().flat_map(|&fit| self.equals(fit)).collect();
+        fits.sort_unstable();
         let fits: Vec<String> = fits.iter().map(|fit| (fit + 1).to_string()).collect();
         let noun = if fits.len() == 1 { "fit" } else { "fits" };
         let (fits, tolerance) = (fits.join(", "), self.params.tolerance);

@@ -14,7 +14,7 @@ mod pcg;
 mod stages;
 mod tsvd_krr;
 
-pub use dual::MORE_LANDMARKS;
+pub use dual::{MORE_LANDMARKS, distinct};
 pub use exact::Exact;
 pub use groups::{Block, Group, Groups, Part, Side, Wide};
 pub use stages::{Stages, Step, Stepped, Tsvd, ratio};

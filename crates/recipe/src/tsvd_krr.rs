@@ -5,7 +5,10 @@ use modality_methods::TsvdKrrParams;
 use modality_protocol::{Event, Stage, StageClock};
 use ndarray::Array2;
 
-use crate::{Stages, Tsvd, dual::Ensemble};
+use crate::{
+    Stages, Tsvd,
+    dual::{Ensemble, distinct},
+};
 
 /// What is to be predicted from what.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +75,8 @@ pub fn tsvd_krr<S: Stages>(
     })?;
     let (targets, components) = target_scores(stages, &target, problem, params, clock)?;
     drop(target);
-    let ensemble = Ensemble { problem, params, train: &train, targets: &targets };
+    let fits = clock.time(Stage::Setup, || distinct(problem.fits));
+    let ensemble = Ensemble { problem, params, train: &train, targets: &targets, fits: &fits };
     let coefficients = ensemble.coefficients(stages, clock)?;
     let sum = timed(stages, clock, Stage::Predict, |stages| {
         let mut sum = stages.kernel_product(&test, &train, params.gamma, &coefficients)?;

@@ -162,14 +162,38 @@ pub(crate) fn answer(summary: &Summary) -> String {
     };
     let is_tied = |row: &&&Row| row.scores.rmse.min <= best.scores.rmse.max;
     let tied: Vec<String> = rows.iter().filter(is_tied).map(named).collect();
-    format!(
+    let answer = format!(
         "Best RMSE: {}; fastest: {} on {}, {} for an RMSE of {}.",
         tied.join(", and "),
         fastest.label(),
         fastest.backend,
         train(fastest),
         rmse(fastest)
-    )
+    );
+    [Some(answer), no_better(summary)].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// Which methods look at the input for nothing, if some do.
+fn no_better(summary: &Summary) -> Option<String> {
+    let is_floor = |row: &&Row| figure::has_no_training(&row.method);
+    let rmse = |row: &Row| row.scores.rmse.median;
+    let best = |a: &&Row, b: &&Row| rmse(a).total_cmp(&rmse(b));
+    let floor = summary.rows.iter().filter(is_floor).min_by(best)?;
+    let fail = |row: &&Row| !is_floor(row) && rmse(row) >= rmse(floor);
+    let names: Vec<String> = summary
+        .rows
+        .iter()
+        .filter(fail)
+        .map(|row| format!("{} on {}", row.label(), row.backend))
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "No better than {}, which does not look at the input ({:.4}): {}.",
+            floor.label(),
+            rmse(floor),
+            names.join(", ")
+        )
+    })
 }
 
 /// What an accelerator takes to get ready, which is no training time.

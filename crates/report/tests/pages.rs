@@ -44,6 +44,20 @@ fn variables_that_steer_libraries_are_told() {
 }
 
 #[test]
+fn what_does_not_beat_the_training_mean_is_named() {
+    let of = |method: &str, rmse: f64| scored(method, "linfa", 0, rmse, 1.0);
+    let said = |records: &[RunRecord]| {
+        report(records).table().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let (mean, knn, krr) = (of("mean", 0.3283), of("knn", 0.3314), of("tsvd-krr", 0.3305));
+    let table = said(&[mean.clone(), knn.clone(), krr, of("zeros", 0.3783)]);
+    let wanted = "No better than mean, which does not look at the input (0.3283): tsvd-krr on linfa, knn on linfa.";
+    assert!(table.contains(wanted), "{table}");
+    let table = said(&[mean, of("knn", 0.3), of("zeros", 0.3783)]);
+    assert!(!table.contains("No better"), "{table}");
+}
+
+#[test]
 fn csv_of_two_records() {
     let mut ok = scored("knn", "linfa", 0, 0.5, 2.0);
     ok.note = "one, \"two\"".to_owned();

@@ -268,10 +268,24 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_file_names_four_data_sets() {
+    fn the_shipped_file_names_data_sets_for_every_task() {
         let catalogue = shipped();
         let names: Vec<&str> = catalogue.names().collect();
-        assert_eq!(names, ["bmmc-cite", "bmmc-cite-starter", "bmmc-synthetic", "liu-covid-cite"]);
+        let wanted = [
+            "bmmc-cite",
+            "bmmc-cite-starter",
+            "bmmc-multiome-starter",
+            "bmmc-synthetic",
+            "liu-covid-cite",
+            "openproblems_bmmc_cite_phase2_mod2",
+            "openproblems_bmmc_cite_phase2_rna",
+            "openproblems_bmmc_multiome_phase2_mod2",
+            "openproblems_bmmc_multiome_phase2_rna",
+        ];
+        assert_eq!(names, wanted);
+        let tasks = |name| catalogue.get(name).unwrap().tasks().collect::<Vec<_>>();
+        assert_eq!(tasks("liu-covid-cite"), [Task::GEX_TO_ADT, Task::ADT_TO_GEX]);
+        assert_eq!(tasks("bmmc-multiome-starter"), [Task::GEX_TO_ATAC, Task::ATAC_TO_GEX]);
         let Source::Wheel(wheel) = &catalogue.get("liu-covid-cite").unwrap().source else {
             panic!("not a wheel")
         };
@@ -283,7 +297,10 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = shipped().get("liu").unwrap_err();
         assert!(error.is::<UserError>());
-        assert!(error.to_string().contains("bmmc-cite-starter, bmmc-synthetic"), "{error}");
+        assert!(
+            error.to_string().contains("bmmc-cite-starter, bmmc-multiome-starter, bmmc-synthetic"),
+            "{error}"
+        );
     }
 
     #[test]

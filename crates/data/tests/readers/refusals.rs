@@ -233,7 +233,8 @@ fn halves_and_modalities_of_different_cells_or_genes() {
         &["cell `AAACA-1`", "train_mod1", "not in this file"],
     );
     copy("train_mod1", "train_mod2");
-    assert_refused(read_four_files(folder.path(), "x"), &wrong, &["no feature is a protein"]);
+    let words = ["holds GEX beside GEX", "no task connects"];
+    assert_refused(read_four_files(folder.path(), "x"), &wrong, &words);
     copy("train_mod2", "train_mod2");
     let test = folder.path().join("a.test_mod1.h5ad");
     let genes = [("CD3D", "GEX"), ("CD19", "GEX"), ("other", "GEX")];

@@ -27,20 +27,27 @@ fn predict(params: &TsvdKrrParams) -> (Array2<f32>, Vec<String>) {
 }
 
 fn predict_on<S: Stages>(stages: &mut S, params: &TsvdKrrParams) -> (Array2<f32>, Vec<String>) {
+    predict_by(stages, params, &[(0..80).collect(), (40..120).collect()])
+}
+
+fn predict_by<S: Stages>(
+    stages: &mut S,
+    params: &TsvdKrrParams,
+    fits: &[Vec<u32>],
+) -> (Array2<f32>, Vec<String>) {
     // Every cell is there twice, so that the kernel has no inverse without alpha.
     let input = |cells: usize, step: usize| {
         let value = |(i, j): (usize, usize)| ((i / 2 * step + j * 29) % 83) as f32 / 83.0;
         Array2::from_shape_fn((cells, 12), value)
     };
     let target = Array2::from_shape_fn((120, 5), |(i, j)| ((i * 7 + j * 3) % 31) as f32 / 31.0);
-    let fits = vec![(0..80).collect(), (40..120).collect()];
     let (train, test) = (input(120, 17), input(30, 19));
     let problem = Problem {
         train_input: train.view().into(),
         train_target: target.view().into(),
         test_input: test.view().into(),
         most: None,
-        fits: &fits,
+        fits,
         seed: 1,
     };
     let mut notes = Vec::new();
@@ -87,6 +94,32 @@ fn an_iteration_waits_once_for_the_backend() {
         // The targets' norms before the iterations of an attempt, and the true residuals behind them.
         assert_eq!(stages.reads, stages.iterations + 2 * attempts, "{stages:?}");
     }
+}
+
+#[test]
+fn fits_of_the_same_cells_are_solved_once() {
+    let [one, other]: [Vec<u32>; 2] = [(0..80).collect(), (40..120).collect()];
+    let params = TsvdKrrParams { landmarks: Some(3), tolerance: 1e-7, ..<_>::default() };
+    let alone = [one.clone(), other.clone()];
+    let often = [one.clone(), other.clone(), one.clone(), other, one];
+    let (mut few, mut many) = (Counting::default(), Counting::default());
+    predict_by(&mut few, &params, &alone);
+    predict_by(&mut many, &params, &often);
+    assert_eq!((few.attempts, few.iterations), (many.attempts, many.iterations));
+    // Three of five predictions are of one, two of the other.
+    let of = |fits: &[Vec<u32>]| {
+        let params = TsvdKrrParams { solver: Solver::Cholesky, ..params.clone() };
+        let (predicted, notes) = predict_by(&mut Exact, &params, fits);
+        assert!(notes.is_empty(), "{notes:?}");
+        predicted.mapv(f64::from)
+    };
+    let wanted = (of(&alone[..1]) * 3.0 + of(&alone[1..]) * 2.0) / 5.0;
+    assert!(wanted.iter().all(|&value| value > 0.0), "clipping would come between");
+    let worst = (of(&often) - wanted).iter().fold(0.0_f64, |worst, d| worst.max(d.abs()));
+    assert!(worst < 1e-6, "off by {worst}");
+    let unmet = TsvdKrrParams { tolerance: 1e-300, ..params };
+    let (_, notes) = predict_by(&mut Exact, &unmet, &often);
+    assert!(notes[0].starts_with("fits 1, 2, 3, 4, 5: conjugate gradients"), "{notes:?}");
 }
 
 macro_rules! as_exact {
