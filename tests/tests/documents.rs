@@ -18,6 +18,8 @@ fn every_link_leads_somewhere() {
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "PROTOCOL.md",
+        "FORMAT.md",
         "results/README.md",
         "results/default/report.md",
         "results/scikit-learn/report.md",

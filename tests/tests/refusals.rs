@@ -30,8 +30,8 @@ fn unknown_names_are_answered_with_the_known_ones() {
             "there is no task `adt-to-atac`; there are: gex-to-adt, adt-to-gex,",
         ),
         (
-            vec!["--study", "smoke", "--task", "gex-to-atac"],
-            "data set `bmmc-synthetic` does not serve task gex-to-atac; it serves gex-to-adt, adt-to-gex",
+            vec!["--study", "default", "--task", "gex-to-atac"],
+            "data set `liu-covid-cite` does not serve task gex-to-atac; it serves gex-to-adt, adt-to-gex",
         ),
         (vec!["--study", "smoke", "--threads", "none"], "--threads"),
         (vec!["--study", "smoke", "--memory", "0"], "write a number of GiB above 0, `--memory 8`"),

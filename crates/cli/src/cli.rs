@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Calibrate(Calibrate),
     /// Check and measure what can only be known on a machine with an NVIDIA GPU
     GpuCheck(GpuCheck),
+    /// Hold a program to the protocol that backends speak (PROTOCOL.md), on generated cells
+    CheckBackend(CheckBackend),
     /// Name the studies, data sets and backends
     List,
 }
@@ -165,6 +167,27 @@ pub(crate) struct GpuCheck {
     /// Correctness only: time nothing, run no study
     #[arg(long)]
     pub(crate) quick: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckBackend {
+    /// A backend of bench-configs/backends.toml
+    pub(crate) name: Option<String>,
+    /// Methods to run [default: all that the backend has]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) methods: Vec<String>,
+    /// What is predicted from what [default: gex-to-adt]
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: Option<Task>,
+    /// Where a command computes: cpu, cuda or cuda:N [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
+    /// Seconds that each run may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// A command line in place of a backend, after `--`
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
 }
 
 /// A step of `gpu-check`.

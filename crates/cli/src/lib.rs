@@ -1,6 +1,7 @@
 //! The commands of modality-bench.
 
 mod calibrate;
+mod check_backend;
 mod cli;
 mod datasets;
 mod exit;
@@ -41,6 +42,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Report { folder } => report::run(folder)?,
         Command::Calibrate(arguments) => return calibrate::run(world, arguments),
         Command::GpuCheck(arguments) => return gpu_check::run(world, arguments),
+        Command::CheckBackend(arguments) => return check_backend::run(world, arguments),
         Command::List => list::run(world)?,
     }
     Ok(ExitCode::SUCCESS)

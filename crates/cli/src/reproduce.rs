@@ -265,7 +265,7 @@ fn rehearse(
         Ok(runner) if backend.package.is_some() => runner,
         other => return Ok(other),
     };
-    let outcome = bench.rehearse(row, &runner)?;
+    let outcome = bench.rehearse(row, &runner, |_| ())?;
     let worth_telling = |mib: Option<f64>| mib.filter(|&mib| mib > WORTH_TELLING_MB);
     if let Some(mib) = worth_telling(outcome.usage.expected_rss_mb) {
         let allowed = bench.plan().memory as f64 / (MIB * 1024.0);

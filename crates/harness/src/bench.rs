@@ -199,10 +199,15 @@ impl Bench {
     ///
     /// # Errors
     /// [`Error::Io`] if the log cannot be written.
-    pub fn rehearse(&self, row: &PlannedRow, runner: &Runner) -> Result<Outcome> {
+    pub fn rehearse(
+        &self,
+        row: &PlannedRow,
+        runner: &Runner,
+        watch: impl FnMut(&Event),
+    ) -> Result<Outcome> {
         let spec = RunSpec { rehearsal: true, ..self.spec(row, 0) };
         let log = self.output.logs().join(format!("{}.rehearsal.log", self.id(row, 0).stem()));
-        let outcome = host::run(runner, &spec, &log, self.patience.now(), |_| ())?;
+        let outcome = host::run(runner, &spec, &log, self.patience.now(), watch)?;
         // Of interest only where it says something.
         if fs::metadata(&log).is_ok_and(|file| file.len() == 0) {
             let _ = fs::remove_file(&log);

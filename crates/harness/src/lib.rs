@@ -3,6 +3,7 @@
 //! [`RunRecord`](record::RunRecord).
 
 pub mod bench;
+pub mod conduct;
 pub mod environment;
 mod error;
 mod folds;

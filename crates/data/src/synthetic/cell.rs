@@ -2,6 +2,7 @@
 
 use super::draws::{Draws, exp, negative_binomial};
 use super::model::Model;
+use super::peaks::Peaks;
 use super::tissue::{BatchEffect, Latent, Protein, Tissue};
 
 /// A cell as both matrices' rows.
@@ -10,8 +11,16 @@ pub(super) struct Cell {
     pub(super) genes: Vec<u32>,
     /// Their normalised expression.
     pub(super) gex: Vec<f32>,
+    /// What else was measured.
+    pub(super) other: Other,
+}
+
+/// The modality beside gene expression.
+pub(super) enum Other {
     /// Normalised proteins.
-    pub(super) adt: Vec<f32>,
+    Adt(Vec<f32>),
+    /// Peaks that are seen.
+    Atac(Vec<u32>),
 }
 
 /// Draws cells of one batch.
@@ -19,15 +28,22 @@ pub(super) struct CellSource<'a> {
     pub(super) model: &'a Model,
     pub(super) tissue: &'a Tissue,
     pub(super) effect: &'a BatchEffect,
+    /// Peaks in place of proteins, and their log-odds in the batch.
+    pub(super) peaks: Option<(&'a Peaks, &'a [f32])>,
 }
 
 impl CellSource<'_> {
-    /// `rates` is room for one value a gene.
-    pub(super) fn draw(&self, mut draws: Draws, rates: &mut [f32]) -> Cell {
+    /// `rates` is room for one value a gene, `odds` for one a peak.
+    pub(super) fn draw(&self, mut draws: Draws, rates: &mut [f32], odds: &mut [f32]) -> Cell {
         let latent = self.latent(&mut draws);
-        let adt = self.adt(&latent, &mut draws);
+        let other = match self.peaks {
+            Some((peaks, in_batch)) => {
+                Other::Atac(peaks.seen(self.model, in_batch, &latent, &mut draws, odds))
+            }
+            None => Other::Adt(self.adt(&latent, &mut draws)),
+        };
         let (genes, gex) = self.gex(&latent, &mut draws, rates);
-        Cell { genes, gex, adt }
+        Cell { genes, gex, other }
     }
 
     fn latent(&self, draws: &mut Draws) -> Latent {

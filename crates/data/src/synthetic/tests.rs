@@ -110,6 +110,28 @@ fn small_looks_like_the_real_data() {
 }
 
 #[test]
+fn peaks_are_seen_or_not_and_differ_from_batch_to_batch() {
+    let tiny = generate(Size::Tiny, 0, Task::GEX_TO_ATAC);
+    tiny.validate().unwrap();
+    assert_eq!((tiny.input.names.len(), tiny.target.names.len()), (400, 300));
+    assert!(tiny.provenance.normalisation.contains("ATAC: 1 where a peak is seen"));
+    let other = generate(Size::Tiny, 0, Task::ATAC_TO_GEX);
+    assert_eq!((&tiny.train.input, &tiny.test.target), (&other.train.target, &other.test.input));
+    let small = generate(Size::Small, 0, Task::ATAC_TO_GEX);
+    for split in [&small.train, &small.test] {
+        assert!((0.02..0.05).contains(&split.input_density()), "{}", split.input_density());
+        assert!(split.input.stored().iter().all(|&value| value == 1.0));
+    }
+    // Most of what differs between peaks is the same in all batches; some of it is not.
+    let shares = |rows: std::ops::Range<usize>| {
+        small.train.input.view().dense_rows(rows).mean_axis(ndarray::Axis(0)).unwrap()
+    };
+    let (one, later) = (shares(0..200), shares(2_700..2_900));
+    let apart = (&one - &later).mapv(f32::abs).mean().unwrap();
+    assert!(apart > 0.002 && apart < 0.05, "{apart}");
+}
+
+#[test]
 fn sizes_are_read_from_their_names() {
     for size in Size::ALL {
         assert_eq!(size.to_string().parse::<Size>().unwrap(), size);

@@ -69,22 +69,28 @@ pub(super) struct BatchEffect {
 
 /// Streams of the tissue's seed; adding one leaves the others as they are.
 #[derive(Clone, Copy)]
-enum Stream {
+pub(super) enum Stream {
     Types,
     Genes,
     Proteins,
+    Peaks,
     Site(usize),
     Donor(usize),
+    SitePeaks(usize),
+    DonorPeaks(usize),
 }
 
 impl Stream {
-    fn draws(self, model: &Model) -> Draws {
+    pub(super) fn draws(self, model: &Model) -> Draws {
         let stream = match self {
             Self::Types => 0,
             Self::Genes => 1,
             Self::Proteins => 2,
+            Self::Peaks => 3,
             Self::Site(site) => 100 + site,
             Self::Donor(donor) => 200 + donor,
+            Self::SitePeaks(site) => 300 + site,
+            Self::DonorPeaks(donor) => 400 + donor,
         };
         Draws::new(model.tissue_seed, stream as u64)
     }

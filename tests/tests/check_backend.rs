@@ -1,0 +1,72 @@
+//! `check-backend`: what a program says is held against the protocol, and each fault is named.
+
+use end_to_end::{modality_bench, refusal};
+
+/// The exit code and what was written.
+fn check(arguments: &[&str]) -> (i32, String) {
+    let output = modality_bench().arg("check-backend").args(arguments).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let code = output.status.code().expect("it ended by itself");
+    (code, said + &String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_backend_of_this_workspace_keeps_to_the_protocol() {
+    for task in ["gex-to-adt", "atac-to-gex"] {
+        let (code, said) = check(&["linfa", "--methods", "mean,tsvd-krr", "--task", task]);
+        assert_eq!(code, 0, "{said}");
+        for line in ["mean/linfa, rehearsal: good", "tsvd-krr/linfa, run: good, RMSE 0."] {
+            assert!(said.lines().any(|said| said.starts_with(line)), "{task}: {said}");
+        }
+        assert!(!said.contains("WRONG"), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn each_fault_of_a_program_is_named() {
+    const HELLO: &str = r#"{"event": "hello", "device": "CPU", "versions": {}}"#;
+    const LOAD: &str = r#"{"event": "begin", "stage": "load"}"#;
+    const DONE: &str = r#"{"event": "done"}"#;
+    let says = |lines: &[&str]| {
+        let lines: Vec<_> = lines.iter().map(|line| format!("echo '{line}'")).collect();
+        format!("read -r run; {}", lines.join("; "))
+    };
+    for (program, wanted) in [
+        (says(&["starting"]), "it wrote `starting` to standard output, which is no event"),
+        (says(&[HELLO, LOAD, DONE]), "it says `done` while stage `load` is open"),
+        (says(&[HELLO, LOAD, DONE]), "rehearsal: WRONG: in a rehearsal no stage begins"),
+        (says(&[HELLO, DONE]), "run: WRONG: "),
+        ("exec sleep 600".to_owned(), "run: WRONG: it was stopped after 1.0 s"),
+        ("exec /no/such/program".to_owned(), "run: WRONG: "),
+    ] {
+        let limit = if program.contains("sleep") { "1" } else { "120" };
+        let arguments = ["--methods", "mean", "--limit", limit, "--", "sh", "-c", &program];
+        let (code, said) = check(&arguments);
+        assert_eq!(code, 1, "{program}: {said}");
+        assert!(said.contains(wanted), "{program}: {said}");
+    }
+}
+
+#[test]
+fn what_cannot_run_here_is_not_called_good() {
+    let (code, said) = check(&["--methods", "mean", "--", "/no/such/program"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("run: not checked: `/no/such/program` cannot be started"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_checked_is_refused() {
+    for (arguments, wanted) in [
+        (&[][..], "name a backend of bench-configs/backends.toml, or a command after `--`"),
+        (&["linfo"], "there is no backend `linfo`; there are: "),
+        (&["linfa", "--", "true"], "name a backend or a command, not both"),
+        (&["--", "true"], "--methods says which methods the command runs"),
+        (&["linfa", "--methods", "magic"], "backend `linfa` has no method `magic`; it has: zeros,"),
+    ] {
+        let mut command = modality_bench();
+        command.arg("check-backend").args(arguments);
+        let said = refusal(command);
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
+}
