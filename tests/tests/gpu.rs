@@ -13,8 +13,7 @@ use modality_harness::{
     plan::{Limits, Plan},
     record::{RunRecord, Status},
 };
-use modality_protocol::PROTOCOL;
-use modality_protocol::Task;
+use modality_protocol::{DeviceId, PROTOCOL, Task};
 use modality_testing::skip;
 
 const LIMITS: Limits = Limits { threads: 2, memory: 1 << 40 };
@@ -47,9 +46,9 @@ fn the_peer_computes_on_a_gpu_or_says_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = folder.path().join("prepared");
     let plan = planned(&dataset);
-    assert_eq!((plan.rows[0].device.as_str(), PROTOCOL), ("cuda", 4));
+    assert_eq!((plan.rows[0].device, PROTOCOL), (DeviceId::Cuda(0), 4));
     let mut elsewhere = plan.clone();
-    elsewhere.rows[0].device = "cpu".to_owned();
+    elsewhere.rows[0].device = DeviceId::Cpu;
 
     let record = run(plan, &PEER, &dataset, &folder.path().join("cuda"));
     println!("{}: {}", record.status.name(), record.note);

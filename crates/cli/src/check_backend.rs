@@ -93,7 +93,7 @@ fn checked(world: &World, arguments: &CheckBackend) -> Result<Result<Checked, St
                 methods: arguments.methods.clone(),
                 package: None,
                 command: Some(command.to_vec()),
-                device: arguments.device.clone(),
+                device: arguments.device,
                 needs: None,
             };
             let runner = Runner { command: command.to_vec(), folder };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use modality_protocol::Task;
+use modality_protocol::{DeviceId, Task};
 
 /// The variable in which whoever calls this program for a user says what the user typed.
 const CALLED_AS: &str = "MODALITY_BENCH_CALLED_AS";
@@ -179,9 +179,9 @@ pub(crate) struct CheckBackend {
     /// What is predicted from what [default: gex-to-adt]
     #[arg(long, value_name = "TASK")]
     pub(crate) task: Option<Task>,
-    /// Where a command computes: cpu, cuda or cuda:N [default: cpu]
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) device: Option<String>,
+    /// Where a command computes: cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub(crate) device: DeviceId,
     /// Seconds that each run may take
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,

@@ -16,7 +16,7 @@ use modality_harness::{
     record::{RunRecord, Status},
     study::{self, Backend, Backends, Row, Study},
 };
-use modality_protocol::{Epoch, Event, Task};
+use modality_protocol::{DeviceId, Epoch, Event, Task};
 
 use crate::{
     cli::Reproduce,
@@ -104,10 +104,8 @@ fn speak_for(study: &mut Study, data: &Manifest, is_other_task: bool) {
 
 /// The row on this GPU, if it is one on a GPU.
 fn on_gpu(row: PlannedRow, gpu: Option<u16>) -> PlannedRow {
-    match gpu {
-        Some(index) if row.device.starts_with("cuda") => {
-            PlannedRow { device: format!("cuda:{index}"), ..row }
-        }
+    match (gpu, row.device) {
+        (Some(index), DeviceId::Cuda(_)) => PlannedRow { device: DeviceId::Cuda(index), ..row },
         _ => row,
     }
 }
@@ -367,7 +365,7 @@ mod tests {
             method: method.to_owned(),
             variant: String::new(),
             backend: backend.to_owned(),
-            device: "cpu".to_owned(),
+            device: DeviceId::Cpu,
             params: Default::default(),
             cells: None,
         };

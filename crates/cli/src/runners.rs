@@ -227,6 +227,7 @@ struct Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use modality_protocol::DeviceId;
     use modality_toolchain::{fetch::Network, progress::Progress};
 
     fn backend(package: Option<&str>, needs: Option<&str>) -> Backend {
@@ -235,7 +236,7 @@ mod tests {
             methods: vec!["m".to_owned()],
             command: package.is_none().then(|| vec!["program".to_owned()]),
             package,
-            device: None,
+            device: DeviceId::Cpu,
             needs: needs.map(str::to_owned),
         }
     }

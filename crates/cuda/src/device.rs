@@ -13,6 +13,7 @@ use cudarc::{
 };
 
 use modality_harness::record::EMULATED;
+use modality_protocol::DeviceId;
 
 use crate::{
     error::{Error, Result, describe},
@@ -45,7 +46,7 @@ pub struct Device {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// Counted from zero, as the driver does.
-    pub index: usize,
+    pub index: u16,
     /// What the driver calls it.
     pub name: String,
     /// Major and minor.
@@ -61,23 +62,22 @@ pub struct Facts {
 }
 
 impl Device {
-    /// The device that `text` names: `cuda` (the first) or `cuda:N`.
+    /// The device with this index, counted from 0 as the driver does.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] with what is missing on this machine; [`Error::Name`] for another text.
-    pub fn open(text: &str) -> Result<Self> {
-        Self::open_with(text, Ways::from_env()?)
+    /// [`Error::Unavailable`] with what is missing on this machine.
+    pub fn open(index: u16) -> Result<Self> {
+        Self::open_with(index, Ways::from_env()?)
     }
 
     /// The same, computing in these ways.
     ///
     /// # Errors
     /// As [`Device::open`].
-    pub fn open_with(text: &str, ways: Ways) -> Result<Self> {
-        let index = index(text)?;
+    pub fn open_with(index: u16, ways: Ways) -> Result<Self> {
         let facts = Facts::of(index)?;
         libraries::mathematics()?;
-        let context = CudaContext::new(index).map_err(|error| facts.unusable(error))?;
+        let context = CudaContext::new(index.into()).map_err(|error| facts.unusable(error))?;
         // SAFETY: work goes to one stream, which keeps it in order, or to others that wait for it and that it waits for
         // (`side_by_side`).
         unsafe { context.disable_event_tracking() };
@@ -215,17 +215,17 @@ impl Facts {
     ///
     /// # Errors
     /// [`Error::Unavailable`] with what is missing.
-    pub(crate) fn of(index: usize) -> Result<Self> {
+    pub(crate) fn of(index: u16) -> Result<Self> {
         libraries::driver()?;
         let unusable =
             |error| Error::Unavailable(format!("cuda:{index} cannot be used: {}", describe(error)));
         let count = CudaContext::device_count().map_err(unusable)?;
-        if index >= usize::try_from(count).unwrap_or(0) {
+        if i32::from(index) >= count {
             return Err(Error::Unavailable(format!(
                 "cuda:{index} is not there; CUDA devices here: {count}, counted from 0"
             )));
         }
-        let found = device::get(index as i32).map_err(unusable)?;
+        let found = device::get(index.into()).map_err(unusable)?;
         // SAFETY: the device is one that the driver has just named.
         let attribute = |what| unsafe { device::get_attribute(found, what) }.map_err(unusable);
         let major = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
@@ -273,14 +273,12 @@ impl Facts {
     }
 }
 
-/// The index in `cuda` or `cuda:N`.
-pub(crate) fn index(text: &str) -> Result<usize> {
-    let index = match text.strip_prefix("cuda") {
-        Some("") => Some(0),
-        Some(index) => index.strip_prefix(':').and_then(|index| index.parse().ok()),
-        None => None,
-    };
-    index.ok_or_else(|| Error::Name(text.to_owned()))
+/// Counted from 0, as the driver does.
+pub(crate) fn index(device: DeviceId) -> Result<u16> {
+    match device {
+        DeviceId::Cuda(index) => Ok(index),
+        DeviceId::Cpu => Err(Error::NotCuda(device)),
+    }
 }
 
 /// The configuration of a launch without dynamic shared memory.
@@ -295,19 +293,5 @@ pub(crate) fn launch(grid: (usize, usize), block: (u32, u32)) -> LaunchConfig {
 impl std::fmt::Debug for Device {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.facts.fmt(f)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_by_name() {
-        assert_eq!((index("cuda").unwrap(), index("cuda:3").unwrap()), (0, 3));
-        for text in ["cpu", "gpu", "cuda:", "cuda:x", "cuda1", ""] {
-            let message = index(text).unwrap_err().to_string();
-            assert!(message.contains("write `cuda` or `cuda:N`"), "{message}");
-        }
     }
 }

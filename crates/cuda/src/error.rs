@@ -8,7 +8,7 @@ use cudarc::{
         sys::{CUresult, cuGetErrorString},
     },
 };
-use modality_protocol::runner::size;
+use modality_protocol::{DeviceId, runner::size};
 
 /// Rows of a float32 matrix whose Cholesky factorisation has no more entries than the library counts.
 pub(crate) const MOST_FACTORISED: usize = 46_340;
@@ -19,9 +19,9 @@ pub enum Error {
     /// This machine lacks something.
     #[error("{0}")]
     Unavailable(String),
-    /// A text that names no device.
-    #[error("device `{0}`: write `cuda` or `cuda:N`")]
-    Name(String),
+    /// Not a CUDA device.
+    #[error("this computes on a CUDA device, `cuda` or `cuda:N`, not on `{0}`")]
+    NotCuda(DeviceId),
     /// A text that names no way to compute something.
     #[error(
         "{ways} names `{0}`; there are {all}, each with `no-` before it where it is not to be taken",

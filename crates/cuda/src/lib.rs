@@ -13,7 +13,7 @@
 //! use modality_recipe::Stages as _;
 //! use ndarray::array;
 //!
-//! match Device::open("cuda:0") {
+//! match Device::open(0) {
 //!     Ok(device) => {
 //!         let room = device.free_memory()?;
 //!         let mut stages = CudaStages::new(device, room, KernelEntries::Kept);

@@ -6,7 +6,7 @@ use cudarc::driver::sys::CUevent_flags::CU_EVENT_DEFAULT;
 use modality_data::prepared::{self, Shape};
 use modality_methods::{self as methods, TsvdKrrParams};
 use modality_protocol::{
-    Event, Phase, RunSpec, Stage, StageClock,
+    DeviceId, Event, Phase, RunSpec, Stage, StageClock,
     runner::{self, Expected, OnAccelerator, Stop},
 };
 use modality_recipe::{Problem, distinct, tsvd_krr};
@@ -61,7 +61,7 @@ pub fn expect(spec: &RunSpec) -> std::result::Result<Option<OnAccelerator>, Stop
 }
 
 fn facts(spec: &RunSpec) -> std::result::Result<Facts, Stop> {
-    device::index(&spec.device).and_then(Facts::of).map_err(stop)
+    device::index(spec.device).and_then(Facts::of).map_err(stop)
 }
 
 fn params(spec: &RunSpec) -> std::result::Result<TsvdKrrParams, Stop> {
@@ -81,7 +81,7 @@ pub fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> std::result::Result<()
     let params = params(spec)?;
     let shape = Shape::of_inputs(&inputs);
     let mut stages = clock
-        .time(Stage::Setup, || set_up(&spec.device, &shape, &params, &distinct(&spec.fits)))
+        .time(Stage::Setup, || set_up(spec.device, &shape, &params, &distinct(&spec.fits)))
         .map_err(stop)?;
     let meter = Meter::new(&stages.device().facts().bus, stages.device().pool.clone());
     let problem = Problem {
@@ -127,14 +127,14 @@ fn product_rates(device: &Device) -> Result<(f64, Option<f64>)> {
     Ok((device.product_rate()?, matrix_units))
 }
 
-/// Stages on the device that `text` names, which has room for the run, ready to be timed.
+/// Stages on a device that has room for the run, ready to be timed.
 fn set_up(
-    text: &str,
+    device: DeviceId,
     shape: &Shape,
     params: &TsvdKrrParams,
     fits: &[Vec<u32>],
 ) -> Result<CudaStages> {
-    let device = Device::open(text)?;
+    let device = Device::open(device::index(device)?)?;
     let free = device.free_memory()?;
     let needs = Needs::of(shape, params, fits, (device.facts().memory, device.ways));
     let own = needs.own(free)?;

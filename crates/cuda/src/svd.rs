@@ -469,7 +469,7 @@ mod tests {
     #[test]
     fn products_do_not_depend_on_how_many_rows_are_dense_at_a_time() {
         modality_emulator::Emulator::start(None).unwrap();
-        let device = Device::open("cuda").unwrap();
+        let device = Device::open(0).unwrap();
         let dense = Array2::from_shape_fn((50, 24), |(i, j)| ((i * 7 + j * 3) % 5) as f32);
         let (train, test) = dense.view().split_at(ndarray::Axis(0), 33);
         let [train, test] = [train, test].map(|half| Csr::csr_from_dense(half, 0.0));

@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn parts_of_any_length_arrive_whole() {
         modality_emulator::Emulator::start(None).unwrap();
-        let device = Device::open("cuda").unwrap();
+        let device = Device::open(0).unwrap();
         let numbers: Vec<u32> = (0..1000).collect();
         for (split, size) in
             [(0, 64), (1, 64), (500, 64), (640, 64), (1000, 64), (300, 1000), (999, 999)]

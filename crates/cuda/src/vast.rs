@@ -23,7 +23,7 @@ fn stages(entries: KernelEntries) -> (Emulator, CudaStages) {
     let emulator = Emulator::start(None).unwrap();
     emulator.memory_limit(64 << 40);
     emulator.sample(Some(DRAWN));
-    let device = Device::open("cuda").unwrap();
+    let device = Device::open(0).unwrap();
     (emulator, CudaStages::new(device, u64::MAX, entries))
 }
 

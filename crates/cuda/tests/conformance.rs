@@ -94,7 +94,7 @@ fn neither_the_order_of_threads_nor_the_form_of_the_kernel_changes_a_bit() {
     let cells = cells();
     let (first, notes) = predict(&mut stages(KernelEntries::Kept), &cells, &params());
     assert!(notes.is_empty(), "{notes:?}");
-    let device = Device::open("cuda").unwrap();
+    let device = Device::open(0).unwrap();
     let in_part = CudaStages::new(device, 100_000, KernelEntries::Kept);
     let others = [
         (7, "kept", stages(KernelEntries::Kept), ""),
@@ -115,7 +115,7 @@ fn neither_the_order_of_threads_nor_the_form_of_the_kernel_changes_a_bit() {
 fn other_ways_conform() {
     let (_emulator, _guard) = emulator();
     let ways = Ways::of("no-cholesky-qr,halves,no-part,no-streams").unwrap();
-    let device = Device::open_with("cuda", ways).unwrap();
+    let device = Device::open_with(0, ways).unwrap();
     let mut stages = CudaStages::new(device, 0, KernelEntries::Kept);
     for (name, part) in conformance::parts() {
         if ["shared kernel", "TSVD"].iter().any(|named| name.contains(named)) {

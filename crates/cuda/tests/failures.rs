@@ -17,13 +17,13 @@ use ndarray::{Array2, array};
 fn what_a_machine_lacks_is_unavailable() {
     let (emulator, _guard) = emulator();
     for (failure, device, wanted) in [
-        (Failure::NoDevice, "cuda", "the NVIDIA driver finds no device: "),
+        (Failure::NoDevice, 0, "the NVIDIA driver finds no device: "),
         (
             Failure::OldDriver,
-            "cuda",
+            0,
             "the NVIDIA driver is made for CUDA 12.4; CUDA 13.0 or newer is needed (driver 580 or newer)",
         ),
-        (Failure::None, "cuda:7", "cuda:7 is not there; CUDA devices here: 1, counted from 0"),
+        (Failure::None, 7, "cuda:7 is not there; CUDA devices here: 1, counted from 0"),
     ] {
         emulator.fail(failure);
         match Device::open(device) {
@@ -37,7 +37,7 @@ fn what_a_machine_lacks_is_unavailable() {
 fn kernels_that_cannot_be_had_are_named() {
     let (emulator, _guard) = emulator();
     emulator.fail(Failure::ModuleLoad);
-    let reason = Device::open("cuda").unwrap_err().to_string();
+    let reason = Device::open(0).unwrap_err().to_string();
     assert!(reason.starts_with("the kernels in columns.cu cannot be loaded: "), "{reason}");
 }
 
@@ -146,7 +146,7 @@ fn a_kernel_without_inverse_is_refused() {
 #[test]
 fn entries_are_formed_where_they_do_not_fit() {
     let (_emulator, _guard) = emulator();
-    let device = Device::open("cuda").unwrap();
+    let device = Device::open(0).unwrap();
     let mut stages = CudaStages::new(device, 1000, KernelEntries::Kept);
     let (gex, adt) = (low_rank(60, 30, 1), low_rank(60, 5, 2));
     assert_eq!(predict(&mut stages, &gex, &adt, &TsvdKrrParams::default()), "predictions");

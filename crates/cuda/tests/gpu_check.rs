@@ -17,7 +17,7 @@ fn gpu_check(arguments: &[&str]) -> Output {
 #[test]
 fn everything_is_as_it_should_be_and_nothing_is_timed() {
     let (_emulator, _guard) = emulator();
-    let options = Options { device: "cuda:0".to_owned(), quick: false, only: None };
+    let options = Options { device: 0, quick: false, only: None };
     let mut told = Vec::new();
     let record = check::run(&options, &mut |said| {
         if let Said::Found(line, record) = said {
@@ -58,7 +58,7 @@ fn everything_is_as_it_should_be_and_nothing_is_timed() {
 fn each_part_can_be_checked_alone() {
     let (_emulator, _guard) = emulator();
     for part in [Part::Conformance, Part::Kernels] {
-        let options = Options { device: "cuda".to_owned(), quick: true, only: Some(part) };
+        let options = Options { device: 0, quick: true, only: Some(part) };
         let record = check::run(&options, &mut |_| ()).unwrap();
         assert!(record.passed(), "{record}");
         assert_eq!(record.conformance.is_empty(), part == Part::Kernels);
@@ -69,7 +69,7 @@ fn each_part_can_be_checked_alone() {
 #[test]
 fn a_lost_device_is_not_blamed_on_what_comes_after() {
     let (emulator, _guard) = emulator();
-    let options = Options { device: "cuda:0".to_owned(), quick: true, only: None };
+    let options = Options { device: 0, quick: true, only: None };
     let mut begun = 0;
     let record = check::run(&options, &mut |said| {
         begun += usize::from(matches!(said, Said::Begins(_)));

@@ -9,7 +9,7 @@ use modality_emulator::Emulator;
 fn a_wrong_kernel_is_a_wrong_line() {
     let emulator = Emulator::start(Some("wrong-index")).unwrap();
     emulator.seed(0);
-    let options = Options { device: "cuda".to_owned(), quick: true, only: None };
+    let options = Options { device: 0, quick: true, only: None };
     let record = check::run(&options, &mut |_| ()).unwrap();
     assert!(!record.passed());
     let text = record.to_string();

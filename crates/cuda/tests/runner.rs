@@ -16,7 +16,9 @@ use modality_data::{
 };
 use modality_emulator::Failure;
 use modality_methods::{KernelEntries, TsvdKrrParams, complete};
-use modality_protocol::{Event, PROTOCOL, Phase, RunSpec, Stage, StageClock, Task, runner::Stop};
+use modality_protocol::{
+    DeviceId, Event, PROTOCOL, Phase, RunSpec, Stage, StageClock, Task, runner::Stop,
+};
 use modality_recipe::{Problem, tsvd_krr};
 use ndarray::Array2;
 use ndarray_npy::read_npy;
@@ -45,7 +47,7 @@ fn halves_of(folder: &Path, out: &Path) -> RunSpec {
         params: complete("tsvd-krr", task, serde_json::Map::new()).unwrap(),
         dataset: prepared::inputs(folder),
         predictions: out.join("predictions.npy"),
-        device: "cuda:0".to_owned(),
+        device: DeviceId::Cuda(0),
         threads: 2,
         memory: 4 << 30,
         rehearsal: false,
@@ -269,7 +271,10 @@ fn other_methods_and_devices_are_refused() {
     let spec = spec(folder.path());
     for (spec, wanted) in [
         (RunSpec { method: "mlp".to_owned(), ..spec.clone() }, "this runner has no method `mlp`"),
-        (RunSpec { device: "gpu".to_owned(), ..spec }, "device `gpu`: write `cuda` or `cuda:N`"),
+        (
+            RunSpec { device: DeviceId::Cpu, ..spec },
+            "this computes on a CUDA device, `cuda` or `cuda:N`, not on `cpu`",
+        ),
     ] {
         match backend_cuda::run(&spec, &mut StageClock::silent()) {
             Err(Stop::Failed(reason)) => assert_eq!(reason, wanted),

@@ -243,7 +243,7 @@ impl Bench {
             dataset: absolute(&prepared::inputs(&self.dataset)),
             predictions: absolute(&self.output.predictions())
                 .join(format!("{}.npy", self.id(row, repeat).stem())),
-            device: row.device.clone(),
+            device: row.device,
             threads: self.plan.threads,
             memory: self.plan.memory,
             rehearsal: false,

@@ -13,7 +13,7 @@ use crate::{
     record::DatasetId,
     study::{Row, Study, Variant},
 };
-use modality_protocol::{Fold, files};
+use modality_protocol::{DeviceId, Fold, files};
 
 /// Version of the plan's layout, in [`Plan::format`].
 pub const FORMAT: u32 = 4;
@@ -64,7 +64,7 @@ pub struct PlannedRow {
     /// Name of the backend.
     pub backend: String,
     /// Where the backend computes: `cpu`, `cuda` or `cuda:N`.
-    pub device: String,
+    pub device: DeviceId,
     /// Hyperparameters, complete.
     pub params: Map<String, Value>,
     /// Training cells that it is given, drawn by [`Repeat::cells`]; all that there are if absent.
@@ -125,7 +125,7 @@ impl Plan {
             method: row.method.clone(),
             variant: scaled(cells, &variant.label),
             backend: row.backend.clone(),
-            device: study.device(&row.backend).to_owned(),
+            device: study.device(&row.backend),
             params: variant.params.clone(),
             cells,
         };

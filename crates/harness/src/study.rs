@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 use modality_methods as methods;
-use modality_protocol::Task;
+use modality_protocol::{DeviceId, Task};
 
 /// One study: a data set, the rows to compare on it, hyperparameters, repeats.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Study {
     #[serde(skip)]
     variants: BTreeMap<String, Vec<Variant>>,
     #[serde(skip)]
-    devices: BTreeMap<String, String>,
+    devices: BTreeMap<String, DeviceId>,
 }
 
 /// One complete set of a method's hyperparameters.
@@ -89,8 +89,9 @@ pub struct Backend {
     pub package: Option<String>,
     /// Command line of the runner, started in the root of the checkout.
     pub command: Option<Vec<String>>,
-    /// Where it computes: `cpu` (if left out), `cuda` or `cuda:N`.
-    pub device: Option<String>,
+    /// Where it computes.
+    #[serde(default)]
+    pub device: DeviceId,
     /// What is made ready before the package is built: `libtorch`.
     pub needs: Option<String>,
 }
@@ -154,9 +155,8 @@ impl Study {
             .check(backends)
             .map_err(|what| Error::Invalid(format!("{}: {what}", path.display())))?;
         study.complete().map_err(|error| Error::Invalid(format!("{}: {error}", path.display())))?;
-        let device =
-            |(name, backend): (&String, &Backend)| Some((name.clone(), backend.device.clone()?));
-        study.devices = backends.iter().filter_map(device).collect();
+        study.devices =
+            backends.iter().map(|(name, backend)| (name.clone(), backend.device)).collect();
         Ok(study)
     }
 
@@ -166,8 +166,8 @@ impl Study {
     }
 
     /// Where `backend` computes.
-    pub fn device(&self, backend: &str) -> &str {
-        self.devices.get(backend).map_or(CPU, String::as_str)
+    pub fn device(&self, backend: &str) -> DeviceId {
+        self.devices.get(backend).copied().unwrap_or_default()
     }
 
     fn check(&self, backends: &Backends) -> std::result::Result<(), String> {
@@ -253,8 +253,6 @@ impl Variant {
     }
 }
 
-const CPU: &str = "cpu";
-
 const DATASETS: &str = "datasets";
 const BACKENDS: &str = "backends";
 const NOT_STUDIES: [&str; 2] = [DATASETS, BACKENDS];
@@ -295,19 +293,8 @@ pub fn load_backends(folder: &Path) -> Result<Backends> {
                 path.display()
             )));
         }
-        if let Some(device) = backend.device.as_ref().filter(|device| !is_device(device)) {
-            return Err(Error::Invalid(format!(
-                "{}: backend `{name}`: `device` is `{device}`; it must be `cpu`, `cuda` or `cuda:N`",
-                path.display()
-            )));
-        }
     }
     Ok(backends)
-}
-
-fn is_device(text: &str) -> bool {
-    let index = text.strip_prefix("cuda:").map(str::parse::<u8>);
-    text == CPU || text == "cuda" || matches!(index, Some(Ok(_)))
 }
 
 /// Reads a TOML file.
@@ -344,7 +331,7 @@ mod tests {
         assert_eq!((&krr.params["alpha"], &krr.params["gamma"]), (&0.5.into(), &0.005.into()));
         assert!(krr.label.is_empty());
         assert!(study.variants("mean")[0].params.is_empty());
-        assert_eq!(study.device("linfa"), "cpu");
+        assert_eq!(study.device("linfa"), DeviceId::Cpu);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! wanted. Any program that does this is a backend; [`runner`] does it for those that are written in Rust.
 
 pub mod clock;
+mod device;
 mod event;
 pub mod files;
 pub mod group;
@@ -17,6 +18,7 @@ mod stage;
 mod task;
 
 pub use clock::StageClock;
+pub use device::DeviceId;
 pub use event::{Epoch, Event};
 pub use spec::{Fold, PROTOCOL, RunSpec};
 pub use stage::{Phase, Stage};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Task;
+use crate::{DeviceId, Task};
 
 /// Version of the protocol, in [`RunSpec::protocol`].
 pub const PROTOCOL: u32 = 4;
@@ -24,8 +24,8 @@ pub struct RunSpec {
     pub dataset: PathBuf,
     /// Where the predictions go: `.npy`, float32, C order, test cells x features of the target.
     pub predictions: PathBuf,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
-    pub device: String,
+    /// Where to compute.
+    pub device: DeviceId,
     /// Number of CPU threads to use.
     pub threads: usize,
     /// Peak resident memory that the run may come to, bytes.

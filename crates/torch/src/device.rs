@@ -5,6 +5,8 @@
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 
+use modality_protocol::DeviceId;
+
 use crate::{Error, Result};
 
 /// A device that can be computed on.
@@ -22,25 +24,18 @@ pub(crate) fn synchronize(device: tch::Device) {
     }
 }
 
-/// The device that `text` names: `cpu`, `cuda` (the first) or `cuda:N`.
+/// A device, ready.
 ///
 /// libtorch looks for CUDA once a process. A program that wants a CUDA device must choose it before it does anything
 /// else with libtorch.
 ///
 /// # Errors
-/// [`Error::Unavailable`] with what is missing on this machine; [`Error::Invalid`] for another text.
-pub fn choose(text: &str) -> Result<Compute> {
-    if text == "cpu" {
+/// [`Error::Unavailable`] with what is missing on this machine.
+pub fn choose(device: DeviceId) -> Result<Compute> {
+    let DeviceId::Cuda(index) = device else {
         return Ok(Compute { device: tch::Device::Cpu, name: "CPU".to_owned() });
-    }
-    let index = match text.strip_prefix("cuda") {
-        Some("") => Some(0),
-        Some(index) => index.strip_prefix(':').and_then(|index| index.parse().ok()),
-        None => None,
     };
-    let index: usize = index.ok_or_else(|| {
-        Error::Invalid(format!("device `{text}`: write `cpu`, `cuda` or `cuda:N`"))
-    })?;
+    let index = usize::from(index);
     let name = Driver::load()?.device_name(index)?;
     load("libtorch_cuda.so").map_err(|why| {
         Error::Unavailable(format!(
@@ -142,17 +137,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_by_name() {
-        assert_eq!(choose("cpu").unwrap().device, tch::Device::Cpu);
-        for text in ["gpu", "cuda:", "cuda:x", "cuda1", ""] {
-            let message = choose(text).unwrap_err().to_string();
-            assert!(message.contains("write `cpu`, `cuda` or `cuda:N`"), "{message}");
-        }
-    }
-
-    #[test]
     fn a_device_that_is_not_there_is_a_sentence() {
-        match choose("cuda:99") {
+        match choose(DeviceId::Cuda(99)) {
             Err(Error::Unavailable(what)) => assert!(what.len() > 20, "{what}"),
             other => panic!("{other:?}"),
         }

@@ -8,7 +8,7 @@
 //! use backend_torch::{Problem, device, mlp};
 //! use modality_data::Csr;
 //! use modality_methods::MlpParams;
-//! use modality_protocol::{StageClock, Fold};
+//! use modality_protocol::{DeviceId, Fold, StageClock};
 //! use ndarray::Array2;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +24,7 @@
 //!     seed: 0,
 //! };
 //! let params = MlpParams { hidden: [16, 8], batch_size: 10, ..MlpParams::default() };
-//! let device = device::choose("cpu")?;
+//! let device = device::choose(DeviceId::Cpu)?;
 //! let predicted = mlp(&problem, &params, &device, &mut StageClock::silent())?;
 //! assert_eq!(predicted.dim(), (90, 4));
 //! # Ok(())

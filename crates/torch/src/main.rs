@@ -46,7 +46,7 @@ fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> Result<(), Stop> {
 }
 
 fn choose(spec: &RunSpec) -> Result<Compute, Stop> {
-    device::choose(&spec.device).map_err(|error| match error {
+    device::choose(spec.device).map_err(|error| match error {
         Error::Unavailable(reason) => Stop::Unavailable(reason),
         other => other.into(),
     })

@@ -7,10 +7,11 @@ mod cells;
 
 use backend_torch::{Error, device};
 use cells::{Cells, PROTEINS, TEST, fit_on, folds, params, rmse};
+use modality_protocol::DeviceId;
 
 #[test]
 fn a_cuda_device_gives_what_the_cpu_gives() {
-    let cuda = match device::choose("cuda") {
+    let cuda = match device::choose(DeviceId::Cuda(0)) {
         Ok(cuda) => cuda,
         Err(Error::Unavailable(reason)) => return modality_testing::skip(reason),
         Err(other) => panic!("{other}"),
@@ -18,7 +19,8 @@ fn a_cuda_device_gives_what_the_cpu_gives() {
     let (cells, folds) = (Cells::new(), folds());
     let problem = cells.problem(&folds, 7);
     let (there, curves_there) = fit_on(&cuda, &problem, &params()).unwrap();
-    let (here, curves_here) = fit_on(&device::choose("cpu").unwrap(), &problem, &params()).unwrap();
+    let (here, curves_here) =
+        fit_on(&device::choose(DeviceId::Cpu).unwrap(), &problem, &params()).unwrap();
     assert_eq!(there.dim(), (TEST, PROTEINS));
     let (first_there, first_here) = (&curves_there[0], &curves_here[0]);
     assert!((first_there.loss - first_here.loss).abs() < 1e-4 * first_here.loss);

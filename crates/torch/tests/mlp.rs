@@ -8,11 +8,11 @@ use backend_torch::{Error, Problem, device};
 use cells::{CELLS, Cells, PROTEINS, TEST, fit_on, folds, params, rmse};
 use modality_data::Csr;
 use modality_methods::MlpParams;
-use modality_protocol::{Epoch, Fold};
+use modality_protocol::{DeviceId, Epoch, Fold};
 use ndarray::{Array2, Axis};
 
 fn fit(problem: &Problem<'_>, params: &MlpParams) -> Result<(Array2<f32>, Vec<Epoch>), Error> {
-    fit_on(&device::choose("cpu").unwrap(), problem, params)
+    fit_on(&device::choose(DeviceId::Cpu).unwrap(), problem, params)
 }
 
 #[test]

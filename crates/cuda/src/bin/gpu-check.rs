@@ -11,7 +11,7 @@ use backend_cuda::{
     check::{self, Options, Part, Said},
 };
 use clap::{Parser, ValueEnum};
-use modality_protocol::files;
+use modality_protocol::{DeviceId, files};
 
 /// Check the CUDA kernels on a device, and time them beside what the device reaches at best.
 #[derive(Debug, Parser)]
@@ -23,8 +23,8 @@ use modality_protocol::files;
 )]
 struct Arguments {
     /// `cuda` or `cuda:N`, counted as by the driver
-    #[arg(long, value_name = "DEVICE", default_value = "cuda:0")]
-    device: String,
+    #[arg(long, value_name = "DEVICE", default_value = "cuda:0", value_parser = cuda)]
+    device: u16,
     /// Write all that was found to this file, as JSON; it is written anew with every line
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -69,9 +69,9 @@ fn main() -> ExitCode {
     });
     let done = match (facts, hold) {
         (true, _) => {
-            check::facts(&device).map(|facts| println!("{facts}")).map(|()| true).map_err(told)
+            check::facts(device).map(|facts| println!("{facts}")).map(|()| true).map_err(told)
         }
-        (_, true) => keep_open(&device).map(|()| true),
+        (_, true) => keep_open(device).map(|()| true),
         _ => run(&Options { device, quick, only }, out.as_deref()),
     };
     match done {
@@ -84,7 +84,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn keep_open(device: &str) -> Result<(), (u8, String)> {
+fn cuda(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(DeviceId::Cuda(index)) => Ok(index),
+        _ => Err("write `cuda` or `cuda:N`".to_owned()),
+    }
+}
+
+fn keep_open(device: u16) -> Result<(), (u8, String)> {
     let _device = Device::open(device).map_err(told)?;
     io::copy(&mut io::stdin(), &mut io::sink())
         .map_err(|error| (WRONG, format!("standard input cannot be read: {error}")))?;
@@ -115,7 +122,6 @@ fn run(options: &Options, out: Option<&Path>) -> Result<bool, (u8, String)> {
 fn told(error: Error) -> (u8, String) {
     let code = match error {
         Error::Unavailable(_) => NO_DEVICE,
-        Error::Name(_) => MISTAKE,
         _ => WRONG,
     };
     (code, error.to_string())

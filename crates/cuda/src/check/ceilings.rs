@@ -87,7 +87,7 @@ mod tests {
 
     fn device() -> Device {
         modality_emulator::Emulator::start(None).unwrap();
-        Device::open("cuda").unwrap()
+        Device::open(0).unwrap()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{CudaStages, Device, Result};
 const TOLERANCE: f64 = 1e-4;
 
 /// Hands a line for each part to `found`, with kernel entries kept and formed.
-pub(super) fn each(checked: &mut Checked<'_>, device: &str, mut found: impl FnMut(PartLine)) {
+pub(super) fn each(checked: &mut Checked<'_>, device: u16, mut found: impl FnMut(PartLine)) {
     for (name, entries) in [("kept", KernelEntries::Kept), ("formed", KernelEntries::Formed)] {
         with(checked, device, (name, entries), &mut found);
     }
@@ -18,7 +18,7 @@ pub(super) fn each(checked: &mut Checked<'_>, device: &str, mut found: impl FnMu
 
 fn with(
     checked: &mut Checked<'_>,
-    device: &str,
+    device: u16,
     (entries_name, entries): (&str, KernelEntries),
     found: &mut impl FnMut(PartLine),
 ) {
@@ -41,7 +41,7 @@ fn with(
     }
 }
 
-fn open(device: &str, entries: KernelEntries) -> Result<CudaStages> {
+fn open(device: u16, entries: KernelEntries) -> Result<CudaStages> {
     let device = Device::open(device)?;
     let room = device.free_memory()?;
     Ok(CudaStages::new(device, room, entries))

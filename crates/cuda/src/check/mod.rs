@@ -30,8 +30,8 @@ use crate::{Device, Result};
 /// What is to be checked.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `cuda` or `cuda:N`.
-    pub device: String,
+    /// Counted from 0, as the driver does.
+    pub device: u16,
     /// Whether to leave out all that is timed.
     pub quick: bool,
     /// What alone is wanted.
@@ -60,7 +60,7 @@ pub enum Said<'a> {
 ///
 /// # Errors
 /// As [`run`], and whatever goes wrong until it is ready.
-pub fn facts(device: &str) -> Result<DeviceFacts> {
+pub fn facts(device: u16) -> Result<DeviceFacts> {
     Ok(DeviceFacts::from(Device::open(device)?.facts()))
 }
 
@@ -73,10 +73,10 @@ pub fn kernels() -> &'static [&'static str] {
 /// Checks a device; `watch` is told of whatever begins and whatever is found, when it is found.
 ///
 /// # Errors
-/// [`Error::Unavailable`](crate::Error::Unavailable) where there is no such device, [`Error::Name`](crate::Error::Name) for a
-/// text that names none. What goes wrong on the device is in the record.
+/// [`Error::Unavailable`](crate::Error::Unavailable) where there is no such device. What goes wrong on it is
+/// in the record.
 pub fn run(options: &Options, watch: &mut dyn FnMut(Said<'_>)) -> Result<Record> {
-    let device = Device::open(&options.device)?;
+    let device = Device::open(options.device)?;
     let timed = !options.quick && !device.facts().is_emulated();
     let wants = |part| options.only.is_none_or(|only| only == part);
     let _quiet = QuietPanics::new();
@@ -97,7 +97,7 @@ pub fn run(options: &Options, watch: &mut dyn FnMut(Said<'_>)) -> Result<Record>
         checkup.kernels();
     }
     if wants(Part::Conformance) {
-        checkup.conformance(&options.device);
+        checkup.conformance(options.device);
     }
     if wants(Part::Kernels) && timed {
         checkup.timings();
@@ -134,7 +134,7 @@ impl Checkup<'_> {
         }
     }
 
-    fn conformance(&mut self, device: &str) {
+    fn conformance(&mut self, device: u16) {
         self.begins("conformance");
         self.found(table::CONFORMANCE);
         let Self { checked, record, watch } = self;

@@ -36,7 +36,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceFacts {
     /// Counted from zero, as the driver does.
-    pub index: usize,
+    pub index: u16,
     /// What the driver calls it.
     pub name: String,
     /// As `9.0`.

@@ -22,7 +22,7 @@ pub(crate) fn emulator() -> (Emulator, MutexGuard<'static, ()>) {
 
 /// Stages on the emulated device, with all of its memory.
 pub(crate) fn stages(entries: KernelEntries) -> CudaStages {
-    let device = Device::open("cuda").unwrap();
+    let device = Device::open(0).unwrap();
     let room = device.free_memory().unwrap();
     CudaStages::new(device, room, entries)
 }

@@ -1,5 +1,5 @@
 use super::*;
-use modality_protocol::{PROTOCOL, Stage};
+use modality_protocol::{DeviceId, PROTOCOL, Stage};
 
 fn run_script(script: &str) -> (Outcome, Vec<Event>) {
     run_within(None, script)
@@ -14,7 +14,7 @@ fn run_within(limit: Option<Duration>, script: &str) -> (Outcome, Vec<Event>) {
         params: serde_json::Map::new(),
         dataset: folder.path().to_owned(),
         predictions: folder.path().join("p.npy"),
-        device: "cpu".to_owned(),
+        device: DeviceId::Cpu,
         threads: 1,
         memory: 1 << 30,
         rehearsal: false,
@@ -174,7 +174,7 @@ fn a_missing_program_is_a_row_that_says_so() {
         params: serde_json::Map::new(),
         dataset: PathBuf::new(),
         predictions: PathBuf::new(),
-        device: "cpu".to_owned(),
+        device: DeviceId::Cpu,
         threads: 1,
         memory: 1 << 30,
         rehearsal: false,

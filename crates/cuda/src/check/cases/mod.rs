@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn every_case_can_be_launched_many_times() {
         modality_emulator::Emulator::start(None).unwrap();
-        let device = Device::open("cuda").unwrap();
+        let device = Device::open(0).unwrap();
         let ceilings = Ceilings { copy_gb_s: 1.0, float32_gflop_s: 1.0, matrix_units_gflop_s: 1.0 };
         for case in all() {
             let timing = case.time(&device, case.small[0], &ceilings).unwrap();
