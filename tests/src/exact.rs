@@ -15,7 +15,7 @@ use linfa::{
 use modality_data::prepared::Inputs;
 use modality_harness::plan::{Fit, Repeat};
 use modality_methods::TsvdKrrParams;
-use modality_recipe::{Stages as _, Tsvd};
+use modality_recipe::{Linalg as _, Rows as _, Tsvd};
 use ndarray::{Array2, Axis};
 use rayon::ThreadPoolBuilder;
 

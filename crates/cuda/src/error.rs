@@ -9,6 +9,7 @@ use cudarc::{
     },
 };
 use modality_protocol::{DeviceId, runner::size};
+use modality_recipe::eigen::NotConverged;
 
 /// Rows of a float32 matrix whose Cholesky factorisation has no more entries than the library counts.
 pub(crate) const MOST_FACTORISED: usize = 46_340;
@@ -95,6 +96,12 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl From<DriverError> for Error {
     fn from(error: DriverError) -> Self {
         Self::Driver(error)
+    }
+}
+
+impl From<NotConverged> for Error {
+    fn from(NotConverged(rows): NotConverged) -> Self {
+        Self::Eigen(rows)
     }
 }
 

@@ -10,7 +10,7 @@
 //! ```
 //! use backend_cuda::{CudaStages, Device};
 //! use modality_methods::KernelEntries;
-//! use modality_recipe::Stages as _;
+//! use modality_recipe::{Linalg as _, Rbf as _};
 //! use ndarray::array;
 //!
 //! match Device::open(0) {

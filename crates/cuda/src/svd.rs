@@ -1,20 +1,22 @@
-//! Truncated SVD: a basis close to the leading right singular vectors, and the vectors out of the basis.
+//! The arithmetic of truncated SVDs.
 //!
-//! The basis is A^T A times the best approximations in the span of G, A^T A G, (A^T A)^2 G, ... for a Gaussian G (block
-//! Krylov; Musco and Musco 2015); of a matrix with few columns, all eigenvectors of A^T A. A sparse A is made dense some rows at
-//! a time, all of them where there is room, for a product with A and one with A^T. At the density of gene expression, a tenth,
-//! that reads 40 bytes a nonzero; a sparse product with a block of 64 vectors reads 264.
+//! A sparse A is made dense some rows at a time, all of them where there is room, for a product with A and one with A^T. At the
+//! density of gene expression, a tenth, that reads 40 bytes a nonzero; a sparse product with a block of 64 vectors reads 264.
 
 mod orthonormal;
 
 use std::ops::Range;
 
 use cudarc::driver::{CudaSlice, CudaView};
-use modality_recipe::Tsvd;
-use ndarray::{Array2, s};
+use modality_recipe::{
+    Tsvd,
+    krylov::{self, Ritz, Span, Tall},
+};
+use ndarray::{Array1, Array2};
 
 use crate::{
     algebra::Factor,
+    columns::Scalars,
     device::Device,
     error::{Error, Result},
     kernels::{THREADS, blocks, launch},
@@ -22,13 +24,8 @@ use crate::{
 };
 use orthonormal::Orthonormal;
 
-/// Columns up to which all of A^T A is formed.
-const EXACT_COLUMNS: usize = 1024;
-/// Columns of a block.
-const WIDTH: usize = 64;
-/// Vectors in the basis for each component, and blocks at least.
-const EXPANSION: usize = 2;
-const LEAST_BLOCKS: usize = 3;
+/// Blocks as wide as products with them are near their best rate.
+const SPAN: Span = Span { block: 64, expansion: 2.0, least_blocks: 3, exact_columns: 1024 };
 /// Bytes of the rows of a sparse matrix that are dense at a time: an eighth of the device's memory, within these.
 const DENSE_BYTES: (u64, u64) = (1 << 28, 1 << 32);
 /// Dense rows have a multiple of so many columns, those past the features being zero: rows then begin at multiples of 32 bytes, and
@@ -83,6 +80,9 @@ struct Work<'a> {
     dense: Matrix,
     /// Whether it has all of them.
     has_all: bool,
+    /// Of the next random numbers.
+    seed: u64,
+    how: Orthonormal,
     cost: Cost,
 }
 
@@ -98,8 +98,9 @@ impl Device {
             Form::Sparse(sparse) => Input::Sparse(sparse),
             Form::Dense(dense) => Input::Dense(dense),
         };
-        let mut work = Work::new(self, input)?;
-        let (scores, vectors) = work.decompose(n_components, seed)?;
+        let mut work = Work::new(self, input, seed)?;
+        let basis = work.basis(n_components)?;
+        let Ritz { scores, vectors, .. } = krylov::ritz(&mut work, &basis)?;
         // Those past the features stand for nothing.
         let features = match input {
             Input::Sparse(sparse) => sparse.features,
@@ -183,100 +184,38 @@ impl Device {
         );
         Ok(signs)
     }
-
-    fn of_host(&self, matrix: &Array2<f64>) -> Result<Matrix> {
-        let narrow = matrix.mapv(|value| value as f32);
-        let standard = narrow.as_standard_layout();
-        let values = self.send(standard.as_slice().expect("it was given standard layout"))?;
-        Ok(Matrix { values, rows: matrix.nrows(), columns: matrix.ncols() })
-    }
 }
 
 impl<'a> Work<'a> {
-    fn new(device: &'a Device, input: Input<'a>) -> Result<Self> {
+    fn new(device: &'a Device, input: Input<'a>, seed: u64) -> Result<Self> {
         let rows = match input {
             Input::Sparse(_) => dense_rows(input.shape(), device.facts().memory),
             Input::Dense(_) => 0,
         };
-        Self::by(device, input, rows)
+        Self::by(device, input, rows, seed)
     }
 
     /// With so many rows of a sparse input at a time.
-    fn by(device: &'a Device, input: Input<'a>, rows: usize) -> Result<Self> {
+    fn by(device: &'a Device, input: Input<'a>, rows: usize, seed: u64) -> Result<Self> {
         let dense = device.matrix(rows, input.shape().1)?;
-        Ok(Self { device, input, dense, has_all: false, cost: Cost::default() })
+        let (how, cost) = (Orthonormal::Surely, Cost::default());
+        Ok(Self { device, input, dense, has_all: false, seed, how, cost })
     }
 
-    /// Scores, rows x components, and right singular vectors, columns x components, with their signs.
-    fn decompose(&mut self, n_components: usize, seed: u64) -> Result<(Matrix, Matrix)> {
-        let (rows, columns) = self.input.shape();
-        let basis = match needs_all_directions(rows, columns, n_components) {
-            true => self.all_directions(n_components)?,
-            false => self.krylov(n_components, seed)?,
-        };
-        let projected = self.product(&basis)?;
-        let (_, rotation) = self.device.eigen(&self.cross(&projected, &projected)?)?;
-        let rotation = self.device.of_host(&rotation)?;
-        let mut scores = self.device.matmul(&projected, &rotation)?;
-        let mut vectors = self.device.matmul(&basis, &rotation)?;
-        self.count(projected.rows + basis.rows, rotation.rows, rotation.columns);
-        self.fix_signs(&mut scores, &mut vectors)?;
-        Ok((scores, vectors))
-    }
-
-    /// Leading eigenvectors of A^T A.
-    fn all_directions(&mut self, n_components: usize) -> Result<Matrix> {
-        let columns = self.input.shape().1;
-        let mut gram = self.device.zeros(columns, columns)?;
-        self.by_rows(|device, range, a| {
-            let a = Factor::new(a, range.len(), columns);
-            device.multiply(1.0, (a.t(), a), 1.0, &mut gram.rows_mut(0..columns))
-        })?;
-        self.count_input(columns);
-        let gram = self.device.download(&gram)?.mapv(f64::from);
-        let (_, vectors) = self.device.eigen(&((&gram + &gram.t()) / 2.0))?;
-        self.device.of_host(&vectors.slice(s![.., ..n_components]).to_owned())
-    }
-
-    fn krylov(&mut self, n_components: usize, seed: u64) -> Result<Matrix> {
+    /// By Cholesky factorisations if they may be used and do.
+    fn basis(&mut self, n_components: usize) -> Result<Matrix> {
+        let seed = self.seed;
         if self.device.ways.cholesky_qr {
-            let mut swiftly = Orthonormal::swiftly();
-            match self.krylov_by(&mut swiftly, n_components, seed) {
-                Ok(basis) if swiftly.is_good(self.device)? => return Ok(basis),
+            self.how = Orthonormal::swiftly();
+            match krylov::basis(self, n_components) {
+                Ok(basis) if self.how.is_good(self.device)? => return Ok(basis),
                 // What is no basis need not hold numbers.
                 Ok(_) | Err(Error::Eigen(_)) => self.cost.was_repeated = true,
                 Err(error) => return Err(error),
             }
+            (self.how, self.seed) = (Orthonormal::Surely, seed);
         }
-        self.krylov_by(&mut Orthonormal::Surely { draws: seed }, n_components, seed)
-    }
-
-    fn krylov_by(
-        &mut self,
-        how: &mut Orthonormal,
-        n_components: usize,
-        seed: u64,
-    ) -> Result<Matrix> {
-        let (rows, columns) = self.input.shape();
-        let width = basis_width(rows, columns, n_components);
-        // Columns that are still zero change no product.
-        let (mut basis, mut images) =
-            (self.device.zeros(columns, width)?, self.device.zeros(columns, width)?);
-        let mut block = self.device.normal(columns, WIDTH, seed, 1.0)?;
-        for start in (0..width).step_by(WIDTH) {
-            let places: Vec<u32> = (start as u32..(start + WIDTH) as u32).collect();
-            let orthonormal = self.orthonormalise(block, Some(&basis), how)?;
-            // What is off by 2^-10 here turns the directions by as little, and captures less by the square of that.
-            block = self.device.rounded(|| self.gram_product(&orthonormal))?;
-            self.device.put_columns(&mut images, &places, &block)?;
-            self.device.put_columns(&mut basis, &places, &orthonormal)?;
-        }
-        let projected = self.cross(&basis, &images)?;
-        let (_, rotation) = self.device.eigen(&((&projected + &projected.t()) / 2.0))?;
-        let rotation = self.device.of_host(&rotation.slice(s![.., ..n_components]).to_owned())?;
-        let leading = self.device.matmul(&images, &rotation)?;
-        self.count(columns, width, n_components);
-        self.orthonormalise(leading, None, how)
+        krylov::basis(self, n_components)
     }
 
     /// X^T Y in float32.
@@ -288,12 +227,6 @@ impl<'a> Work<'a> {
         self.device.multiply(1.0, factors, 0.0, &mut out.rows_mut(0..x.columns))?;
         self.count(x.columns, x.rows, y.columns);
         Ok(out)
-    }
-
-    /// X^T Y in float64, on the host.
-    fn cross(&mut self, x: &Matrix, y: &Matrix) -> Result<Array2<f64>> {
-        let sum = self.cross_here(x, y)?;
-        fetched(self.device, &sum, (x.columns, y.columns))
     }
 
     /// X^T Y in float64, on the device.
@@ -319,22 +252,8 @@ impl<'a> Work<'a> {
         Ok(sum)
     }
 
-    /// A X.
-    fn product(&mut self, x: &Matrix) -> Result<Matrix> {
-        let (rows, columns) = self.input.shape();
-        let mut out = self.device.matrix(rows, x.columns)?;
-        let right = x.rows(0..columns);
-        self.by_rows(|device, range, a| {
-            let factors =
-                (Factor::new(a, range.len(), columns), Factor::new(&right, columns, x.columns));
-            device.multiply(1.0, factors, 0.0, &mut out.rows_mut(range))
-        })?;
-        self.count_input(x.columns);
-        Ok(out)
-    }
-
-    /// A^T A X.
-    fn gram_product(&mut self, x: &Matrix) -> Result<Matrix> {
+    /// A^T A X, not rounded.
+    fn exact_gram_product(&mut self, x: &Matrix) -> Result<Matrix> {
         let columns = self.input.shape().1;
         let mut out = self.device.zeros(columns, x.columns)?;
         let right = x.rows(0..columns);
@@ -381,20 +300,6 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Makes the entry of largest magnitude of each vector positive.
-    fn fix_signs(&mut self, scores: &mut Matrix, vectors: &mut Matrix) -> Result<()> {
-        let signs = crate::Scalars {
-            values: self.device.leading_signs(vectors)?,
-            columns: vectors.columns,
-        };
-        let none = self.device.scalars(&vec![0.0; vectors.columns])?;
-        for matrix in [scores, vectors] {
-            let copy = self.device.copy(matrix)?;
-            self.device.combine_columns((matrix, &none), (&copy, &signs))?;
-        }
-        Ok(())
-    }
-
     fn count(&mut self, rows: usize, inner: usize, columns: usize) {
         self.cost.flops += 2.0 * rows as f64 * inner as f64 * columns as f64;
     }
@@ -407,6 +312,125 @@ impl<'a> Work<'a> {
         };
         self.cost.flops += 2.0 * entries as f64 * columns as f64;
     }
+}
+
+impl Tall for Work<'_> {
+    type Dense = Matrix;
+    type Error = Error;
+
+    fn span(&self) -> Span {
+        SPAN
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        self.input.shape()
+    }
+
+    fn product(&mut self, x: &Matrix) -> Result<Matrix> {
+        let (rows, columns) = self.input.shape();
+        let mut out = self.device.matrix(rows, x.columns)?;
+        let right = x.rows(0..columns);
+        self.by_rows(|device, range, a| {
+            let factors =
+                (Factor::new(a, range.len(), columns), Factor::new(&right, columns, x.columns));
+            device.multiply(1.0, factors, 0.0, &mut out.rows_mut(range))
+        })?;
+        self.count_input(x.columns);
+        Ok(out)
+    }
+
+    fn gram_product(&mut self, x: &Matrix) -> Result<Matrix> {
+        let device = self.device;
+        device.rounded(|| self.exact_gram_product(x))
+    }
+
+    fn gram(&mut self) -> Result<Array2<f64>> {
+        let columns = self.input.shape().1;
+        let mut gram = self.device.zeros(columns, columns)?;
+        self.by_rows(|device, range, a| {
+            let a = Factor::new(a, range.len(), columns);
+            device.multiply(1.0, (a.t(), a), 1.0, &mut gram.rows_mut(0..columns))
+        })?;
+        self.count_input(columns);
+        let gram = self.device.download(&gram)?.mapv(f64::from);
+        Ok((&gram + &gram.t()) / 2.0)
+    }
+
+    fn gaussian(&mut self, width: usize, divisor: f64) -> Result<Matrix> {
+        let seed = self.seed;
+        self.seed = seed.wrapping_add(1);
+        self.device.normal(self.input.shape().1, width, seed, (divisor as f32).recip())
+    }
+
+    fn zeros(&mut self, width: usize) -> Result<Matrix> {
+        self.device.zeros(self.input.shape().1, width)
+    }
+
+    fn upload(&mut self, matrix: &Array2<f64>) -> Result<Matrix> {
+        self.device.upload(matrix.mapv(|value| value as f32).view())
+    }
+
+    fn matmul(&mut self, x: &Matrix, y: &Matrix) -> Result<Matrix> {
+        self.count(x.rows, x.columns, y.columns);
+        self.device.matmul(x, y)
+    }
+
+    fn cross(&mut self, x: &Matrix, y: &Matrix) -> Result<Array2<f64>> {
+        let sum = self.cross_here(x, y)?;
+        fetched(self.device, &sum, (x.columns, y.columns))
+    }
+
+    /// With all columns of `basis`: those that are zero change nothing, and products are of one shape.
+    fn remove(&mut self, block: &mut Matrix, basis: &Matrix, _width: usize) -> Result<()> {
+        let inside = self.inner(basis, block)?;
+        let (left, right) = (basis.rows(0..basis.rows), inside.rows(0..inside.rows));
+        let factors = (
+            Factor::new(&left, basis.rows, basis.columns),
+            Factor::new(&right, inside.rows, inside.columns),
+        );
+        let rows = block.rows;
+        self.count(basis.rows, basis.columns, block.columns);
+        self.device.multiply(-1.0, factors, 1.0, &mut block.rows_mut(0..rows))
+    }
+
+    fn cut(&mut self, x: Matrix, width: usize) -> Result<Matrix> {
+        self.device.select_columns(&x, &places(0, width))
+    }
+
+    fn put(&mut self, target: &mut Matrix, first: usize, source: &Matrix) -> Result<()> {
+        self.device.put_columns(target, &places(first, source.columns), source)
+    }
+
+    fn eigen(&mut self, matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>)> {
+        self.device.eigen(matrix)
+    }
+
+    fn fix_signs(&mut self, scores: &mut Matrix, vectors: &mut Matrix) -> Result<()> {
+        let signs =
+            Scalars { values: self.device.leading_signs(vectors)?, columns: vectors.columns };
+        let none = self.device.scalars(&vec![0.0; vectors.columns])?;
+        for matrix in [scores, vectors] {
+            let copy = self.device.copy(matrix)?;
+            self.device.combine_columns((matrix, &none), (&copy, &signs))?;
+        }
+        Ok(())
+    }
+
+    fn orthonormalise(
+        &mut self,
+        block: Matrix,
+        earlier: Option<(&Matrix, usize)>,
+    ) -> Result<Matrix> {
+        match self.how {
+            Orthonormal::Surely => krylov::orthonormalise(self, block, earlier),
+            Orthonormal::Swiftly { .. } => self.swiftly_orthonormal(block, earlier),
+        }
+    }
+}
+
+/// So many columns from the first on.
+fn places(first: usize, columns: usize) -> Vec<u32> {
+    (first as u32..(first + columns) as u32).collect()
 }
 
 fn fetched(device: &Device, values: &CudaSlice<f64>, shape: (usize, usize)) -> Result<Array2<f64>> {
@@ -423,19 +447,6 @@ impl Input<'_> {
     }
 }
 
-/// Where there are too few columns for a smaller basis to be worth it.
-fn needs_all_directions(rows: usize, columns: usize, n_components: usize) -> bool {
-    columns <= EXACT_COLUMNS || basis_width(rows, columns, n_components) > columns
-}
-
-/// Vectors in the basis, a whole number of blocks.
-fn basis_width(rows: usize, columns: usize, n_components: usize) -> usize {
-    // One block more than the rank spans all that A^T A maps to.
-    let most = (rows + WIDTH).min(columns) / WIDTH * WIDTH;
-    let wanted = (EXPANSION * n_components).next_multiple_of(WIDTH).max(LEAST_BLOCKS * WIDTH);
-    wanted.min(most).max(n_components.next_multiple_of(WIDTH))
-}
-
 /// Rows of a sparse matrix that are dense at a time, on a device with so much memory in all.
 fn dense_rows((rows, columns): (usize, usize), memory: u64) -> usize {
     let bytes = (memory / 8).clamp(DENSE_BYTES.0, DENSE_BYTES.1) as usize;
@@ -446,13 +457,10 @@ fn dense_rows((rows, columns): (usize, usize), memory: u64) -> usize {
 pub(crate) fn workspace((rows, features): (usize, usize), n_components: usize, memory: u64) -> u64 {
     let columns = features.next_multiple_of(ALIGNMENT);
     let dense = dense_rows((rows, columns), memory) * columns;
-    let numbers = match needs_all_directions(rows, columns, n_components) {
-        true => 8 * columns * columns,
-        false => {
-            let width = basis_width(rows, columns, n_components);
-            // Basis and images, in float32 and in float64.
-            6 * columns * width + 4 * columns * n_components + 4 * width * width
-        }
+    let numbers = match SPAN.width((rows, columns), n_components) {
+        None => 8 * columns * columns,
+        // Basis and images, in float32 and in float64.
+        Some(width) => 6 * columns * width + 4 * columns * n_components + 4 * width * width,
     };
     // Projections, rotated and widened in part.
     let scores = rows * n_components + 2 * rows.min(WIDE_ROWS) * n_components;
@@ -479,10 +487,10 @@ mod tests {
         let uploaded = device.upload(x.view()).unwrap();
         let wanted = dense.t().dot(&dense.dot(&x));
         for rows in [7, 49, 50] {
-            let mut work = Work::by(&device, Input::Sparse(sparse), rows).unwrap();
+            let mut work = Work::by(&device, Input::Sparse(sparse), rows, 0).unwrap();
             // Small whole numbers, of which all sums are exact.
             for _ in 0..2 {
-                let found = work.gram_product(&uploaded).unwrap();
+                let found = work.exact_gram_product(&uploaded).unwrap();
                 assert_eq!(device.download(&found).unwrap(), wanted, "{rows} rows");
                 let found = work.product(&uploaded).unwrap();
                 assert_eq!(device.download(&found).unwrap(), dense.dot(&x), "{rows} rows");

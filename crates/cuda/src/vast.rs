@@ -4,7 +4,7 @@
 use modality_data::Csr;
 use modality_emulator::Emulator;
 use modality_methods::KernelEntries;
-use modality_recipe::{Groups, Stages as _, Step, Tsvd};
+use modality_recipe::{Groups, Linalg as _, Rbf as _, Rows as _, Step, Tsvd};
 use ndarray::{Array2, s};
 
 use crate::{CudaStages, Device, Matrix, apart::apart, rbf::tiles_of};

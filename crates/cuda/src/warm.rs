@@ -10,7 +10,9 @@ use modality_data::{
 };
 use modality_methods::{Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
-use modality_recipe::{Error as RecipeError, Groups, Stages as _, Step, input_scores};
+use modality_recipe::{
+    Error as RecipeError, Groups, Linalg as _, Rbf as _, Rows as _, Step, input_scores,
+};
 use ndarray::Array2;
 
 use crate::{

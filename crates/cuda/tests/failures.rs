@@ -10,7 +10,7 @@ use modality_data::Csr;
 use modality_emulator::Failure;
 use modality_methods::{Components, KernelEntries, Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
-use modality_recipe::{Problem, Stages as _, tsvd_krr};
+use modality_recipe::{Linalg as _, Problem, tsvd_krr};
 use ndarray::{Array2, array};
 
 #[test]

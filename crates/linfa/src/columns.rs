@@ -51,7 +51,7 @@ pub(crate) fn combine((y, keep): (&mut Array2<f32>, &[f64]), (x, take): (&Array2
     });
 }
 
-/// See [`modality_recipe::Stages::turn`].
+/// See [`modality_recipe::Linalg::turn`].
 pub(crate) fn turn(
     direction: &mut Array2<f32>,
     next: &Array2<f32>,

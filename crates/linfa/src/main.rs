@@ -13,7 +13,7 @@ use modality_protocol::{
     RunSpec, Stage, StageClock,
     runner::{self, Expected, Stop},
 };
-use modality_recipe::{Problem, Stages as _, distinct, input_scores, tsvd_krr};
+use modality_recipe::{Linalg as _, Problem, Rows as _, distinct, input_scores, tsvd_krr};
 use ndarray::Array2;
 use serde::de::DeserializeOwned;
 

@@ -51,7 +51,7 @@ fn decomposition(of: Extent, cells: usize, n_components: usize) -> usize {
         // On top of one another.
         None => of.dense_bytes(cells),
     };
-    let basis = subspace::workspace(of.features, n_components) * FLOAT;
+    let basis = subspace::workspace((cells, of.features), n_components) * FLOAT;
     // A V, A V rotated and that in another order, at the end.
     copy + basis.max(scores) + 2 * scores
 }

@@ -1,8 +1,11 @@
-//! Leading right singular vectors: a basis that holds them, and the vectors out of the basis.
+//! Leading singular vectors of a matrix in this machine's memory: block Krylov iterations, and LOBPCG.
 
 use linfa_linalg::Order;
-use modality_recipe::eigen::{descending_eigen, near_identity, normalising};
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use modality_recipe::{
+    eigen::{NotConverged, descending_eigen},
+    krylov::{Span, Tall},
+};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -19,91 +22,140 @@ const EXACT_COLUMNS: usize = 1024;
 /// Rows of matrices that are multiplied in float64 at a time.
 const BLOCK: usize = 4096;
 
-/// Times that a block is made orthogonal to the blocks before it, at most.
-const PASSES: usize = 5;
-
-/// An orthonormal basis, columns x `n_components`, close to the leading right singular vectors; of a matrix with few
-/// columns, those vectors themselves, to the accuracy of `F`. Nothing where an eigenvalue iteration does not
-/// converge.
-///
-/// It is A^T A times the best approximations in the span of G, A^T A G, (A^T A)^2 G, ... for a Gaussian G of [`WIDTH`]
-/// columns: at least `n_steps` of these blocks, and at least `expansion` x `n_components` vectors.
-pub(crate) fn randomized<F: Real>(
-    matrix: &Matrix<'_, F>,
-    n_components: usize,
-    expansion: f64,
-    n_steps: usize,
-    seed: u64,
-) -> Option<Array2<F>> {
-    let (rows, columns) = matrix.dim();
-    let mut scratch = Scratch::default();
-    if columns <= EXACT_COLUMNS {
-        let gram = matrix.gram_product(Array2::eye(columns).view(), &mut scratch);
-        let (_, vectors) = descending_eigen(&gram.mapv(Real::wide))?;
-        return Some(vectors.slice(s![.., ..n_components]).mapv(F::of));
-    }
-    let wanted = (n_components as f64 * expansion.max(1.0)).ceil() as usize;
-    // One block more than the rank spans all that A^T A maps to.
-    let width = wanted.next_multiple_of(WIDTH).max(n_steps * WIDTH).min(rows + WIDTH).min(columns);
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut basis = Array2::zeros((columns, width));
-    let mut images = Array2::zeros((columns, width));
-    let mut block = gaussian(columns, WIDTH, &mut rng);
-    for start in (0..width).step_by(WIDTH) {
-        let span = start..(start + WIDTH).min(width);
-        block.slice_collapse(s![.., ..span.len()]);
-        let (earlier, mut here) = basis.multi_slice_mut((s![.., ..start], s![.., span.clone()]));
-        let orthonormal = orthonormalise(matrix, block, earlier.view(), &mut rng)?;
-        here.assign(&orthonormal);
-        block = matrix.gram_product(orthonormal.view(), &mut scratch);
-        images.slice_mut(s![.., span]).assign(&block);
-    }
-    let projected = cross(matrix, &basis, &images);
-    let (_, rotation) = descending_eigen(&((&projected + &projected.t()) / 2.0))?;
-    let rotation = rotation.slice(s![.., ..n_components]).mapv(F::of);
-    matrix.count(columns, width, n_components);
-    let leading = dense::product(images.view(), rotation.view());
-    orthonormalise(matrix, leading, basis.slice(s![.., ..0]), &mut rng)
+/// A matrix whose decomposition is under way.
+pub(crate) struct Search<'m, 'a, F> {
+    matrix: &'m Matrix<'a, F>,
+    span: Span,
+    scratch: Scratch<F>,
+    rng: ChaCha8Rng,
 }
 
-/// Numbers that the default solver holds at once for `n_components` of so many columns, beside the matrix.
-pub(crate) fn workspace(columns: usize, n_components: usize) -> usize {
-    if columns <= EXACT_COLUMNS {
-        // A^T A and its eigenvectors, in float64.
-        return 6 * columns * columns;
+impl<'m, 'a, F: Real> Search<'m, 'a, F> {
+    pub(crate) fn new(matrix: &'m Matrix<'a, F>, span: Span, seed: u64) -> Self {
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        Self { matrix, span, scratch: Scratch::default(), rng }
     }
-    let Solver::Randomized { expansion, n_steps } = Solver::default() else { return 0 };
-    let width = ((n_components as f64 * expansion) as usize).max(n_steps * WIDTH).min(columns);
-    // Basis and images; the small eigenproblem and blocks of both, in float64; the parts of a product.
-    let parts = PARTS * columns * WIDTH;
-    2 * columns * width + 6 * width * width + 4 * BLOCK * width + parts
 }
 
-/// An orthonormal basis of what the columns of `block` have outside the orthonormal `earlier`, filled up with random
-/// vectors where they have less than their number: block Gram-Schmidt, repeated.
-fn orthonormalise<F: Real>(
-    matrix: &Matrix<'_, F>,
-    mut block: Array2<F>,
-    earlier: ArrayView2<'_, F>,
-    rng: &mut ChaCha8Rng,
-) -> Option<Array2<F>> {
-    let (rows, width) = block.dim();
-    for pass in 1..=PASSES {
-        let inside = dense::product(earlier.t(), block.view());
-        block -= &dense::product(earlier, inside.view());
-        (0..2).for_each(|_| matrix.count(rows, earlier.ncols(), width));
-        let gram = cross(matrix, &block, &block);
-        let (rotation, rank) = normalising(&gram)?;
-        matrix.count(rows, width, width);
-        block = dense::product(block.view(), rotation.mapv(F::of).view());
-        if pass > 1 && near_identity(&gram) {
-            break;
+/// Blocks of as many vectors as a product with a sparse matrix takes at a time.
+pub(crate) fn span(expansion: f64, n_steps: usize) -> Span {
+    Span { block: WIDTH, expansion, least_blocks: n_steps, exact_columns: EXACT_COLUMNS }
+}
+
+/// Numbers that the default solver holds at once for `n_components` of rows x columns, beside the matrix.
+pub(crate) fn workspace((rows, columns): (usize, usize), n_components: usize) -> usize {
+    match Solver::default().span().width((rows, columns), n_components) {
+        None => {
+            // A^T A and its eigenvectors, in float64.
+            6 * columns * columns
         }
-        let mut random = gaussian(rows, width - rank, rng);
-        random /= F::of((rows as f64).sqrt());
-        block.slice_mut(s![.., rank..]).assign(&random);
+        // Basis and images; the small eigenproblem and blocks of both, in float64; the parts of a product.
+        Some(width) => {
+            let parts = PARTS * columns * WIDTH;
+            2 * columns * width + 6 * width * width + 4 * BLOCK * width + parts
+        }
     }
-    Some(block)
+}
+
+impl<F: Real> Tall for Search<'_, '_, F> {
+    type Dense = Array2<F>;
+    type Error = NotConverged;
+
+    fn span(&self) -> Span {
+        self.span
+    }
+
+    fn shape(&self) -> (usize, usize) {
+        self.matrix.dim()
+    }
+
+    fn product(&mut self, x: &Array2<F>) -> Result<Array2<F>, NotConverged> {
+        Ok(self.matrix.product(x.view()))
+    }
+
+    fn gram_product(&mut self, x: &Array2<F>) -> Result<Array2<F>, NotConverged> {
+        Ok(self.matrix.gram_product(x.view(), &mut self.scratch))
+    }
+
+    fn gram(&mut self) -> Result<Array2<f64>, NotConverged> {
+        Ok(self.gram_product(&Array2::eye(self.matrix.dim().1))?.mapv(Real::wide))
+    }
+
+    fn gaussian(&mut self, width: usize, divisor: f64) -> Result<Array2<F>, NotConverged> {
+        let numbers = gaussian((self.matrix.dim().1, width), &mut self.rng);
+        Ok(numbers / F::of(divisor))
+    }
+
+    fn zeros(&mut self, width: usize) -> Result<Array2<F>, NotConverged> {
+        Ok(Array2::zeros((self.matrix.dim().1, width)))
+    }
+
+    fn upload(&mut self, matrix: &Array2<f64>) -> Result<Array2<F>, NotConverged> {
+        Ok(matrix.mapv(F::of))
+    }
+
+    fn matmul(&mut self, x: &Array2<F>, y: &Array2<F>) -> Result<Array2<F>, NotConverged> {
+        self.matrix.count(x.nrows(), x.ncols(), y.ncols());
+        Ok(dense::product(x.view(), y.view()))
+    }
+
+    fn cross(&mut self, x: &Array2<F>, y: &Array2<F>) -> Result<Array2<f64>, NotConverged> {
+        self.matrix.count(x.ncols(), x.nrows(), y.ncols());
+        let mut sum = Array2::zeros((x.ncols(), y.ncols()));
+        for (x, y) in x.axis_chunks_iter(Axis(0), BLOCK).zip(y.axis_chunks_iter(Axis(0), BLOCK)) {
+            dense::add_product(x.mapv(Real::wide).t(), y.mapv(Real::wide).view(), sum.view_mut());
+        }
+        Ok(sum)
+    }
+
+    fn remove(
+        &mut self,
+        block: &mut Array2<F>,
+        basis: &Array2<F>,
+        width: usize,
+    ) -> Result<(), NotConverged> {
+        let q = basis.slice(s![.., ..width]);
+        let inside = dense::product(q.t(), block.view());
+        *block -= &dense::product(q, inside.view());
+        (0..2).for_each(|_| self.matrix.count(block.nrows(), width, block.ncols()));
+        Ok(())
+    }
+
+    fn cut(&mut self, x: Array2<F>, width: usize) -> Result<Array2<F>, NotConverged> {
+        Ok(x.slice_move(s![.., ..width]))
+    }
+
+    fn put(
+        &mut self,
+        target: &mut Array2<F>,
+        first: usize,
+        source: &Array2<F>,
+    ) -> Result<(), NotConverged> {
+        target.slice_mut(s![.., first..first + source.ncols()]).assign(source);
+        Ok(())
+    }
+
+    fn eigen(&mut self, matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>), NotConverged> {
+        descending_eigen(matrix)
+    }
+
+    fn fix_signs(
+        &mut self,
+        scores: &mut Array2<F>,
+        vectors: &mut Array2<F>,
+    ) -> Result<(), NotConverged> {
+        let signs: Array1<F> = vectors.columns().into_iter().map(sign_of_largest).collect();
+        *scores *= &signs;
+        *vectors *= &signs;
+        Ok(())
+    }
+}
+
+fn sign_of_largest<F: Real>(vector: ArrayView1<'_, F>) -> F {
+    let magnitude = |value: F| num_traits::Float::abs(value);
+    let largest =
+        vector.iter().fold(F::zero(), |a, &b| if magnitude(b) > magnitude(a) { b } else { a });
+    if largest < F::zero() { -F::one() } else { F::one() }
 }
 
 /// The leading right singular vectors as LOBPCG finds them, columns x `n_components`.
@@ -118,7 +170,7 @@ pub(crate) fn lobpcg<F: Real>(
     seed: u64,
 ) -> Result<Array2<F>, String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let start = gaussian(matrix.dim().1, n_components, &mut rng);
+    let start = gaussian((matrix.dim().1, n_components), &mut rng);
     let operator = |x: ndarray::ArrayView2<'_, F>| matrix.gram_product(x, &mut Scratch::default());
     let found = linfa_linalg::lobpcg::lobpcg(
         operator,
@@ -138,41 +190,6 @@ pub(crate) fn lobpcg<F: Real>(
     }
 }
 
-/// The best approximations to singular values and vectors that a basis holds.
-pub(crate) struct Ritz<F> {
-    /// Descending.
-    pub(crate) values: Array1<F>,
-    /// Right singular vectors, columns x width.
-    pub(crate) vectors: Array2<F>,
-    /// A times the vectors, rows x width.
-    pub(crate) scores: Array2<F>,
-}
-
-/// Singular values and vectors of A Q Q^T from the eigenvectors of (A Q)^T (A Q). That matrix is formed in
-/// float64: its condition is the square of A's, too much for sums in float32.
-pub(crate) fn rayleigh_ritz<F: Real>(matrix: &Matrix<'_, F>, basis: &Array2<F>) -> Option<Ritz<F>> {
-    let projected = matrix.product(basis.view());
-    let (values, rotation) = descending_eigen(&cross(matrix, &projected, &projected))?;
-    let rotation = rotation.mapv(F::of);
-    let (rows, columns) = matrix.dim();
-    matrix.count(rows + columns, rotation.nrows(), rotation.ncols());
-    Some(Ritz {
-        values: values.mapv(|square| F::of(square.max(0.0).sqrt())),
-        vectors: dense::product(basis.view(), rotation.view()),
-        scores: dense::product(projected.view(), rotation.view()),
-    })
-}
-
-/// X^T Y in float64.
-fn cross<F: Real>(matrix: &Matrix<'_, F>, x: &Array2<F>, y: &Array2<F>) -> Array2<f64> {
-    matrix.count(x.ncols(), x.nrows(), y.ncols());
-    let mut sum = Array2::zeros((x.ncols(), y.ncols()));
-    for (x, y) in x.axis_chunks_iter(Axis(0), BLOCK).zip(y.axis_chunks_iter(Axis(0), BLOCK)) {
-        dense::add_product(x.mapv(Real::wide).t(), y.mapv(Real::wide).view(), sum.view_mut());
-    }
-    sum
-}
-
-fn gaussian<F: Real>(rows: usize, columns: usize, rng: &mut ChaCha8Rng) -> Array2<F> {
-    Array2::from_shape_simple_fn((rows, columns), || F::of(rng.sample(StandardNormal)))
+fn gaussian<F: Real>(shape: (usize, usize), rng: &mut ChaCha8Rng) -> Array2<F> {
+    Array2::from_shape_simple_fn(shape, || F::of(rng.sample(StandardNormal)))
 }

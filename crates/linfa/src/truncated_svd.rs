@@ -7,9 +7,18 @@ use linfa::{
     dataset::Records,
     traits::{Fit, Transformer},
 };
-use ndarray::{Array1, Array2, ArrayBase, Data, Ix2, s};
+use modality_recipe::{
+    eigen::NotConverged,
+    krylov::{self, Ritz, Span},
+};
+use ndarray::{Array1, Array2, ArrayBase, Data, Ix2};
 
-use crate::{Real, matrix::Matrix, sparse::CsrView, subspace};
+use crate::{
+    Real,
+    matrix::Matrix,
+    sparse::CsrView,
+    subspace::{self, Search},
+};
 
 type Result<T, E = TruncatedSvdError> = std::result::Result<T, E>;
 
@@ -36,9 +45,12 @@ pub enum TruncatedSvdError {
     /// NaN or infinity.
     #[error("the matrix holds NaN or infinite values")]
     NotFinite,
-    /// An iteration broke down.
+    /// LOBPCG broke down.
     #[error("{0}")]
     Breakdown(String),
+    /// The eigenvectors of a small matrix were not found.
+    #[error(transparent)]
+    NotConverged(#[from] NotConverged),
     /// From linfa.
     #[error(transparent)]
     Linfa(#[from] linfa::Error),
@@ -47,11 +59,8 @@ pub enum TruncatedSvdError {
 /// How the leading singular vectors are found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Solver {
-    /// Randomized block Krylov iteration: block Lanczos on A^T A (Golub and Underwood, in Mathematical Software III,
-    /// 1977) from a Gaussian block of 32 vectors, every block made orthogonal to all before it; then the leading
-    /// approximations in their span (Musco and Musco, NeurIPS 2015), one more product with A^T A that costs nothing,
-    /// and a Rayleigh-Ritz step in float64. A matrix of at most 1,024 columns is decomposed without iterating, by
-    /// the eigenvectors of A^T A.
+    /// Block Krylov iterations ([`modality_recipe::krylov`]) from a Gaussian block of 32 vectors. A matrix of at most 1,024
+    /// columns is decomposed without iterating, by the eigenvectors of A^T A.
     Randomized {
         /// Vectors of the span for each component wanted, at least; less than 1 counts as 1.
         expansion: f64,
@@ -75,6 +84,17 @@ pub enum Solver {
 impl Default for Solver {
     fn default() -> Self {
         Self::Randomized { expansion: 3.0, n_steps: 8 }
+    }
+}
+
+impl Solver {
+    /// Of the basis; LOBPCG has none of its own.
+    pub(crate) fn span(self) -> Span {
+        let (expansion, n_steps) = match self {
+            Self::Randomized { expansion, n_steps } => (expansion, n_steps),
+            Self::Lobpcg { .. } => (1.0, 1),
+        };
+        subspace::span(expansion, n_steps)
     }
 }
 
@@ -266,38 +286,20 @@ impl<F: Real> TruncatedSvdValidParams<F> {
         if !matrix.is_finite() {
             return Err(TruncatedSvdError::NotFinite);
         }
+        let seed = self.random_state;
+        let mut search = Search::new(matrix, self.solver.span(), seed);
         let basis = match self.solver {
-            Solver::Randomized { expansion, n_steps } => {
-                subspace::randomized(matrix, n_components, expansion, n_steps, self.random_state)
-                    .ok_or_else(no_convergence)?
-            }
+            Solver::Randomized { .. } => krylov::basis(&mut search, n_components)?,
             Solver::Lobpcg { tolerance, max_iterations } => {
-                subspace::lobpcg(matrix, n_components, tolerance, max_iterations, self.random_state)
+                subspace::lobpcg(matrix, n_components, tolerance, max_iterations, seed)
                     .map_err(TruncatedSvdError::Breakdown)?
             }
         };
-        let ritz = subspace::rayleigh_ritz(matrix, &basis).ok_or_else(no_convergence)?;
-        let mut scores = ritz.scores.slice_move(s![.., ..n_components]);
-        let mut components = ritz.vectors.slice_move(s![.., ..n_components]).reversed_axes();
-        let signs: Array1<F> = components.rows().into_iter().map(sign_of_largest).collect();
-        components *= &signs.view().insert_axis(ndarray::Axis(1));
-        scores *= &signs;
-        let components = components.as_standard_layout().into_owned();
-        let singular_values = ritz.values.slice_move(s![..n_components]);
-        let svd = TruncatedSvd { components, singular_values };
-        Ok((svd, scores.as_standard_layout().into_owned(), matrix.operations()))
+        let Ritz { values, scores, vectors } = krylov::ritz(&mut search, &basis)?;
+        let components = vectors.t().as_standard_layout().into_owned();
+        let svd = TruncatedSvd { components, singular_values: values.mapv(F::of) };
+        Ok((svd, scores, matrix.operations()))
     }
-}
-
-fn no_convergence() -> TruncatedSvdError {
-    TruncatedSvdError::Breakdown("the eigenvalue iteration did not converge".to_owned())
-}
-
-fn sign_of_largest<F: Real>(row: ndarray::ArrayView1<'_, F>) -> F {
-    let magnitude = |value: F| num_traits::Float::abs(value);
-    let largest =
-        row.iter().fold(F::zero(), |a, &b| if magnitude(b) > magnitude(a) { b } else { a });
-    if largest < F::zero() { -F::one() } else { F::one() }
 }
 
 impl<F: Real, T> Fit<SparseRows<'_, F>, T, TruncatedSvdError> for TruncatedSvdValidParams<F> {

@@ -10,7 +10,7 @@ use linfa::{
 use modality_data::Csr;
 use modality_methods::TsvdKrrParams;
 use modality_protocol::StageClock;
-use modality_recipe::{Problem, Stages as _, tsvd_krr};
+use modality_recipe::{Linalg as _, Problem, tsvd_krr};
 use ndarray::{Array2, Axis};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

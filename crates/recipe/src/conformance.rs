@@ -17,7 +17,7 @@ use ndarray::{Array2, Zip};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::Stages;
+use crate::{Linalg, Stages};
 
 /// A part of the suite: its name, and what runs it with a tolerance as in [`check`].
 pub type Part<S> = (&'static str, fn(&mut S, f64));
@@ -56,7 +56,7 @@ struct Suite {
 }
 
 impl Suite {
-    fn compare<S: Stages>(
+    fn compare<S: Linalg>(
         &self,
         what: &str,
         stages: &mut S,
@@ -100,7 +100,7 @@ fn on<T, E: Debug>(result: Result<T, E>) -> T {
 }
 
 /// One set of numbers, brought back.
-fn read<S: Stages>(stages: &mut S, scalars: &S::Scalars) -> Vec<f64> {
+fn read<S: Linalg>(stages: &mut S, scalars: &S::Scalars) -> Vec<f64> {
     let mut read = on(stages.read(&[scalars]));
     assert_eq!(read.len(), 1, "read: one set of numbers asked for, {} given", read.len());
     read.remove(0)

@@ -4,7 +4,7 @@ use modality_methods::{Solver, TsvdKrrParams};
 use modality_protocol::{Stage, StageClock};
 
 use crate::{
-    Groups, Stages,
+    Groups, Rbf,
     pcg::{self, System},
     tsvd_krr::{Outcome, Problem, timed, timed_during},
 };
@@ -38,7 +38,7 @@ pub fn distinct(fits: &[Vec<u32>]) -> Vec<Vec<u32>> {
 }
 
 /// What conjugate gradients need, made once for all fits.
-struct Shared<S: Stages> {
+struct Shared<S: Rbf> {
     groups: Groups,
     /// Training cells of each fit, in the order of its parts.
     cells: Vec<Vec<u32>>,
@@ -52,7 +52,7 @@ impl<M> Ensemble<'_, '_, M> {
     ///
     /// # Errors
     /// [`Error::Stage`](crate::Error::Stage) with the backend's reason.
-    pub(crate) fn coefficients<S: Stages<Matrix = M>>(
+    pub(crate) fn coefficients<S: Rbf<Matrix = M>>(
         &self,
         stages: &mut S,
         clock: &mut StageClock<'_>,
@@ -72,7 +72,7 @@ impl<M> Ensemble<'_, '_, M> {
     }
 
     /// By Cholesky factorisation, one fit after the other.
-    fn add_by_cholesky<S: Stages<Matrix = M>>(
+    fn add_by_cholesky<S: Rbf<Matrix = M>>(
         &self,
         stages: &mut S,
         clock: &mut StageClock<'_>,
@@ -97,7 +97,7 @@ impl<M> Ensemble<'_, '_, M> {
 
     /// By preconditioned conjugate gradients, from one kernel that all fits share. A fit that does not converge is tried
     /// again with more landmarks, and then solved by Cholesky factorisation.
-    fn add_by_pcg<S: Stages<Matrix = M>>(
+    fn add_by_pcg<S: Rbf<Matrix = M>>(
         &self,
         stages: &mut S,
         clock: &mut StageClock<'_>,
@@ -122,7 +122,7 @@ impl<M> Ensemble<'_, '_, M> {
         self.add_by_cholesky(stages, clock, &cells, &left, sum)
     }
 
-    fn share<S: Stages<Matrix = M>>(
+    fn share<S: Rbf<Matrix = M>>(
         &self,
         stages: &mut S,
         clock: &mut StageClock<'_>,
@@ -137,7 +137,7 @@ impl<M> Ensemble<'_, '_, M> {
     }
 
     /// Solves `fits` with so many landmarks and adds those that converge; gives those that do not.
-    fn attempt<S: Stages<Matrix = M>>(
+    fn attempt<S: Rbf<Matrix = M>>(
         &self,
         stages: &mut S,
         clock: &mut StageClock<'_>,
@@ -170,7 +170,7 @@ impl<M> Ensemble<'_, '_, M> {
     }
 
     /// Adds the coefficients of a fit to the rows of its cells, as often as there are fits that equal it.
-    fn add<S: Stages<Matrix = M>>(
+    fn add<S: Rbf<Matrix = M>>(
         &self,
         stages: &mut S,
         sum: &mut M,

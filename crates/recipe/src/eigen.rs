@@ -8,28 +8,37 @@ use faer::{
 };
 use ndarray::{Array1, Array2, Axis, s};
 
-/// Eigenvalues, descending, and eigenvectors, in columns, of a symmetric matrix; nothing where the iteration does not
-/// converge, as it does for every finite matrix. Runs on the calling thread alone, so that results do not depend on the
-/// number of threads.
-pub fn descending_eigen(matrix: &Array2<f64>) -> Option<(Array1<f64>, Array2<f64>)> {
+/// The eigenvalue iteration of a symmetric matrix with so many rows ended without a result, as it does for none that is finite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the eigenvalue iteration of {0} x {0} numbers did not converge")]
+pub struct NotConverged(pub usize);
+
+/// Eigenvalues, descending, and eigenvectors, in columns, of a symmetric matrix. Runs on the calling thread alone, so that
+/// results do not depend on the number of threads.
+///
+/// # Errors
+/// [`NotConverged`].
+pub fn descending_eigen(matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>), NotConverged> {
     let n = matrix.nrows();
     if n == 0 {
-        return Some((Array1::zeros(0), Array2::zeros((0, 0))));
+        return Ok((Array1::zeros(0), Array2::zeros((0, 0))));
     }
+    let standard = matrix.as_standard_layout();
+    let entries = standard.as_slice().expect("it was given standard layout");
     let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
     let scratch =
         self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
     self_adjoint_evd(
-        MatRef::from_row_major_slice(matrix.as_standard_layout().as_slice()?, n, n),
+        MatRef::from_row_major_slice(entries, n, n),
         values.as_mut(),
         Some(vectors.as_mut()),
         Par::Seq,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
     )
-    .ok()?;
+    .map_err(|_| NotConverged(n))?;
     let values = Array1::from_shape_fn(n, |i| values[n - 1 - i]);
-    Some((values, Array2::from_shape_fn((n, n), |(i, j)| vectors[(i, n - 1 - j)])))
+    Ok((values, Array2::from_shape_fn((n, n), |(i, j)| vectors[(i, n - 1 - j)])))
 }
 
 /// Whether columns that were orthonormal before, and have this Gram matrix now, lost so little that rounding errors did
@@ -41,8 +50,11 @@ pub fn near_identity(gram: &Array2<f64>) -> bool {
 }
 
 /// R and r such that the first r columns of X R are an orthonormal basis of the columns of X, from X^T X (A.
-/// Stathopoulos and K. Wu, SIAM Journal on Scientific Computing 23, 2002); the others are zero. Nothing where the eigenvalue iteration does not converge.
-pub fn normalising(gram: &Array2<f64>) -> Option<(Array2<f64>, usize)> {
+/// Stathopoulos and K. Wu, SIAM Journal on Scientific Computing 23, 2002); the others are zero.
+///
+/// # Errors
+/// [`NotConverged`].
+pub fn normalising(gram: &Array2<f64>) -> Result<(Array2<f64>, usize), NotConverged> {
     /// Of X^T X with a unit diagonal: eigenvalues below are rounding errors.
     const TOLERANCE: f64 = 1e-14;
     let inverse = |square: f64| if square > 0.0 { square.sqrt().recip() } else { 0.0 };
@@ -52,7 +64,7 @@ pub fn normalising(gram: &Array2<f64>) -> Option<(Array2<f64>, usize)> {
     let rank = values.iter().take_while(|&&value| value > TOLERANCE).count();
     let mut weights = values.mapv(inverse);
     weights.slice_mut(s![rank..]).fill(0.0);
-    Some((rotation * rows_scale * weights, rank))
+    Ok((rotation * rows_scale * weights, rank))
 }
 
 #[cfg(test)]
@@ -81,7 +93,7 @@ mod tests {
         assert!(worst(&(vectors.t().dot(&vectors) - Array2::<f64>::eye(5))) < 1e-12);
         assert_eq!(descending_eigen(&gram.t().to_owned()).unwrap().0, values);
         assert!(
-            descending_eigen(&Array2::zeros((0, 0))).is_some_and(|(values, _)| values.is_empty())
+            descending_eigen(&Array2::zeros((0, 0))).is_ok_and(|(values, _)| values.is_empty())
         );
     }
 

@@ -6,19 +6,15 @@ use faer::{Mat, Side, linalg::solvers::Solve as _};
 use modality_data::ValuesView;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 
-use crate::{Groups, Stages, Step, Stepped, Tsvd, ratio};
+use crate::{Groups, Linalg, Rbf, Rows, Step, Stepped, Tsvd, ratio};
 
-/// [`Stages`] in float64: full singular value decompositions of dense matrices, LDL^T solves.
+/// [`Stages`](crate::Stages) in float64: full singular value decompositions of dense matrices, LDL^T solves.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Exact;
 
-impl Stages for Exact {
+impl Linalg for Exact {
     type Matrix = Array2<f64>;
-    type Rows<'a> = Vec<ValuesView<'a>>;
     type Scalars = Vec<f64>;
-    type Kernel = Array2<f64>;
-    type Shared = Array2<f64>;
-    type Preconditioner = Vec<Array2<f64>>;
     type Error = Infallible;
 
     fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Result<Array2<f64>, Infallible> {
@@ -29,29 +25,16 @@ impl Stages for Exact {
         Ok(matrix.mapv(|value| value as f32))
     }
 
-    fn upload_rows<'a>(
-        &mut self,
-        blocks: &[ValuesView<'a>],
-    ) -> Result<Vec<ValuesView<'a>>, Infallible> {
-        Ok(blocks.to_vec())
+    fn zeros(&mut self, rows: usize, columns: usize) -> Result<Array2<f64>, Infallible> {
+        Ok(Array2::zeros((rows, columns)))
     }
 
-    fn densify(&mut self, rows: &Vec<ValuesView<'_>>) -> Result<Vec<Array2<f64>>, Infallible> {
-        Ok(rows.iter().map(|block| block.to_dense().mapv(f64::from)).collect())
+    fn copy(&mut self, matrix: &Array2<f64>) -> Result<Array2<f64>, Infallible> {
+        Ok(matrix.clone())
     }
 
-    fn tsvd(
-        &mut self,
-        rows: &Vec<ValuesView<'_>>,
-        n_components: usize,
-        _seed: u64,
-    ) -> Result<Tsvd<Array2<f64>>, Infallible> {
-        let blocks = self.densify(rows)?;
-        let views: Vec<ArrayView2<'_, f64>> = blocks.iter().map(|block| block.view()).collect();
-        let stacked = concatenate(Axis(0), &views).expect("blocks have the same features");
-        let components = right_vectors(&stacked, n_components);
-        let scores = blocks.iter().map(|block| block.dot(&components.t())).collect();
-        Ok(Tsvd { scores, components })
+    fn matmul(&mut self, a: &Array2<f64>, b: &Array2<f64>) -> Result<Array2<f64>, Infallible> {
+        Ok(a.dot(b))
     }
 
     fn standardize_rows(&mut self, matrix: &mut Array2<f64>) -> Result<(), Infallible> {
@@ -87,9 +70,111 @@ impl Stages for Exact {
         Ok(())
     }
 
-    fn zeros(&mut self, rows: usize, columns: usize) -> Result<Array2<f64>, Infallible> {
-        Ok(Array2::zeros((rows, columns)))
+    fn select_columns(
+        &mut self,
+        matrix: &Array2<f64>,
+        columns: &[u32],
+    ) -> Result<Array2<f64>, Infallible> {
+        let columns: Vec<usize> = columns.iter().map(|&column| column as usize).collect();
+        Ok(matrix.select(Axis(1), &columns))
     }
+
+    fn put_columns(
+        &mut self,
+        target: &mut Array2<f64>,
+        columns: &[u32],
+        source: &Array2<f64>,
+    ) -> Result<(), Infallible> {
+        for (&column, source) in columns.iter().zip(source.columns()) {
+            target.column_mut(column as usize).assign(&source);
+        }
+        Ok(())
+    }
+
+    fn column_dots(&mut self, a: &Array2<f64>, b: &Array2<f64>) -> Result<Vec<f64>, Infallible> {
+        Ok((a * b).sum_axis(Axis(0)).to_vec())
+    }
+
+    fn scalars(&mut self, values: &[f64]) -> Result<Vec<f64>, Infallible> {
+        Ok(values.to_vec())
+    }
+
+    fn read(&mut self, scalars: &[&Vec<f64>]) -> Result<Vec<Vec<f64>>, Infallible> {
+        Ok(scalars.iter().map(|&values| values.clone()).collect())
+    }
+
+    fn combine_columns(
+        &mut self,
+        (y, keep): (&mut Array2<f64>, &Vec<f64>),
+        (x, take): (&Array2<f64>, &Vec<f64>),
+    ) -> Result<(), Infallible> {
+        *y *= &ArrayView1::from(keep);
+        *y += &(x * &ArrayView1::from(take));
+        Ok(())
+    }
+
+    fn turn(
+        &mut self,
+        direction: &mut Array2<f64>,
+        next: &Array2<f64>,
+        new: &Vec<f64>,
+        old: Option<&Vec<f64>>,
+    ) -> Result<(), Infallible> {
+        match old {
+            Some(old) => *direction = next + &*direction * ratios(new, old),
+            None => direction.assign(next),
+        }
+        Ok(())
+    }
+
+    fn step(
+        &mut self,
+        step: Step<'_, Array2<f64>, Vec<f64>>,
+    ) -> Result<Stepped<Vec<f64>>, Infallible> {
+        let Step { solution, residual, direction, mut product, alpha, rho } = step;
+        product.scaled_add(alpha, direction);
+        let curvature = self.column_dots(direction, &product)?;
+        let lengths = ratios(rho, &curvature);
+        *solution += &(direction * &lengths);
+        *residual -= &(product * lengths);
+        let squares = self.column_dots(residual, residual)?;
+        Ok(Stepped { curvature, squares })
+    }
+}
+
+impl Rows for Exact {
+    type Rows<'a> = Vec<ValuesView<'a>>;
+
+    fn upload_rows<'a>(
+        &mut self,
+        blocks: &[ValuesView<'a>],
+    ) -> Result<Vec<ValuesView<'a>>, Infallible> {
+        Ok(blocks.to_vec())
+    }
+
+    fn densify(&mut self, rows: &Vec<ValuesView<'_>>) -> Result<Vec<Array2<f64>>, Infallible> {
+        Ok(rows.iter().map(|block| block.to_dense().mapv(f64::from)).collect())
+    }
+
+    fn tsvd(
+        &mut self,
+        rows: &Vec<ValuesView<'_>>,
+        n_components: usize,
+        _seed: u64,
+    ) -> Result<Tsvd<Array2<f64>>, Infallible> {
+        let blocks = self.densify(rows)?;
+        let views: Vec<ArrayView2<'_, f64>> = blocks.iter().map(|block| block.view()).collect();
+        let stacked = concatenate(Axis(0), &views).expect("blocks have the same features");
+        let components = right_vectors(&stacked, n_components);
+        let scores = blocks.iter().map(|block| block.dot(&components.t())).collect();
+        Ok(Tsvd { scores, components })
+    }
+}
+
+impl Rbf for Exact {
+    type Kernel = Array2<f64>;
+    type Shared = Array2<f64>;
+    type Preconditioner = Vec<Array2<f64>>;
 
     fn kernel(&mut self, x: &Array2<f64>, gamma: f64) -> Result<Array2<f64>, Infallible> {
         Ok(rbf(x, x, gamma))
@@ -114,10 +199,6 @@ impl Stages for Exact {
         coefficients: &Array2<f64>,
     ) -> Result<Array2<f64>, Infallible> {
         Ok(rbf(x, y, gamma).dot(coefficients))
-    }
-
-    fn matmul(&mut self, a: &Array2<f64>, b: &Array2<f64>) -> Result<Array2<f64>, Infallible> {
-        Ok(a.dot(b))
     }
 
     fn shared_kernel(
@@ -166,81 +247,6 @@ impl Stages for Exact {
         residuals: &[(usize, &Array2<f64>)],
     ) -> Result<Vec<Array2<f64>>, Infallible> {
         Ok(residuals.iter().map(|&(fit, residual)| preconditioner[fit].dot(residual)).collect())
-    }
-
-    fn copy(&mut self, matrix: &Array2<f64>) -> Result<Array2<f64>, Infallible> {
-        Ok(matrix.clone())
-    }
-
-    fn column_dots(&mut self, a: &Array2<f64>, b: &Array2<f64>) -> Result<Vec<f64>, Infallible> {
-        Ok((a * b).sum_axis(Axis(0)).to_vec())
-    }
-
-    fn select_columns(
-        &mut self,
-        matrix: &Array2<f64>,
-        columns: &[u32],
-    ) -> Result<Array2<f64>, Infallible> {
-        let columns: Vec<usize> = columns.iter().map(|&column| column as usize).collect();
-        Ok(matrix.select(Axis(1), &columns))
-    }
-
-    fn put_columns(
-        &mut self,
-        target: &mut Array2<f64>,
-        columns: &[u32],
-        source: &Array2<f64>,
-    ) -> Result<(), Infallible> {
-        for (&column, source) in columns.iter().zip(source.columns()) {
-            target.column_mut(column as usize).assign(&source);
-        }
-        Ok(())
-    }
-
-    fn combine_columns(
-        &mut self,
-        (y, keep): (&mut Array2<f64>, &Vec<f64>),
-        (x, take): (&Array2<f64>, &Vec<f64>),
-    ) -> Result<(), Infallible> {
-        *y *= &ArrayView1::from(keep);
-        *y += &(x * &ArrayView1::from(take));
-        Ok(())
-    }
-
-    fn scalars(&mut self, values: &[f64]) -> Result<Vec<f64>, Infallible> {
-        Ok(values.to_vec())
-    }
-
-    fn read(&mut self, scalars: &[&Vec<f64>]) -> Result<Vec<Vec<f64>>, Infallible> {
-        Ok(scalars.iter().map(|&values| values.clone()).collect())
-    }
-
-    fn turn(
-        &mut self,
-        direction: &mut Array2<f64>,
-        next: &Array2<f64>,
-        new: &Vec<f64>,
-        old: Option<&Vec<f64>>,
-    ) -> Result<(), Infallible> {
-        match old {
-            Some(old) => *direction = next + &*direction * ratios(new, old),
-            None => direction.assign(next),
-        }
-        Ok(())
-    }
-
-    fn step(
-        &mut self,
-        step: Step<'_, Array2<f64>, Vec<f64>>,
-    ) -> Result<Stepped<Vec<f64>>, Infallible> {
-        let Step { solution, residual, direction, mut product, alpha, rho } = step;
-        product.scaled_add(alpha, direction);
-        let curvature = self.column_dots(direction, &product)?;
-        let lengths = ratios(rho, &curvature);
-        *solution += &(direction * &lengths);
-        *residual -= &(product * lengths);
-        let squares = self.column_dots(residual, residual)?;
-        Ok(Stepped { curvature, squares })
     }
 }
 

@@ -7,7 +7,7 @@
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Groups, Stages, Step, Stepped, ratio};
+use crate::{Groups, Rbf, Step, Stepped, ratio};
 
 /// Products with the kernel before a fit is given up.
 const MAX_ITERATIONS: usize = 100;
@@ -19,7 +19,7 @@ const DRIFT: f64 = 4.0;
 const PROBES: usize = 256;
 
 /// (K_f + `alpha` I) C_f = T_f for every fit f, and how accurately it is to be solved.
-pub(crate) struct System<'a, S: Stages> {
+pub(crate) struct System<'a, S: Rbf> {
     pub(crate) kernel: &'a S::Shared,
     pub(crate) preconditioner: &'a S::Preconditioner,
     pub(crate) groups: &'a Groups,
@@ -40,7 +40,7 @@ pub(crate) struct Solved<M> {
 }
 
 /// A fit under way. The matrices beside `coefficients` have the columns that are not done.
-struct Fit<S: Stages> {
+struct Fit<S: Rbf> {
     /// Index in [`Groups::fits`].
     index: usize,
     /// Cells x targets; a column is put here when it is done.
@@ -71,7 +71,7 @@ enum State {
 
 /// Solves the fits named in `targets` until no column's residual is longer than its part of the tolerance: the norm of
 /// T_f (Frobenius) over the root of its number of columns, times the tolerance. `watch` is told the share of the way.
-pub(crate) fn solve<S: Stages>(
+pub(crate) fn solve<S: Rbf>(
     stages: &mut S,
     system: &System<'_, S>,
     targets: &[(usize, S::Matrix)],
@@ -88,7 +88,7 @@ pub(crate) fn solve<S: Stages>(
     check(stages, system, targets, fits)
 }
 
-fn begin<S: Stages>(
+fn begin<S: Rbf>(
     stages: &mut S,
     system: &System<'_, S>,
     targets: &[(usize, S::Matrix)],
@@ -102,7 +102,7 @@ fn begin<S: Stages>(
 }
 
 /// One iteration of all fits that are not done. Nothing waits for the backend but the one reading of all their numbers.
-fn iterate<S: Stages>(
+fn iterate<S: Rbf>(
     stages: &mut S,
     system: &System<'_, S>,
     fits: &mut [Fit<S>],
@@ -130,18 +130,18 @@ fn iterate<S: Stages>(
 }
 
 /// A matrix of each fit that is not done.
-fn running<S: Stages>(
+fn running<S: Rbf>(
     fits: &[Fit<S>],
     matrix: impl Fn(&Fit<S>) -> &S::Matrix,
 ) -> Vec<(usize, &S::Matrix)> {
     fits.iter().filter(|fit| fit.is_running()).map(|fit| (fit.index, matrix(fit))).collect()
 }
 
-fn running_mut<S: Stages>(fits: &mut [Fit<S>]) -> impl Iterator<Item = &mut Fit<S>> {
+fn running_mut<S: Rbf>(fits: &mut [Fit<S>]) -> impl Iterator<Item = &mut Fit<S>> {
     fits.iter_mut().filter(|fit| fit.is_running())
 }
 
-impl<S: Stages> Fit<S> {
+impl<S: Rbf> Fit<S> {
     /// With the squared norms of the targets' columns.
     fn begin(
         stages: &mut S,
@@ -251,8 +251,8 @@ impl<S: Stages> Fit<S> {
 }
 
 /// Holds the true residuals, T_f - (K_f + alpha I) C_f, against the tolerance, in some of the rows: by the kernel itself,
-/// not by [`Stages::shared_products`], whose entries may be rounded more than a small alpha bears.
-fn check<S: Stages>(
+/// not by [`Rbf::shared_products`], whose entries may be rounded more than a small alpha bears.
+fn check<S: Rbf>(
     stages: &mut S,
     system: &System<'_, S>,
     targets: &[(usize, S::Matrix)],
@@ -274,7 +274,7 @@ fn check<S: Stages>(
     Ok(fits.into_iter().map(solved).collect())
 }
 
-impl<S: Stages> System<'_, S> {
+impl<S: Rbf> System<'_, S> {
     /// A column's part of the tolerance, by the squared norms of the targets' columns.
     fn limit(&self, squares: &[f64]) -> f64 {
         self.tolerance * (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()

@@ -6,7 +6,7 @@ use modality_protocol::{Event, Stage, StageClock};
 use ndarray::Array2;
 
 use crate::{
-    Stages, Tsvd,
+    Linalg, Rows, Stages, Tsvd,
     dual::{Ensemble, distinct},
 };
 
@@ -39,7 +39,7 @@ pub enum Error<E: std::error::Error> {
 }
 
 /// What a step of the recipe gives on the backend `S`.
-pub type Outcome<S, R> = Result<R, Error<<S as Stages>::Error>>;
+pub type Outcome<S, R> = Result<R, Error<<S as Linalg>::Error>>;
 
 /// Predicts the target of the test cells: test cells x features.
 ///
@@ -104,7 +104,7 @@ pub fn tsvd_krr<S: Stages>(
 ///
 /// # Errors
 /// [`Error::Stage`] with the backend's reason.
-pub fn input_scores<S: Stages>(
+pub fn input_scores<S: Rows>(
     stages: &mut S,
     input: &S::Rows<'_>,
     original: [ValuesView<'_>; 2],
@@ -132,7 +132,7 @@ fn halves<M>(blocks: Vec<M>) -> [M; 2] {
 }
 
 /// ||scores||_F over ||input||_F.
-fn captured<S: Stages>(
+fn captured<S: Linalg>(
     stages: &mut S,
     scores: &[S::Matrix; 2],
     input: [ValuesView<'_>; 2],
@@ -146,7 +146,7 @@ fn captured<S: Stages>(
 }
 
 /// The targets of the fits and, unless the target's features are used as they are, V^T to map back.
-fn target_scores<S: Stages>(
+fn target_scores<S: Rows>(
     stages: &mut S,
     target: &S::Rows<'_>,
     problem: &Problem<'_>,
@@ -164,7 +164,7 @@ fn target_scores<S: Stages>(
     })
 }
 
-pub(crate) fn timed<S: Stages, R>(
+pub(crate) fn timed<S: Linalg, R>(
     stages: &mut S,
     clock: &mut StageClock<'_>,
     stage: Stage,
@@ -174,7 +174,7 @@ pub(crate) fn timed<S: Stages, R>(
 }
 
 /// [`timed`] for work that tells how far it has come.
-pub(crate) fn timed_during<'a, S: Stages, R>(
+pub(crate) fn timed_during<'a, S: Linalg, R>(
     stages: &mut S,
     clock: &mut StageClock<'a>,
     stage: Stage,

@@ -8,7 +8,7 @@ use std::{cell::Cell, convert::Infallible};
 use modality_data::{Csr, ValuesView};
 use modality_methods::TsvdKrrParams;
 use modality_protocol::{Event, StageClock};
-use modality_recipe::{Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};
+use modality_recipe::{Groups, Linalg, Problem, Rbf, Rows, Step, Stepped, Tsvd, tsvd_krr};
 use ndarray::{Array2, ArrayView2};
 use nix::{
     sys::time::TimeValLike as _,
@@ -21,13 +21,9 @@ struct Idle;
 type Shape = (usize, usize);
 type Idled<T> = Result<T, Infallible>;
 
-impl Stages for Idle {
+impl Linalg for Idle {
     type Matrix = Shape;
-    type Rows<'a> = Vec<Shape>;
     type Scalars = usize;
-    type Kernel = Shape;
-    type Shared = ();
-    type Preconditioner = ();
     type Error = Infallible;
 
     fn upload(&mut self, matrix: ArrayView2<'_, f32>) -> Idled<Shape> {
@@ -38,17 +34,16 @@ impl Stages for Idle {
         Ok(Array2::zeros(*shape))
     }
 
-    fn upload_rows<'a>(&mut self, blocks: &[ValuesView<'a>]) -> Idled<Vec<Shape>> {
-        Ok(blocks.iter().map(|block| (block.rows(), block.columns())).collect())
+    fn zeros(&mut self, rows: usize, columns: usize) -> Idled<Shape> {
+        Ok((rows, columns))
     }
 
-    fn densify(&mut self, rows: &Vec<Shape>) -> Idled<Vec<Shape>> {
-        Ok(rows.clone())
+    fn copy(&mut self, matrix: &Shape) -> Idled<Shape> {
+        Ok(*matrix)
     }
 
-    fn tsvd(&mut self, rows: &Vec<Shape>, n: usize, _: u64) -> Idled<Tsvd<Shape>> {
-        let scores = rows.iter().map(|block| (block.0, n)).collect();
-        Ok(Tsvd { scores, components: (n, rows[0].1) })
+    fn matmul(&mut self, a: &Shape, b: &Shape) -> Idled<Shape> {
+        Ok((a.0, b.1))
     }
 
     fn standardize_rows(&mut self, _: &mut Shape) -> Idled<()> {
@@ -63,54 +58,12 @@ impl Stages for Idle {
         Ok(())
     }
 
-    fn zeros(&mut self, rows: usize, columns: usize) -> Idled<Shape> {
-        Ok((rows, columns))
+    fn select_columns(&mut self, matrix: &Shape, columns: &[u32]) -> Idled<Shape> {
+        Ok((matrix.0, columns.len()))
     }
 
-    fn kernel(&mut self, x: &Shape, _: f64) -> Idled<Shape> {
-        Ok((x.0, x.0))
-    }
-
-    fn solve(&mut self, _: Shape, _: f64, targets: &Shape) -> Idled<Shape> {
-        Ok(*targets)
-    }
-
-    fn kernel_product(&mut self, x: &Shape, _: &Shape, _: f64, c: &Shape) -> Idled<Shape> {
-        Ok((x.0, c.1))
-    }
-
-    fn matmul(&mut self, a: &Shape, b: &Shape) -> Idled<Shape> {
-        Ok((a.0, b.1))
-    }
-
-    fn shared_kernel(&mut self, _: &Shape, _: f64, _: &Groups) -> Idled<()> {
+    fn put_columns(&mut self, _: &mut Shape, _: &[u32], _: &Shape) -> Idled<()> {
         Ok(())
-    }
-
-    fn shared_products(
-        &mut self,
-        (): &(),
-        _: &Groups,
-        vectors: &[(usize, &Shape)],
-    ) -> Idled<Vec<Shape>> {
-        Ok(vectors.iter().map(|(_, vectors)| **vectors).collect())
-    }
-
-    fn preconditioner(&mut self, _: &Shape, _: f64, _: f64, _: &[u32], _: &Groups) -> Idled<()> {
-        Ok(())
-    }
-
-    fn precondition(
-        &mut self,
-        (): &(),
-        _: &Groups,
-        residuals: &[(usize, &Shape)],
-    ) -> Idled<Vec<Shape>> {
-        Ok(residuals.iter().map(|(_, residual)| **residual).collect())
-    }
-
-    fn copy(&mut self, matrix: &Shape) -> Idled<Shape> {
-        Ok(*matrix)
     }
 
     fn column_dots(&mut self, a: &Shape, _: &Shape) -> Idled<usize> {
@@ -137,13 +90,66 @@ impl Stages for Idle {
     fn step(&mut self, step: Step<'_, Shape, usize>) -> Idled<Stepped<usize>> {
         Ok(Stepped { curvature: step.direction.1, squares: step.direction.1 })
     }
+}
 
-    fn select_columns(&mut self, matrix: &Shape, columns: &[u32]) -> Idled<Shape> {
-        Ok((matrix.0, columns.len()))
+impl Rows for Idle {
+    type Rows<'a> = Vec<Shape>;
+
+    fn upload_rows<'a>(&mut self, blocks: &[ValuesView<'a>]) -> Idled<Vec<Shape>> {
+        Ok(blocks.iter().map(|block| (block.rows(), block.columns())).collect())
     }
 
-    fn put_columns(&mut self, _: &mut Shape, _: &[u32], _: &Shape) -> Idled<()> {
+    fn densify(&mut self, rows: &Vec<Shape>) -> Idled<Vec<Shape>> {
+        Ok(rows.clone())
+    }
+
+    fn tsvd(&mut self, rows: &Vec<Shape>, n: usize, _: u64) -> Idled<Tsvd<Shape>> {
+        let scores = rows.iter().map(|block| (block.0, n)).collect();
+        Ok(Tsvd { scores, components: (n, rows[0].1) })
+    }
+}
+
+impl Rbf for Idle {
+    type Kernel = Shape;
+    type Shared = ();
+    type Preconditioner = ();
+
+    fn kernel(&mut self, x: &Shape, _: f64) -> Idled<Shape> {
+        Ok((x.0, x.0))
+    }
+
+    fn solve(&mut self, _: Shape, _: f64, targets: &Shape) -> Idled<Shape> {
+        Ok(*targets)
+    }
+
+    fn kernel_product(&mut self, x: &Shape, _: &Shape, _: f64, c: &Shape) -> Idled<Shape> {
+        Ok((x.0, c.1))
+    }
+
+    fn shared_kernel(&mut self, _: &Shape, _: f64, _: &Groups) -> Idled<()> {
         Ok(())
+    }
+
+    fn shared_products(
+        &mut self,
+        (): &(),
+        _: &Groups,
+        vectors: &[(usize, &Shape)],
+    ) -> Idled<Vec<Shape>> {
+        Ok(vectors.iter().map(|(_, vectors)| **vectors).collect())
+    }
+
+    fn preconditioner(&mut self, _: &Shape, _: f64, _: f64, _: &[u32], _: &Groups) -> Idled<()> {
+        Ok(())
+    }
+
+    fn precondition(
+        &mut self,
+        (): &(),
+        _: &Groups,
+        residuals: &[(usize, &Shape)],
+    ) -> Idled<Vec<Shape>> {
+        Ok(residuals.iter().map(|(_, residual)| **residual).collect())
     }
 }
 

@@ -3,9 +3,9 @@
 use ndarray::{Array2, s};
 
 use super::{Suite, dense, on, read, wide};
-use crate::{Exact, Stages, Step};
+use crate::{Exact, Linalg, Step};
 
-pub(super) fn gradients<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn gradients<S: Linalg>(stages: &mut S, tolerance: f64) {
     numbers(stages);
     for shape in [(1, 1), (37, 73), (257, 2), (1025, 17)] {
         turn(stages, tolerance, shape);
@@ -14,7 +14,7 @@ pub(super) fn gradients<S: Stages>(stages: &mut S, tolerance: f64) {
 }
 
 /// Numbers come back as they were, in the order in which they are asked for.
-fn numbers<S: Stages>(stages: &mut S) {
+fn numbers<S: Linalg>(stages: &mut S) {
     let many: Vec<f64> = (0..73).map(|i| f64::from(i).sqrt() * 1e-3 - 0.01).collect();
     let sets = [vec![1.0 / 3.0], many, vec![-1e-200, 1e200]];
     let held = sets.each_ref().map(|values| on(stages.scalars(values)));
@@ -34,7 +34,7 @@ fn matrix(shape: (usize, usize), seed: u64) -> Array2<f32> {
     matrix
 }
 
-fn turn<S: Stages>(stages: &mut S, tolerance: f64, shape: (usize, usize)) {
+fn turn<S: Linalg>(stages: &mut S, tolerance: f64, shape: (usize, usize)) {
     let suite = Suite { tolerance };
     let (direction, next) = (matrix(shape, 20), dense(shape.0, shape.1, 21));
     let (new, mut old): (Vec<f64>, Vec<f64>) =
@@ -57,7 +57,7 @@ fn turn<S: Stages>(stages: &mut S, tolerance: f64, shape: (usize, usize)) {
 }
 
 /// Two steps, so that the second begins with what the first left.
-fn step<S: Stages>(stages: &mut S, tolerance: f64, shape: (usize, usize)) {
+fn step<S: Linalg>(stages: &mut S, tolerance: f64, shape: (usize, usize)) {
     let (suite, alpha) = (Suite { tolerance }, 0.2);
     let (direction, start) = (matrix(shape, 22), matrix(shape, 23));
     let mut rho = vec![0.25 * shape.0 as f64; shape.1];

@@ -3,15 +3,15 @@
 use ndarray::Array2;
 
 use super::{Suite, dense, on, read, wide};
-use crate::{Exact, Stages};
+use crate::{Exact, Linalg, Rbf};
 
-pub(super) fn rows<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn rows<S: Linalg>(stages: &mut S, tolerance: f64) {
     for shape in [(37, 19), (70, 305), (41, 1)] {
         rows_of(stages, &Suite { tolerance }, shape);
     }
 }
 
-fn rows_of<S: Stages>(stages: &mut S, suite: &Suite, shape: (usize, usize)) {
+fn rows_of<S: Linalg>(stages: &mut S, suite: &Suite, shape: (usize, usize)) {
     let mut matrix = dense(shape.0, shape.1, 1);
     matrix.row_mut(5).fill(2.5);
     let exact = |work: &dyn Fn(&mut Exact, &mut Array2<f64>)| {
@@ -43,7 +43,7 @@ fn rows_of<S: Stages>(stages: &mut S, suite: &Suite, shape: (usize, usize)) {
     suite.compare("scatter_add_rows", stages, &sum, &wanted);
 }
 
-pub(super) fn columns<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn columns<S: Linalg>(stages: &mut S, tolerance: f64) {
     let suite = Suite { tolerance };
     let (y, x) = (dense(500, 3, 13), dense(500, 3, 14));
     let (mut device_y, device_x) = (on(stages.upload(y.view())), on(stages.upload(x.view())));
@@ -67,7 +67,7 @@ pub(super) fn columns<S: Stages>(stages: &mut S, tolerance: f64) {
     suite.compare("copy", stages, &copy, &y);
 }
 
-pub(super) fn kernels<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn kernels<S: Rbf>(stages: &mut S, tolerance: f64) {
     let (suite, gamma) = (Suite { tolerance }, 0.02);
     for (cells, width, targets) in [(1, 1, 1), (61, 30, 7), (300, 33, 73)] {
         let (x, t) = (dense(cells, width, 2), dense(cells, targets, 4));
@@ -86,7 +86,7 @@ pub(super) fn kernels<S: Stages>(stages: &mut S, tolerance: f64) {
 }
 
 /// Among them shapes that fill no tile of any size, and numbers of components with and without a rest.
-pub(super) fn kernel_products<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn kernel_products<S: Rbf>(stages: &mut S, tolerance: f64) {
     let suite = Suite { tolerance };
     let shapes = [
         (1, 1, 1, 1),

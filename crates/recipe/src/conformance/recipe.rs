@@ -6,10 +6,10 @@ use modality_protocol::StageClock;
 use ndarray::{Array2, s};
 
 use super::{Suite, low_rank, on, sparse, wide};
-use crate::{Exact, Problem, Stages, tsvd_krr};
+use crate::{Exact, Linalg, Problem, Rows, Stages, tsvd_krr};
 
 /// Singular values fall off quickly, so that any solver finds the leading vectors exactly.
-pub(super) fn tsvd<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn tsvd<S: Rows>(stages: &mut S, tolerance: f64) {
     let suite = Suite { tolerance };
     let (train, test) = (low_rank(90, 60, 5), low_rank(41, 60, 6));
     of_blocks(stages, &suite, [&train, &test]);
@@ -17,7 +17,7 @@ pub(super) fn tsvd<S: Stages>(stages: &mut S, tolerance: f64) {
 }
 
 /// More features than a solver may want all products of; some of them, and some cells, without a count.
-pub(super) fn tsvd_of_many_features<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn tsvd_of_many_features<S: Rows>(stages: &mut S, tolerance: f64) {
     let [train, test] = [(150, 15), (33, 16)].map(|(cells, seed)| {
         let mut block = low_rank(cells, 1300, seed);
         block.slice_mut(s![.., 200..264]).fill(0.0);
@@ -28,13 +28,13 @@ pub(super) fn tsvd_of_many_features<S: Stages>(stages: &mut S, tolerance: f64) {
 }
 
 /// Sparse and dense.
-fn of_blocks<S: Stages, const N: usize>(stages: &mut S, suite: &Suite, blocks: [&Array2<f32>; N]) {
+fn of_blocks<S: Rows, const N: usize>(stages: &mut S, suite: &Suite, blocks: [&Array2<f32>; N]) {
     let sparse = blocks.map(sparse);
     of_rows(stages, suite, "sparse", &sparse.each_ref().map(ValuesView::from));
     of_rows(stages, suite, "dense", &blocks.map(|block| ValuesView::from(block.view())));
 }
 
-fn of_rows<S: Stages>(stages: &mut S, suite: &Suite, form: &str, blocks: &[ValuesView<'_>]) {
+fn of_rows<S: Rows>(stages: &mut S, suite: &Suite, form: &str, blocks: &[ValuesView<'_>]) {
     let (rows, exact) = (on(stages.upload_rows(blocks)), on(Exact.upload_rows(blocks)));
     let (found, wanted) = (on(stages.tsvd(&rows, 5, 0)), on(Exact.tsvd(&exact, 5, 0)));
     let what = format!("tsvd of {form} rows");
@@ -44,7 +44,7 @@ fn of_rows<S: Stages>(stages: &mut S, suite: &Suite, form: &str, blocks: &[Value
     compare_all(stages, suite, &format!("densify of {form} rows"), &found, &wanted);
 }
 
-fn compare_all<S: Stages>(
+fn compare_all<S: Linalg>(
     stages: &mut S,
     suite: &Suite,
     what: &str,

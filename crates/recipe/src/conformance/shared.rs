@@ -3,11 +3,11 @@
 use ndarray::{Array2, Axis};
 
 use super::{Suite, dense, on, usizes, wide};
-use crate::{Exact, Groups, Stages};
+use crate::{Exact, Groups, Rbf};
 
 /// Several fits on cells of several groups, the longest of more than one block; one fit has a single cell, and some
 /// groups have no fit that is asked for.
-pub(super) fn long_groups<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn long_groups<S: Rbf>(stages: &mut S, tolerance: f64) {
     let fits = [
         (0..1300).collect(),
         (1200..1500).rev().collect(),
@@ -21,7 +21,7 @@ pub(super) fn long_groups<S: Stages>(stages: &mut S, tolerance: f64) {
 
 /// Thirty donors of 20 to 60 cells, in halves: each donor is a group, as no two are in the same halves. The cells of one
 /// more donor are in none.
-pub(super) fn many_groups<S: Stages>(stages: &mut S, tolerance: f64) {
+pub(super) fn many_groups<S: Rbf>(stages: &mut S, tolerance: f64) {
     const DONORS: usize = 30;
     let donors: Vec<usize> = (0..=DONORS)
         .flat_map(|donor| std::iter::repeat_n((donor * 7) % (DONORS + 1), 20 + donor * 11 % 41))
@@ -37,7 +37,7 @@ pub(super) fn many_groups<S: Stages>(stages: &mut S, tolerance: f64) {
 }
 
 /// Of `shape` cells x components: products and preconditioners of the fits that are `asked` for, with so many columns.
-fn shared<S: Stages>(
+fn shared<S: Rbf>(
     stages: &mut S,
     suite: &Suite,
     shape: (usize, usize),

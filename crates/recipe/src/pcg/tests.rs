@@ -5,11 +5,11 @@ use modality_methods::{Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
 use ndarray::{Array2, ArrayView2};
 
-use crate::{Exact, Groups, Problem, Stages, Step, Stepped, Tsvd, tsvd_krr};
+use crate::{Exact, Groups, Linalg, Problem, Rbf, Rows, Stages, Step, Stepped, Tsvd, tsvd_krr};
 
 type Matrix = Array2<f64>;
 type Scalars = Vec<f64>;
-type Rows<'a> = Vec<ValuesView<'a>>;
+type Blocks<'a> = Vec<ValuesView<'a>>;
 
 /// [`Exact`], counting.
 #[derive(Debug, Default)]
@@ -130,14 +130,67 @@ macro_rules! as_exact {
     };
 }
 
-impl Stages for Counting {
+impl Linalg for Counting {
     type Matrix = Matrix;
-    type Rows<'a> = Rows<'a>;
     type Scalars = Scalars;
+    type Error = Infallible;
+
+    fn read(&mut self, scalars: &[&Scalars]) -> Result<Vec<Vec<f64>>, Infallible> {
+        self.reads += 1;
+        Exact.read(scalars)
+    }
+
+    as_exact! {
+        fn upload(matrix: ArrayView2<'_, f32>) -> Matrix;
+        fn download(matrix: &Matrix) -> Array2<f32>;
+        fn zeros(rows: usize, columns: usize) -> Matrix;
+        fn copy(matrix: &Matrix) -> Matrix;
+        fn matmul(a: &Matrix, b: &Matrix) -> Matrix;
+        fn standardize_rows(matrix: &mut Matrix) -> ();
+        fn gather_rows(matrix: &Matrix, rows: &[u32]) -> Matrix;
+        fn scatter_add_rows(target: &mut Matrix, rows: &[u32], source: &Matrix) -> ();
+        fn select_columns(matrix: &Matrix, columns: &[u32]) -> Matrix;
+        fn put_columns(target: &mut Matrix, columns: &[u32], source: &Matrix) -> ();
+        fn column_dots(a: &Matrix, b: &Matrix) -> Scalars;
+        fn scalars(values: &[f64]) -> Scalars;
+        fn combine_columns(y_keep: (&mut Matrix, &Scalars), x_take: (&Matrix, &Scalars)) -> ();
+        fn turn(
+            direction: &mut Matrix,
+            next: &Matrix,
+            new: &Scalars,
+            old: Option<&Scalars>
+        ) -> ();
+        fn step(step: Step<'_, Matrix, Scalars>) -> Stepped<Scalars>;
+    }
+}
+
+impl Rows for Counting {
+    type Rows<'a> = Blocks<'a>;
+
+    fn upload_rows<'a>(&mut self, blocks: &[ValuesView<'a>]) -> Result<Blocks<'a>, Infallible> {
+        Exact.upload_rows(blocks)
+    }
+
+    as_exact! {
+        fn densify(rows: &Blocks<'_>) -> Vec<Matrix>;
+        fn tsvd(rows: &Blocks<'_>, n_components: usize, seed: u64) -> Tsvd<Matrix>;
+    }
+}
+
+impl Rbf for Counting {
     type Kernel = Matrix;
     type Shared = Matrix;
     type Preconditioner = Vec<Matrix>;
-    type Error = Infallible;
+
+    fn shared_products(
+        &mut self,
+        kernel: &Matrix,
+        groups: &Groups,
+        vectors: &[(usize, &Matrix)],
+    ) -> Result<Vec<Matrix>, Infallible> {
+        self.iterations += 1;
+        Exact.shared_products(kernel, groups, vectors)
+    }
 
     fn preconditioner(
         &mut self,
@@ -151,56 +204,15 @@ impl Stages for Counting {
         Exact.preconditioner(x, gamma, alpha, landmarks, groups)
     }
 
-    fn shared_products(
-        &mut self,
-        kernel: &Matrix,
-        groups: &Groups,
-        vectors: &[(usize, &Matrix)],
-    ) -> Result<Vec<Matrix>, Infallible> {
-        self.iterations += 1;
-        Exact.shared_products(kernel, groups, vectors)
-    }
-
-    fn read(&mut self, scalars: &[&Scalars]) -> Result<Vec<Vec<f64>>, Infallible> {
-        self.reads += 1;
-        Exact.read(scalars)
-    }
-
-    fn upload_rows<'a>(&mut self, blocks: &[ValuesView<'a>]) -> Result<Rows<'a>, Infallible> {
-        Exact.upload_rows(blocks)
-    }
-
     as_exact! {
-        fn upload(matrix: ArrayView2<'_, f32>) -> Matrix;
-        fn download(matrix: &Matrix) -> Array2<f32>;
-        fn densify(rows: &Rows<'_>) -> Vec<Matrix>;
-        fn tsvd(rows: &Rows<'_>, n_components: usize, seed: u64) -> Tsvd<Matrix>;
-        fn standardize_rows(matrix: &mut Matrix) -> ();
-        fn gather_rows(matrix: &Matrix, rows: &[u32]) -> Matrix;
-        fn scatter_add_rows(target: &mut Matrix, rows: &[u32], source: &Matrix) -> ();
-        fn zeros(rows: usize, columns: usize) -> Matrix;
         fn kernel(x: &Matrix, gamma: f64) -> Matrix;
         fn solve(kernel: Matrix, alpha: f64, targets: &Matrix) -> Matrix;
         fn kernel_product(x: &Matrix, y: &Matrix, gamma: f64, coefficients: &Matrix) -> Matrix;
-        fn matmul(a: &Matrix, b: &Matrix) -> Matrix;
         fn shared_kernel(x: &Matrix, gamma: f64, groups: &Groups) -> Matrix;
         fn precondition(
             preconditioner: &Vec<Matrix>,
             groups: &Groups,
             residuals: &[(usize, &Matrix)]
         ) -> Vec<Matrix>;
-        fn copy(matrix: &Matrix) -> Matrix;
-        fn column_dots(a: &Matrix, b: &Matrix) -> Scalars;
-        fn scalars(values: &[f64]) -> Scalars;
-        fn combine_columns(y_keep: (&mut Matrix, &Scalars), x_take: (&Matrix, &Scalars)) -> ();
-        fn turn(
-            direction: &mut Matrix,
-            next: &Matrix,
-            new: &Scalars,
-            old: Option<&Scalars>
-        ) -> ();
-        fn step(step: Step<'_, Matrix, Scalars>) -> Stepped<Scalars>;
-        fn select_columns(matrix: &Matrix, columns: &[u32]) -> Matrix;
-        fn put_columns(target: &mut Matrix, columns: &[u32], source: &Matrix) -> ();
     }
 }

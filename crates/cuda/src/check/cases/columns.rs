@@ -1,6 +1,6 @@
 //! `kernels/columns.cu`
 
-use modality_recipe::{Exact, Stages as _, Step};
+use modality_recipe::{Exact, Linalg as _, Step};
 
 use super::{Case, Cost, Sizes};
 use crate::{

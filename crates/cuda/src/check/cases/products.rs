@@ -1,6 +1,6 @@
 //! `kernels/rbf.cu`: the kernel matrix and its products.
 
-use modality_recipe::{Exact, Stages as _};
+use modality_recipe::{Exact, Rbf as _};
 use ndarray::Array2;
 
 use super::{Case, Cost, Sizes, Unit};

@@ -1,6 +1,6 @@
 //! `kernels/rows.cu`
 
-use modality_recipe::{Exact, Stages as _};
+use modality_recipe::{Exact, Linalg as _};
 use ndarray::Array2;
 
 use super::{Case, Cost, Sizes};

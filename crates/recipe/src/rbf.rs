@@ -1,0 +1,71 @@
+//! Kernel matrices where a backend computes.
+
+use crate::{Groups, Linalg};
+
+/// Kernels exp(-gamma ||x - x'||^2) between rows of matrices, products with them, and what solves for them.
+pub trait Rbf: Linalg {
+    /// A square kernel matrix, ready to be solved with.
+    type Kernel;
+    /// The kernel matrix of all cells, ready for products with the parts that fits are made of; in what form is the
+    /// backend's choice.
+    type Shared;
+    /// Stands in for the inverse of each fit's K + alpha I.
+    type Preconditioner;
+
+    /// K = exp(-gamma ||x - x'||^2) over the rows of `x`.
+    fn kernel(&mut self, x: &Self::Matrix, gamma: f64) -> Result<Self::Kernel, Self::Error>;
+
+    /// C with (K + alpha I) C = `targets`, by Cholesky; rows x targets.
+    fn solve(
+        &mut self,
+        kernel: Self::Kernel,
+        alpha: f64,
+        targets: &Self::Matrix,
+    ) -> Result<Self::Matrix, Self::Error>;
+
+    /// K(`x`, `y`) `coefficients` for the kernel of [`Rbf::kernel`]: rows of `x` x columns of
+    /// `coefficients`. The kernel between `x` and `y` need never stand whole.
+    fn kernel_product(
+        &mut self,
+        x: &Self::Matrix,
+        y: &Self::Matrix,
+        gamma: f64,
+        coefficients: &Self::Matrix,
+    ) -> Result<Self::Matrix, Self::Error>;
+
+    /// K = exp(-gamma ||x - x'||^2) over the rows of `x`, cells in the order of `groups`.
+    fn shared_kernel(
+        &mut self,
+        x: &Self::Matrix,
+        gamma: f64,
+        groups: &Groups,
+    ) -> Result<Self::Shared, Self::Error>;
+
+    /// K_f V for each fit f and V in `vectors`, where K_f is the kernel among the fit's cells; rows in the order of the
+    /// fit's parts. A fit may be left out, and the number of columns may differ from fit to fit. An entry of the kernel may be off by 1e-5.
+    fn shared_products(
+        &mut self,
+        kernel: &Self::Shared,
+        groups: &Groups,
+        vectors: &[(usize, &Self::Matrix)],
+    ) -> Result<Vec<Self::Matrix>, Self::Error>;
+
+    /// Nystrom's: for each fit (F_f F_f^T + alpha I)^-1 with F = K(x, z) L^-T and L L^T = K(z, z), where z are the rows
+    /// `landmarks` of `x` and K is the kernel of `gamma`; the order of cells is that of `groups`.
+    fn preconditioner(
+        &mut self,
+        x: &Self::Matrix,
+        gamma: f64,
+        alpha: f64,
+        landmarks: &[u32],
+        groups: &Groups,
+    ) -> Result<Self::Preconditioner, Self::Error>;
+
+    /// The preconditioner of each fit f times R in `residuals`; rows as in [`Rbf::shared_products`].
+    fn precondition(
+        &mut self,
+        preconditioner: &Self::Preconditioner,
+        groups: &Groups,
+        residuals: &[(usize, &Self::Matrix)],
+    ) -> Result<Vec<Self::Matrix>, Self::Error>;
+}
