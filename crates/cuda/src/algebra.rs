@@ -180,6 +180,17 @@ impl Device {
         Ok(c)
     }
 
+    /// The square matrix `a`, in float64, times `b`, rounded to float32 at the end.
+    pub(crate) fn matmul_wide(&self, a: &CudaSlice<f64>, b: &Matrix) -> Result<Matrix> {
+        let (m, columns) = (b.rows, b.columns);
+        let wide = self.widen(&b.rows(0..m))?;
+        let mut product = self.allocate::<f64>(m * columns)?;
+        let (a, b) = (a.slice(..m * m), wide.slice(..m * columns));
+        let factors = (Factor::new(&a, m, m), Factor::new(&b, m, columns));
+        self.multiply(1.0, factors, 0.0, &mut product.slice_mut(..m * columns))?;
+        self.narrow(&product, m, columns)
+    }
+
     /// X^T X of the rows `x`, columns x columns, its lower triangle alone.
     pub(crate) fn gram(
         &self,

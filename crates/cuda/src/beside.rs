@@ -1,6 +1,6 @@
 //! Residuals of several fits beside one another, group of cells by group of cells, for one product with many columns.
 
-use modality_recipe::{Groups, Side, Wide};
+use modality_recipe::{Side, Wide};
 
 use crate::{
     halves::ALIGNMENT,
@@ -8,21 +8,15 @@ use crate::{
 };
 
 /// The groups of cells, and which columns of which fits stand beside one another in each.
-pub(crate) struct Beside {
-    pub(crate) groups: Vec<Wide>,
-}
+pub(crate) struct Beside<'a>(pub(crate) &'a [Wide]);
 
-impl Beside {
-    pub(crate) fn new(groups: &Groups, widths: &[(usize, usize)]) -> Self {
-        Self { groups: groups.side_by_side(widths) }
-    }
-
+impl Beside<'_> {
     /// Shapes of a matrix for each group, as wide as all fits that have it; of so many rows, or its cells.
     pub(crate) fn shapes(&self, rows: Option<usize>) -> Vec<(usize, usize)> {
         let shape = |group: &Wide| {
             (rows.unwrap_or(group.cells.len()), group.width().next_multiple_of(ALIGNMENT))
         };
-        self.groups.iter().map(shape).collect()
+        self.0.iter().map(shape).collect()
     }
 
     /// From the fits' own matrices, whose rows are cells, to those of the groups, or back.
@@ -62,7 +56,7 @@ impl Beside {
     }
 
     fn sides(&self) -> impl Iterator<Item = (usize, &Side)> {
-        self.groups
+        self.0
             .iter()
             .enumerate()
             .flat_map(|(index, group)| group.sides.iter().map(move |side| (index, side)))

@@ -3,12 +3,12 @@
 use modality_data::prepared::Shape;
 use modality_methods::{KernelEntries, Solver, TsvdKrrParams};
 use modality_protocol::runner::size;
-use modality_recipe::{Groups, MORE_LANDMARKS};
+use modality_recipe::{Groups, MORE_LANDMARKS, Nystrom};
 
 use crate::{
+    CudaStages,
     error::{Error, Result},
     halves::ALIGNMENT,
-    nystrom,
     rbf::{packed_bytes, row_bytes, vector_bytes},
     shared, svd,
     ways::Ways,
@@ -139,17 +139,16 @@ fn of_pcg(
     (components, targets, landmarks): (usize, usize, usize),
     fits: &[Vec<u32>],
 ) -> (u64, Kernel) {
-    let m = nystrom::padded(landmarks);
+    let m = Nystrom::<CudaStages>::rank(landmarks);
     let square = m * m;
     let groups = Groups::new(fits);
     let longest = groups.iter().map(|group| group.cells.len()).max().unwrap_or(0);
-    // F, and once more what of it is in the hands of the solver that makes it.
-    let factor = (shape.train_cells + longest) * m * FLOAT;
-    // A Gram matrix in float32 a fit, one more and the factor of landmarks; the inverses in float64, and a factor, its inverse and a workspace
-    // for each that is under way.
+    // F and the Gram matrices; once more what of F is in the hands of the solver that makes it; and the factor of landmarks.
+    let floats = Nystrom::<CudaStages>::floats(shape.train_cells, landmarks, fits.len());
+    let factor = (floats + longest * m + square) * FLOAT;
+    // The inverses in float64, and a factor, its inverse and a workspace for each that is under way.
     let under_way = crate::device::LANES.min(fits.len());
-    let squares =
-        (fits.len() + 2) * square * FLOAT + (fits.len() + 3 * under_way) * square * DOUBLE;
+    let squares = (fits.len() + 3 * under_way) * square * DOUBLE;
     let (all, by_fit) = shared::layout(&groups);
     // Landmarks x targets, for every fit of every group.
     let width = |fits: usize| (fits * targets).next_multiple_of(ALIGNMENT);

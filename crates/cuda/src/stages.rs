@@ -1,6 +1,7 @@
 //! The recipe's arithmetic on a GPU.
 
 mod linalg;
+mod low_rank;
 mod rbf;
 mod rows;
 

@@ -4,7 +4,7 @@
 use modality_data::Csr;
 use modality_emulator::Emulator;
 use modality_methods::KernelEntries;
-use modality_recipe::{Groups, Linalg as _, Rbf as _, Rows as _, Step, Tsvd};
+use modality_recipe::{Groups, Linalg as _, Nystrom, Rbf as _, Rows as _, Step, Tsvd};
 use ndarray::{Array2, s};
 
 use crate::{CudaStages, Device, Matrix, apart::apart, rbf::tiles_of};
@@ -59,13 +59,13 @@ fn solve(
     let all = groups.cells().len();
     let landmarks = (8.0 * (all as f64).sqrt()) as usize;
     let landmarks: Vec<u32> = (0..landmarks).map(|i| (i * (all / landmarks)) as u32).collect();
-    let inverse = stages.preconditioner(&x, 0.005, 0.2, &landmarks, &groups).unwrap();
+    let inverse = Nystrom::new(stages, &x, (0.005, 0.2), &landmarks, &groups).unwrap();
     let targets = stages.zeros(cells, columns).unwrap();
     let all: Vec<Vec<u32>> = (0..fits.len()).map(|fit| groups.cells_of(fit)).collect();
     let residuals: Vec<Matrix> =
         all.iter().map(|cells| stages.gather_rows(&targets, cells).unwrap()).collect();
     let those: Vec<(usize, &Matrix)> = residuals.iter().enumerate().collect();
-    let next = stages.precondition(&inverse, &groups, &those).unwrap();
+    let next = inverse.apply(stages, &groups, &those).unwrap();
     let mut products = stages.shared_products(&kernel, &groups, &those[first..]).unwrap();
     drop((kernel, inverse));
     let missing = next[..first].iter().map(|next| stages.copy(next).unwrap());

@@ -11,7 +11,7 @@ use modality_data::{
 use modality_methods::{Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
 use modality_recipe::{
-    Error as RecipeError, Groups, Linalg as _, Rbf as _, Rows as _, Step, input_scores,
+    Error as RecipeError, Groups, Linalg as _, Nystrom, Rbf as _, Rows as _, Step, input_scores,
 };
 use ndarray::Array2;
 
@@ -111,7 +111,7 @@ fn pcg(
     let x = stages.gather_rows(scores, groups.cells())?;
     let kernel = stages.shared_kernel(&x, params.gamma, &groups)?;
     let landmarks: Vec<u32> = (0..params.landmarks(groups.cells().len()) as u32).collect();
-    let inverse = stages.preconditioner(&x, params.gamma, params.alpha, &landmarks, &groups)?;
+    let inverse = Nystrom::new(stages, &x, (params.gamma, params.alpha), &landmarks, &groups)?;
     let all: Vec<Vec<u32>> = (0..fits.len()).map(|fit| groups.cells_of(fit)).collect();
     let residuals = all.iter().map(|cells| stages.gather_rows(targets, cells));
     let residuals = residuals.collect::<Result<Vec<Matrix>>>()?;
@@ -119,7 +119,7 @@ fn pcg(
         let places: Vec<u32> = (0..width as u32).collect();
         let narrow = residuals.iter().map(|residual| stages.select_columns(residual, &places));
         let narrow = narrow.collect::<Result<Vec<Matrix>>>()?;
-        stages.precondition(&inverse, &groups, &narrow.iter().enumerate().collect::<Vec<_>>())?;
+        inverse.apply(stages, &groups, &narrow.iter().enumerate().collect::<Vec<_>>())?;
     }
     let mut sum = stages.zeros(scores.rows, targets.columns)?;
     // Our own kernels are all loaded by now, and the smallest fit stands for the others.

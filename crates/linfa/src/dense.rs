@@ -172,7 +172,7 @@ fn solve_factored<F: Real>(factor: &[F], rhs: MatMut<'_, F>, par: Par) {
 
 /// A Cholesky factor, kept for many solves.
 #[derive(Debug)]
-pub(crate) struct Cholesky(Vec<f64>);
+pub struct Cholesky(Vec<f64>);
 
 impl Cholesky {
     /// Of A + `shift` I for the symmetric A whose upper triangle is in `a`; nothing where that is not positive definite.

@@ -4,9 +4,9 @@
 use modality_data::prepared::{Extent, Shape};
 use modality_methods::{KernelEntries, Solver, TsvdKrrParams};
 use modality_protocol::runner::Expected;
-use modality_recipe::Groups;
+use modality_recipe::{Groups, Nystrom};
 
-use crate::{SharedKernel, baselines, subspace};
+use crate::{CpuStages, SharedKernel, baselines, subspace};
 
 const FLOAT: usize = size_of::<f32>();
 const DOUBLE: usize = size_of::<f64>();
@@ -101,12 +101,12 @@ impl Needs {
             }
             Solver::Pcg => {
                 let m = params.landmarks(shape.train_cells);
-                let square = m * m * DOUBLE;
-                let factor = shape.train_cells * m * FLOAT;
+                let floats = Nystrom::<CpuStages>::floats(shape.train_cells, m, fits.len());
+                // A Cholesky factor a fit, and one more in the hands of each thread.
+                let inverses = (fits.len() + threads) * m * m * DOUBLE;
+                let preconditioner = floats * FLOAT + inverses;
                 // Targets, dual coefficients, solution, residual, direction and its product.
                 let vectors = 6 * columns(fits);
-                // A Gram matrix in float32 a fit, and its factor.
-                let squares = (fits.len() + threads) * square + (fits.len() + 1) * square / 2;
                 let all = match params.kernel {
                     KernelEntries::Kept => SharedKernel::bytes(&Groups::new(fits)),
                     KernelEntries::Formed => 0,
@@ -114,7 +114,7 @@ impl Needs {
                 // Of each thread: a tile, and vectors and products of half the fits.
                 let edge = shape.train_cells.min(LONGEST_BLOCK);
                 let buffers = threads * edge * (edge + fits.len() * targets) * FLOAT;
-                (2 * scores + factor + squares + vectors + buffers, (all, 0))
+                (2 * scores + preconditioner + vectors + buffers, (all, 0))
             }
         };
         let of_target = decomposition(shape.target, shape.train_cells, targets);

@@ -1,6 +1,7 @@
 //! The recipe's arithmetic on the CPU, in float32.
 
 mod linalg;
+mod low_rank;
 mod rbf;
 mod rows;
 

@@ -4,9 +4,9 @@ use modality_methods::{Solver, TsvdKrrParams};
 use modality_protocol::{Stage, StageClock};
 
 use crate::{
-    Groups, Rbf,
+    Groups, Nystrom, Rbf,
     pcg::{self, System},
-    tsvd_krr::{Outcome, Problem, timed, timed_during},
+    problem::{Outcome, Problem, timed, timed_during},
 };
 
 /// How many times more landmarks fits get that do not converge.
@@ -149,7 +149,7 @@ impl<M> Ensemble<'_, '_, M> {
         let TsvdKrrParams { gamma, alpha, tolerance, .. } = *self.params;
         timed_during(stages, clock, Stage::Solve, |stages, clock| {
             let landmarks = pcg::sample(groups.cells().len(), landmarks, self.problem.seed);
-            let preconditioner = &stages.preconditioner(x, gamma, alpha, &landmarks, groups)?;
+            let preconditioner = &Nystrom::new(stages, x, (gamma, alpha), &landmarks, groups)?;
             let system = System { kernel, preconditioner, groups, x, gamma, alpha, tolerance };
             let gather = |&fit: &usize| Ok((fit, stages.gather_rows(self.targets, &cells[fit])?));
             let targets = fits.iter().map(gather).collect::<Result<Vec<_>, _>>()?;

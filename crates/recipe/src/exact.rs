@@ -4,9 +4,9 @@ use std::convert::Infallible;
 
 use faer::{Mat, Side, linalg::solvers::Solve as _};
 use modality_data::ValuesView;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
-use crate::{Groups, Linalg, Rbf, Rows, Step, Stepped, Tsvd, ratio};
+use crate::{Group, Groups, Linalg, LowRank, Rbf, Rows, Step, Stepped, Tsvd, Wide, groups, ratio};
 
 /// [`Stages`](crate::Stages) in float64: full singular value decompositions of dense matrices, LDL^T solves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +23,10 @@ impl Linalg for Exact {
 
     fn download(&mut self, matrix: &Array2<f64>) -> Result<Array2<f32>, Infallible> {
         Ok(matrix.mapv(|value| value as f32))
+    }
+
+    fn shape(&self, matrix: &Array2<f64>) -> (usize, usize) {
+        matrix.dim()
     }
 
     fn zeros(&mut self, rows: usize, columns: usize) -> Result<Array2<f64>, Infallible> {
@@ -174,7 +178,6 @@ impl Rows for Exact {
 impl Rbf for Exact {
     type Kernel = Array2<f64>;
     type Shared = Array2<f64>;
-    type Preconditioner = Vec<Array2<f64>>;
 
     fn kernel(&mut self, x: &Array2<f64>, gamma: f64) -> Result<Array2<f64>, Infallible> {
         Ok(rbf(x, x, gamma))
@@ -220,34 +223,118 @@ impl Rbf for Exact {
             |&(fit, vector): &(usize, &Array2<f64>)| of_fit(kernel, groups, fit).dot(vector);
         Ok(vectors.iter().map(product).collect())
     }
+}
 
-    /// The inverses themselves.
-    fn preconditioner(
+impl LowRank for Exact {
+    /// L^-T.
+    type Root = Array2<f64>;
+    type Factor = Array2<f64>;
+    type Inverse = Array2<f64>;
+
+    fn root(
         &mut self,
-        x: &Array2<f64>,
+        z: &Array2<f64>,
         gamma: f64,
-        alpha: f64,
-        landmarks: &[u32],
-        groups: &Groups,
-    ) -> Result<Vec<Array2<f64>>, Infallible> {
-        let z = self.gather_rows(x, landmarks)?;
-        let (across, among) = (rbf(x, &z, gamma), rbf(&z, &z, gamma));
-        let nystrom = across.dot(&self.solve(among, 1e-9, &across.t().to_owned())?);
-        let inverse = |fit: usize| {
-            let nystrom = of_fit(&nystrom, groups, fit);
-            Exact.solve(nystrom, alpha, &Array2::eye(groups.len_of(fit)))
-        };
-        (0..groups.fits().len()).map(inverse).collect()
+        shifts: &[f64],
+    ) -> Result<Array2<f64>, Infallible> {
+        let factor = shifts.iter().find_map(|&shift| {
+            let mut among = rbf(z, z, gamma);
+            among.diag_mut().mapv_inplace(|value| value + shift);
+            to_faer(&among).llt(Side::Lower).ok()
+        });
+        let factor = factor.expect("K(z, z) of finite scores is positive definite");
+        let n = z.nrows();
+        let inverse = factor.L().partial_piv_lu().solve(Mat::<f64>::identity(n, n));
+        Ok(Array2::from_shape_fn((n, n), |(i, j)| inverse[(j, i)]))
     }
 
-    fn precondition(
+    fn factor(
         &mut self,
-        preconditioner: &Vec<Array2<f64>>,
+        (x, z): (&Array2<f64>, &Array2<f64>),
+        gamma: f64,
+        root: &Array2<f64>,
         _groups: &Groups,
-        residuals: &[(usize, &Array2<f64>)],
-    ) -> Result<Vec<Array2<f64>>, Infallible> {
-        Ok(residuals.iter().map(|&(fit, residual)| preconditioner[fit].dot(residual)).collect())
+    ) -> Result<Array2<f64>, Infallible> {
+        Ok(rbf(x, z, gamma).dot(root))
     }
+
+    fn gram(
+        &mut self,
+        factor: &Array2<f64>,
+        group: &Group<'_>,
+        gram: &mut Array2<f64>,
+    ) -> Result<(), Infallible> {
+        let own = factor.slice(s![group.cells.clone(), ..]);
+        *gram = own.t().dot(&own);
+        Ok(())
+    }
+
+    fn add_to(
+        &mut self,
+        sums: &mut [Array2<f64>],
+        named: &[usize],
+        gram: &Array2<f64>,
+    ) -> Result<(), Infallible> {
+        named.iter().for_each(|&sum| sums[sum] += gram);
+        Ok(())
+    }
+
+    fn inverses(
+        &mut self,
+        matrices: Vec<Array2<f64>>,
+        shifts: &[f64],
+    ) -> Result<Vec<Array2<f64>>, Infallible> {
+        let inverse = |matrix: Array2<f64>| {
+            let unit = Array2::eye(matrix.nrows());
+            self.solve(matrix, shifts[0], &unit)
+        };
+        matrices.into_iter().map(inverse).collect()
+    }
+
+    fn project(
+        &mut self,
+        factor: &Array2<f64>,
+        wide: &[Wide],
+        residuals: &[&Array2<f64>],
+    ) -> Result<Vec<Array2<f64>>, Infallible> {
+        let zeros = |residual: &&Array2<f64>| Array2::zeros((factor.ncols(), residual.ncols()));
+        let mut sums: Vec<Array2<f64>> = residuals.iter().map(zeros).collect();
+        for (Wide { cells, .. }, side) in sides(wide) {
+            let own = factor.slice(s![cells.clone(), ..]);
+            sums[side.index] +=
+                &own.t().dot(&residuals[side.index].slice(s![side.rows.clone(), ..]));
+        }
+        Ok(sums)
+    }
+
+    fn invert(
+        &mut self,
+        pairs: &[(&Array2<f64>, Array2<f64>)],
+    ) -> Result<Vec<Array2<f64>>, Infallible> {
+        Ok(pairs.iter().map(|(inverse, matrix)| inverse.dot(matrix)).collect())
+    }
+
+    fn expand(
+        &mut self,
+        factor: &Array2<f64>,
+        wide: &[Wide],
+        (residuals, solved): (&[&Array2<f64>], &[Array2<f64>]),
+        alpha: f64,
+    ) -> Result<Vec<Array2<f64>>, Infallible> {
+        let mut out: Vec<Array2<f64>> =
+            residuals.iter().map(|&residual| residual.clone()).collect();
+        for (Wide { cells, .. }, side) in sides(wide) {
+            let product = factor.slice(s![cells.clone(), ..]).dot(&solved[side.index]);
+            let mut out = out[side.index].slice_mut(s![side.rows.clone(), ..]);
+            out -= &product;
+            out /= alpha;
+        }
+        Ok(out)
+    }
+}
+
+fn sides(wide: &[Wide]) -> impl Iterator<Item = (&Wide, &groups::Side)> {
+    wide.iter().flat_map(|wide| wide.sides.iter().map(move |side| (wide, side)))
 }
 
 fn ratios(above: &[f64], below: &[f64]) -> Array1<f64> {

@@ -94,18 +94,19 @@ impl Groups {
     /// The groups, in order.
     pub fn iter(&self) -> impl Iterator<Item = Group<'_>> {
         let mut start = 0;
-        self.blocks.chunk_by(|one, other| one.fits == other.fits).map(move |blocks| {
+        let groups = self.blocks.chunk_by(|one, other| one.fits == other.fits).enumerate();
+        groups.map(move |(index, blocks)| {
             let range = start..start + blocks.len();
             start = range.end;
             let cells = blocks[0].rows.start..blocks[blocks.len() - 1].rows.end;
-            Group { blocks: range, cells, fits: &blocks[0].fits }
+            Group { index, blocks: range, cells, fits: &blocks[0].fits }
         })
     }
 
     /// The cells of each group, and what of `matrices` they are, side by side: one product with many columns is faster than
     /// several with few. Each of `matrices` is a fit and a number of columns; groups in none of these fits are left out.
     pub fn side_by_side(&self, matrices: &[(usize, usize)]) -> Vec<Wide> {
-        let wide = |Group { blocks, cells, .. }: Group<'_>| {
+        let wide = |Group { index: group, blocks, cells, .. }: Group<'_>| {
             let mut end = 0;
             let sides = matrices.iter().enumerate().filter_map(|(index, &(fit, width))| {
                 let start = self.rows_of(fit, blocks.start)?.start;
@@ -114,7 +115,7 @@ impl Groups {
                 Some(Side { index, rows: start..start + cells.len(), columns })
             });
             let sides: Vec<Side> = sides.collect();
-            (!sides.is_empty()).then_some(Wide { cells, sides })
+            (!sides.is_empty()).then_some(Wide { group, cells, sides })
         };
         self.iter().filter_map(wide).collect()
     }
@@ -163,6 +164,8 @@ fn alike(fits: &[Vec<u32>]) -> Vec<(Vec<usize>, Vec<u32>)> {
 /// Cells that are in the same fits: some blocks, one behind the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group<'a> {
+    /// Which it is.
+    pub index: usize,
     /// Indices in [`Groups::blocks`].
     pub blocks: Range<usize>,
     /// Positions in [`Groups::cells`].
@@ -174,6 +177,8 @@ pub struct Group<'a> {
 /// A matrix in which those of several fits that have the same cells stand side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wide {
+    /// [`Group::index`] of these cells.
+    pub group: usize,
     /// Positions in [`Groups::cells`].
     pub cells: Range<usize>,
     /// What it is made of; never empty.
@@ -247,7 +252,7 @@ mod tests {
         let groups = Groups::new(&[(0..2501).collect()]);
         let lengths: Vec<usize> = groups.blocks().iter().map(|block| block.rows.len()).collect();
         assert_eq!(lengths, [834, 834, 833]);
-        let whole = Group { blocks: 0..3, cells: 0..2501, fits: &[0] };
+        let whole = Group { index: 0, blocks: 0..3, cells: 0..2501, fits: &[0] };
         assert!(groups.iter().eq([whole]));
     }
 
@@ -260,8 +265,8 @@ mod tests {
         let those: Vec<Group<'_>> = groups.iter().filter(|group| group.fits != [1]).collect();
         assert_eq!(wide.len(), those.len());
         for (wide, group) in wide.into_iter().zip(those) {
-            let (width, Wide { cells, sides }) = (wide.width(), wide);
-            assert_eq!(cells, group.cells);
+            let (width, Wide { group: index, cells, sides }) = (wide.width(), wide);
+            assert_eq!((index, &cells), (group.index, &group.cells));
             let mut end = 0;
             for Side { index, rows: own, columns } in sides {
                 assert!(group.fits.contains(&matrices[index].0));

@@ -20,6 +20,9 @@ pub trait Linalg {
     /// Copies a matrix back.
     fn download(&mut self, matrix: &Self::Matrix) -> Result<Array2<f32>, Self::Error>;
 
+    /// Rows and columns.
+    fn shape(&self, matrix: &Self::Matrix) -> (usize, usize);
+
     /// A matrix of zeros.
     fn zeros(&mut self, rows: usize, columns: usize) -> Result<Self::Matrix, Self::Error>;
 

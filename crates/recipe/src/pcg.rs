@@ -1,13 +1,13 @@
 //! Preconditioned conjugate gradients for all fits at once.
 //!
 //! The recurrence of Hestenes and Stiefel 1952 for each column of each fit, all columns multiplied together; the
-//! preconditioner is Nystrom's (Williams and Seeger 2001) with landmarks that all fits share. A column is left out as
+//! preconditioner is [`Nystrom`]'s, with landmarks that all fits share. A column is left out as
 //! soon as it is done, so that later products are with fewer columns.
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Groups, Rbf, Step, Stepped, ratio};
+use crate::{Groups, Nystrom, Rbf, Step, Stepped, ratio};
 
 /// Products with the kernel before a fit is given up.
 const MAX_ITERATIONS: usize = 100;
@@ -21,7 +21,7 @@ const PROBES: usize = 256;
 /// (K_f + `alpha` I) C_f = T_f for every fit f, and how accurately it is to be solved.
 pub(crate) struct System<'a, S: Rbf> {
     pub(crate) kernel: &'a S::Shared,
-    pub(crate) preconditioner: &'a S::Preconditioner,
+    pub(crate) preconditioner: &'a Nystrom<S>,
     pub(crate) groups: &'a Groups,
     /// Scores in the order of the groups.
     pub(crate) x: &'a S::Matrix,
@@ -108,7 +108,7 @@ fn iterate<S: Rbf>(
     fits: &mut [Fit<S>],
 ) -> Result<(), S::Error> {
     let residuals = running(fits, |fit| &fit.residual);
-    let next = stages.precondition(system.preconditioner, system.groups, &residuals)?;
+    let next = system.preconditioner.apply(stages, system.groups, &residuals)?;
     let mut rhos = Vec::with_capacity(next.len());
     for (fit, next) in running_mut(fits).zip(next) {
         rhos.push(fit.turn(stages, &next)?);

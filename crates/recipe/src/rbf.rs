@@ -1,16 +1,14 @@
 //! Kernel matrices where a backend computes.
 
-use crate::{Groups, Linalg};
+use crate::{Groups, LowRank};
 
-/// Kernels exp(-gamma ||x - x'||^2) between rows of matrices, products with them, and what solves for them.
-pub trait Rbf: Linalg {
+/// Kernels exp(-gamma ||x - x'||^2) between rows of matrices, products with them, and what solves for them; preconditioners are [`Nystrom`](crate::Nystrom)'s.
+pub trait Rbf: LowRank {
     /// A square kernel matrix, ready to be solved with.
     type Kernel;
     /// The kernel matrix of all cells, ready for products with the parts that fits are made of; in what form is the
     /// backend's choice.
     type Shared;
-    /// Stands in for the inverse of each fit's K + alpha I.
-    type Preconditioner;
 
     /// K = exp(-gamma ||x - x'||^2) over the rows of `x`.
     fn kernel(&mut self, x: &Self::Matrix, gamma: f64) -> Result<Self::Kernel, Self::Error>;
@@ -48,24 +46,5 @@ pub trait Rbf: Linalg {
         kernel: &Self::Shared,
         groups: &Groups,
         vectors: &[(usize, &Self::Matrix)],
-    ) -> Result<Vec<Self::Matrix>, Self::Error>;
-
-    /// Nystrom's: for each fit (F_f F_f^T + alpha I)^-1 with F = K(x, z) L^-T and L L^T = K(z, z), where z are the rows
-    /// `landmarks` of `x` and K is the kernel of `gamma`; the order of cells is that of `groups`.
-    fn preconditioner(
-        &mut self,
-        x: &Self::Matrix,
-        gamma: f64,
-        alpha: f64,
-        landmarks: &[u32],
-        groups: &Groups,
-    ) -> Result<Self::Preconditioner, Self::Error>;
-
-    /// The preconditioner of each fit f times R in `residuals`; rows as in [`Rbf::shared_products`].
-    fn precondition(
-        &mut self,
-        preconditioner: &Self::Preconditioner,
-        groups: &Groups,
-        residuals: &[(usize, &Self::Matrix)],
     ) -> Result<Vec<Self::Matrix>, Self::Error>;
 }

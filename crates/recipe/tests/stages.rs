@@ -8,7 +8,9 @@ use std::{cell::Cell, convert::Infallible};
 use modality_data::{Csr, ValuesView};
 use modality_methods::TsvdKrrParams;
 use modality_protocol::{Event, StageClock};
-use modality_recipe::{Groups, Linalg, Problem, Rbf, Rows, Step, Stepped, Tsvd, tsvd_krr};
+use modality_recipe::{
+    Group, Groups, Linalg, LowRank, Problem, Rbf, Rows, Step, Stepped, Tsvd, Wide, tsvd_krr,
+};
 use ndarray::{Array2, ArrayView2};
 use nix::{
     sys::time::TimeValLike as _,
@@ -32,6 +34,10 @@ impl Linalg for Idle {
 
     fn download(&mut self, shape: &Shape) -> Idled<Array2<f32>> {
         Ok(Array2::zeros(*shape))
+    }
+
+    fn shape(&self, matrix: &Shape) -> Shape {
+        *matrix
     }
 
     fn zeros(&mut self, rows: usize, columns: usize) -> Idled<Shape> {
@@ -112,7 +118,6 @@ impl Rows for Idle {
 impl Rbf for Idle {
     type Kernel = Shape;
     type Shared = ();
-    type Preconditioner = ();
 
     fn kernel(&mut self, x: &Shape, _: f64) -> Idled<Shape> {
         Ok((x.0, x.0))
@@ -138,18 +143,49 @@ impl Rbf for Idle {
     ) -> Idled<Vec<Shape>> {
         Ok(vectors.iter().map(|(_, vectors)| **vectors).collect())
     }
+}
 
-    fn preconditioner(&mut self, _: &Shape, _: f64, _: f64, _: &[u32], _: &Groups) -> Idled<()> {
+impl LowRank for Idle {
+    type Root = ();
+    type Factor = usize;
+    type Inverse = ();
+
+    fn root(&mut self, _: &Shape, _: f64, _: &[f64]) -> Idled<()> {
         Ok(())
     }
 
-    fn precondition(
+    fn factor(&mut self, (_, z): (&Shape, &Shape), _: f64, (): &(), _: &Groups) -> Idled<usize> {
+        Ok(z.0)
+    }
+
+    fn gram(&mut self, _: &usize, _: &Group<'_>, _: &mut Shape) -> Idled<()> {
+        Ok(())
+    }
+
+    fn add_to(&mut self, _: &mut [Shape], _: &[usize], _: &Shape) -> Idled<()> {
+        Ok(())
+    }
+
+    fn inverses(&mut self, matrices: Vec<Shape>, _: &[f64]) -> Idled<Vec<()>> {
+        Ok(vec![(); matrices.len()])
+    }
+
+    fn project(&mut self, landmarks: &usize, _: &[Wide], of: &[&Shape]) -> Idled<Vec<Shape>> {
+        Ok(of.iter().map(|residual| (*landmarks, residual.1)).collect())
+    }
+
+    fn invert(&mut self, pairs: &[(&(), Shape)]) -> Idled<Vec<Shape>> {
+        Ok(pairs.iter().map(|(_, matrix)| *matrix).collect())
+    }
+
+    fn expand(
         &mut self,
-        (): &(),
-        _: &Groups,
-        residuals: &[(usize, &Shape)],
+        _: &usize,
+        _: &[Wide],
+        (residuals, _): (&[&Shape], &[Shape]),
+        _: f64,
     ) -> Idled<Vec<Shape>> {
-        Ok(residuals.iter().map(|(_, residual)| **residual).collect())
+        Ok(residuals.iter().map(|residual| **residual).collect())
     }
 }
 

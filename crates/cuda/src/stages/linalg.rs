@@ -23,6 +23,10 @@ impl Linalg for CudaStages {
         self.device.download(matrix)
     }
 
+    fn shape(&self, matrix: &Matrix) -> (usize, usize) {
+        (matrix.rows, matrix.columns)
+    }
+
     fn zeros(&mut self, rows: usize, columns: usize) -> Result<Matrix> {
         self.device.zeros(rows, columns)
     }

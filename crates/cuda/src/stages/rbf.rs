@@ -8,7 +8,6 @@ use super::CudaStages;
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    nystrom::Nystrom,
     rbf::row_bytes,
     shared::{self, SharedKernel},
 };
@@ -16,7 +15,6 @@ use crate::{
 impl Rbf for CudaStages {
     type Kernel = Matrix;
     type Shared = SharedKernel;
-    type Preconditioner = Nystrom;
 
     fn kernel(&mut self, x: &Matrix, gamma: f64) -> Result<Matrix> {
         self.flops += 2.0 * (x.rows * x.rows) as f64 * x.columns as f64;
@@ -74,34 +72,6 @@ impl Rbf for CudaStages {
             self.flops += 2.0 * entries * (v.columns as f64 + forming);
         }
         kernel.products(&self.device, vectors)
-    }
-
-    fn preconditioner(
-        &mut self,
-        x: &Matrix,
-        gamma: f64,
-        alpha: f64,
-        landmarks: &[u32],
-        groups: &Groups,
-    ) -> Result<Nystrom> {
-        let (n, d, m) = (x.rows as f64, x.columns as f64, landmarks.len() as f64);
-        // The kernels, the triangular solve, the Gram matrices; and for each fit a factorisation and an inverse.
-        self.flops +=
-            2.0 * (n + m) * m * d + 2.0 * n * m * m + groups.fits().len() as f64 * m.powi(3);
-        Nystrom::new(&self.device, x, (gamma, alpha), landmarks, groups)
-    }
-
-    fn precondition(
-        &mut self,
-        preconditioner: &Nystrom,
-        groups: &Groups,
-        residuals: &[(usize, &Matrix)],
-    ) -> Result<Vec<Matrix>> {
-        let m = preconditioner.landmarks() as f64;
-        for (_, residual) in residuals {
-            self.flops += (4.0 * residual.rows as f64 * m + 2.0 * m * m) * residual.columns as f64;
-        }
-        preconditioner.apply(&self.device, groups, residuals)
     }
 }
 

@@ -19,6 +19,10 @@ impl Linalg for CpuStages {
         Ok(matrix.clone())
     }
 
+    fn shape(&self, matrix: &Array2<f32>) -> (usize, usize) {
+        matrix.dim()
+    }
+
     fn zeros(&mut self, rows: usize, columns: usize) -> Result<Array2<f32>, StageError> {
         Ok(Array2::zeros((rows, columns)))
     }

@@ -5,12 +5,11 @@ use modality_recipe::{Groups, Rbf};
 use ndarray::Array2;
 
 use super::{CpuStages, StageError};
-use crate::{Kernel, Nystrom, SharedKernel, kernel_ridge};
+use crate::{Kernel, SharedKernel, kernel_ridge};
 
 impl Rbf for CpuStages {
     type Kernel = Vec<f32>;
     type Shared = SharedKernel;
-    type Preconditioner = Nystrom;
 
     fn kernel(&mut self, x: &Array2<f32>, gamma: f64) -> Result<Vec<f32>, StageError> {
         let (n, d) = x.dim();
@@ -74,29 +73,5 @@ impl Rbf for CpuStages {
         let (products, flops) = kernel.products(groups, vectors);
         self.flops += flops;
         Ok(products)
-    }
-
-    fn preconditioner(
-        &mut self,
-        x: &Array2<f32>,
-        gamma: f64,
-        alpha: f64,
-        landmarks: &[u32],
-        groups: &Groups,
-    ) -> Result<Nystrom, StageError> {
-        let preconditioner = Nystrom::new(x.view(), (gamma, alpha), landmarks, groups);
-        self.flops += Nystrom::forming_flops(x.dim(), landmarks.len(), groups);
-        preconditioner.ok_or(StageError::Preconditioner)
-    }
-
-    fn precondition(
-        &mut self,
-        preconditioner: &Nystrom,
-        groups: &Groups,
-        residuals: &[(usize, &Array2<f32>)],
-    ) -> Result<Vec<Array2<f32>>, StageError> {
-        let flops = residuals.iter().map(|(_, residual)| preconditioner.flops(residual.dim()));
-        self.flops += flops.sum::<f64>();
-        Ok(preconditioner.apply(groups, residuals))
     }
 }

@@ -3,7 +3,7 @@
 use ndarray::{Array2, Axis};
 
 use super::{Suite, dense, on, usizes, wide};
-use crate::{Exact, Groups, Rbf};
+use crate::{Exact, Groups, Linalg as _, Nystrom, Rbf};
 
 /// Several fits on cells of several groups, the longest of more than one block; one fit has a single cell, and some
 /// groups have no fit that is asked for.
@@ -52,8 +52,8 @@ fn shared<S: Rbf>(
     let device_x = on(stages.upload(x.view()));
     let kernel = on(stages.shared_kernel(&device_x, gamma, &groups));
     let wanted_kernel = on(Exact.shared_kernel(&wide(&x), gamma, &groups));
-    let inverse = on(stages.preconditioner(&device_x, gamma, alpha, &landmarks, &groups));
-    let wanted_inverse = on(Exact.preconditioner(&wide(&x), gamma, alpha, &landmarks, &groups));
+    let inverse = on(Nystrom::new(stages, &device_x, (gamma, alpha), &landmarks, &groups));
+    let wanted_inverse = approximation(&wide(&x), gamma, &landmarks);
     let vector =
         |&(fit, columns): &(usize, usize)| (fit, dense(groups.len_of(fit), columns, 12) / 30.0);
     let vectors: Vec<(usize, Array2<f32>)> = asked.iter().map(vector).collect();
@@ -61,12 +61,25 @@ fn shared<S: Rbf>(
         vectors.iter().map(|(fit, vector)| (*fit, on(stages.upload(vector.view())))).collect();
     let device: Vec<(usize, &S::Matrix)> = device.iter().map(|(fit, m)| (*fit, m)).collect();
     let products = on(stages.shared_products(&kernel, &groups, &device));
-    let preconditioned = on(stages.precondition(&inverse, &groups, &device));
+    let preconditioned = on(inverse.apply(stages, &groups, &device));
     for (i, (fit, vector)) in vectors.iter().enumerate() {
-        let vector = &[(*fit, &wide(vector))];
-        let wanted = on(Exact.shared_products(&wanted_kernel, &groups, vector));
+        let vector = wide(vector);
+        let wanted = on(Exact.shared_products(&wanted_kernel, &groups, &[(*fit, &vector)]));
         suite.compare("shared_products", stages, &products[i], &wanted[0]);
-        let wanted = on(Exact.precondition(&wanted_inverse, &groups, vector));
-        suite.compare("precondition", stages, &preconditioned[i], &wanted[0]);
+        let rows: Vec<usize> = groups.parts_of(*fit).flatten().collect();
+        let of_fit = wanted_inverse.select(Axis(0), &rows).select(Axis(1), &rows);
+        let wanted = on(Exact.solve(of_fit, alpha, &vector));
+        suite.compare("Nystrom::apply", stages, &preconditioned[i], &wanted);
     }
+}
+
+/// K(x, z) K(z, z)^-1 K(z, x), whole: what a preconditioner approximates the kernel by.
+fn approximation(x: &Array2<f64>, gamma: f64, landmarks: &[u32]) -> Array2<f64> {
+    let z = on(Exact.gather_rows(x, landmarks));
+    let unit = Array2::eye(z.nrows());
+    let (across, among) = (
+        on(Exact.kernel_product(x, &z, gamma, &unit)),
+        on(Exact.kernel_product(&z, &z, gamma, &unit)),
+    );
+    across.dot(&on(Exact.solve(among, 1e-9, &across.t().to_owned())))
 }

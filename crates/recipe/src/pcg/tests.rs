@@ -5,7 +5,10 @@ use modality_methods::{Solver, TsvdKrrParams};
 use modality_protocol::StageClock;
 use ndarray::{Array2, ArrayView2};
 
-use crate::{Exact, Groups, Linalg, Problem, Rbf, Rows, Stages, Step, Stepped, Tsvd, tsvd_krr};
+use crate::{
+    Exact, Group, Groups, Linalg, LowRank, Problem, Rbf, Rows, Stages, Step, Stepped, Tsvd, Wide,
+    tsvd_krr,
+};
 
 type Matrix = Array2<f64>;
 type Scalars = Vec<f64>;
@@ -135,6 +138,10 @@ impl Linalg for Counting {
     type Scalars = Scalars;
     type Error = Infallible;
 
+    fn shape(&self, matrix: &Matrix) -> (usize, usize) {
+        Exact.shape(matrix)
+    }
+
     fn read(&mut self, scalars: &[&Scalars]) -> Result<Vec<Vec<f64>>, Infallible> {
         self.reads += 1;
         Exact.read(scalars)
@@ -180,7 +187,6 @@ impl Rows for Counting {
 impl Rbf for Counting {
     type Kernel = Matrix;
     type Shared = Matrix;
-    type Preconditioner = Vec<Matrix>;
 
     fn shared_products(
         &mut self,
@@ -192,27 +198,36 @@ impl Rbf for Counting {
         Exact.shared_products(kernel, groups, vectors)
     }
 
-    fn preconditioner(
-        &mut self,
-        x: &Matrix,
-        gamma: f64,
-        alpha: f64,
-        landmarks: &[u32],
-        groups: &Groups,
-    ) -> Result<Vec<Matrix>, Infallible> {
-        self.attempts += 1;
-        Exact.preconditioner(x, gamma, alpha, landmarks, groups)
-    }
-
     as_exact! {
         fn kernel(x: &Matrix, gamma: f64) -> Matrix;
         fn solve(kernel: Matrix, alpha: f64, targets: &Matrix) -> Matrix;
         fn kernel_product(x: &Matrix, y: &Matrix, gamma: f64, coefficients: &Matrix) -> Matrix;
         fn shared_kernel(x: &Matrix, gamma: f64, groups: &Groups) -> Matrix;
-        fn precondition(
-            preconditioner: &Vec<Matrix>,
-            groups: &Groups,
-            residuals: &[(usize, &Matrix)]
+    }
+}
+
+impl LowRank for Counting {
+    type Root = Matrix;
+    type Factor = Matrix;
+    type Inverse = Matrix;
+
+    fn root(&mut self, z: &Matrix, gamma: f64, shifts: &[f64]) -> Result<Matrix, Infallible> {
+        self.attempts += 1;
+        Exact.root(z, gamma, shifts)
+    }
+
+    as_exact! {
+        fn factor(x_z: (&Matrix, &Matrix), gamma: f64, root: &Matrix, groups: &Groups) -> Matrix;
+        fn gram(factor: &Matrix, group: &Group<'_>, gram: &mut Matrix) -> ();
+        fn add_to(sums: &mut [Matrix], named: &[usize], gram: &Matrix) -> ();
+        fn inverses(matrices: Vec<Matrix>, shifts: &[f64]) -> Vec<Matrix>;
+        fn project(factor: &Matrix, wide: &[Wide], residuals: &[&Matrix]) -> Vec<Matrix>;
+        fn invert(pairs: &[(&Matrix, Matrix)]) -> Vec<Matrix>;
+        fn expand(
+            factor: &Matrix,
+            wide: &[Wide],
+            residuals_solved: (&[&Matrix], &[Matrix]),
+            alpha: f64
         ) -> Vec<Matrix>;
     }
 }
