@@ -8,6 +8,7 @@ use crate::Stage;
 
 /// One point of a fold's validation curve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Epoch {
     /// [`Fold::name`](crate::Fold::name).
     pub fold: String,
@@ -21,6 +22,7 @@ pub struct Epoch {
 
 /// One line that a runner says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// First: what will compute, and the versions of what it is built from.

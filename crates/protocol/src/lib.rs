@@ -13,6 +13,8 @@ pub mod files;
 pub mod group;
 pub mod memory;
 pub mod runner;
+#[cfg(test)]
+mod schema;
 mod spec;
 mod stage;
 mod task;

@@ -11,6 +11,7 @@ pub const PROTOCOL: u32 = 4;
 
 /// Everything a runner needs to know; nothing random is left for it to choose.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RunSpec {
     /// [`PROTOCOL`].
     pub protocol: u32,
@@ -44,6 +45,7 @@ pub struct RunSpec {
 
 /// The validation cells of one model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fold {
     /// What the cells have in common: a site, or donors.
     pub name: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A named unit of work, the same on every backend, so that times compare like with like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Reading the prepared data set.
