@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, ffi::OsString, path::Path, process::Command};
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::host::THREADS;
+/// Variables that a runner finds set to its number of threads.
+pub(crate) const THREADS: [&str; 4] =
+    ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 
 /// What a reader needs to know to compare a time with their own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -15,6 +15,7 @@ use nix::sys::resource::UsageWho;
 
 use crate::{
     Error, Result,
+    environment::THREADS,
     record::{StageTime, Status, Usage},
 };
 use modality_protocol::{Epoch, Event, RunSpec, clock::cpu_seconds, group};
@@ -25,10 +26,6 @@ const GRACE: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Bytes of an event; a curve's longest has a few hundred.
 const LONGEST_EVENT: u64 = 1 << 20;
-
-/// Variables that a runner finds set to its number of threads.
-pub(crate) const THREADS: [&str; 4] =
-    ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 
 /// The command line of a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]

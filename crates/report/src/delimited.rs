@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     Line, Point, Result, Series, Summary,
-    summary::{reason, scored},
+    records::{reason, scored},
 };
 
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use modality_protocol::Stage;
 
 use crate::{
     Spread, format,
-    row::{by_stage, is_accelerator},
+    records::{by_stage, is_accelerator},
 };
 
 /// What was counted in a stage, and how fast it went.

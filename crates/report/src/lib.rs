@@ -28,14 +28,17 @@ mod error;
 mod figure;
 mod format;
 mod grid;
+mod missing;
 mod order;
 mod page;
+mod records;
 mod row;
 mod scaling;
 mod spread;
 mod summary;
 mod table;
 mod template;
+mod words;
 
 use std::{io::ErrorKind, path::Path};
 
@@ -45,11 +48,12 @@ use modality_protocol::files;
 pub use curves::Curve;
 pub use efficiency::{ProductRate, Work};
 pub use error::{Error, Result};
+pub use missing::Missing;
 use page::Figures;
 pub use row::{Row, Scores};
 pub use scaling::{Line, Point, Power, Quantity, Series};
 pub use spread::Spread;
-pub use summary::{Machine, Missing, Summary};
+pub use summary::{Machine, Summary};
 
 /// What stands over a report and under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

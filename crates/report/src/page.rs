@@ -4,9 +4,11 @@ use modality_protocol::{Phase, Stage};
 use serde::Serialize;
 
 use crate::{
-    Heading, ProductRate, Result, Row, Summary, figure, format,
+    Heading, ProductRate, Result, Row, Summary, format,
     grid::{self, Grid},
+    row::is_baseline,
     template,
+    words::{self, Missing, repeats},
 };
 
 /// The figures of a page that holds them itself.
@@ -78,14 +80,6 @@ struct Machine {
     rows: Option<String>,
 }
 
-/// A row that says why it has no numbers.
-#[derive(Serialize)]
-pub(crate) struct Missing<'a> {
-    pub(crate) name: String,
-    pub(crate) status: &'static str,
-    pub(crate) reason: &'a str,
-}
-
 pub(crate) fn markdown(heading: &Heading<'_>, summary: &Summary) -> Result<String> {
     template::render("report.md", page(heading, summary, Figures::default()))
 }
@@ -104,20 +98,20 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
     Page {
         title,
         description,
-        answer: answer(summary),
+        answer: words::answer(summary),
         repeats: repeats(summary),
         results: grid::full_results(summary),
         stages: grid::stages(summary),
         metrics: grid::metrics(summary),
         software: grid::software(summary),
         figure: figures.figure,
-        figure_says: figure::says(summary),
+        figure_says: words::figure_says(summary),
         curves: figures.curves,
-        curves_says: figure::curves_say(summary),
+        curves_says: words::curves_say(summary),
         folds: grid::folds(summary),
         folds_note: FOLDS_NOTE,
         scaling: figures.scaling,
-        scaling_says: figure::scaling_says(summary),
+        scaling_says: words::scaling_says(summary),
         exponents: grid::exponents(summary),
         learning: grid::learning(summary),
         efficiency: grid::efficiency(summary),
@@ -138,70 +132,9 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
         },
         machines: machines(summary),
         params: &summary.params,
-        missing: missing(summary),
+        missing: words::missing(summary),
         command,
     }
-}
-
-/// The best error and the fastest training, in one sentence; rows whose ranges of error overlap with the best
-/// one's are named beside it, and the baselines that fit nothing compete only among themselves.
-pub(crate) fn answer(summary: &Summary) -> String {
-    let fitted: Vec<&Row> = summary.rows.iter().filter(|row| !figure::is_baseline(row)).collect();
-    let rows = if fitted.is_empty() { summary.rows.iter().collect() } else { fitted };
-    let fastest = rows.iter().min_by(|a, b| a.train_s.median.total_cmp(&b.train_s.median));
-    let (Some(best), Some(fastest)) = (rows.first(), fastest) else {
-        return "No run was scored; the reasons are given under \u{201c}missing\u{201d}."
-            .to_owned();
-    };
-    let rmse = |row: &Row| format!("{:.4}", row.scores.rmse.median);
-    let train =
-        |row: &Row| format!("{} of training{}", format::duration(row.train_s.median), beside(row));
-    let named = |row: &&Row| {
-        let (method, backend) = (row.label(), &row.backend);
-        format!("{method} on {backend}, {} after {}", rmse(row), train(row))
-    };
-    let is_tied = |row: &&&Row| row.scores.rmse.min <= best.scores.rmse.max;
-    let tied: Vec<String> = rows.iter().filter(is_tied).map(named).collect();
-    let answer = format!(
-        "Best RMSE: {}; fastest: {} on {}, {} for an RMSE of {}.",
-        tied.join(", and "),
-        fastest.label(),
-        fastest.backend,
-        train(fastest),
-        rmse(fastest)
-    );
-    [Some(answer), no_better(summary)].into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-/// Which methods look at the input for nothing, if some do.
-fn no_better(summary: &Summary) -> Option<String> {
-    let is_floor = |row: &&Row| figure::has_no_training(&row.method);
-    let rmse = |row: &Row| row.scores.rmse.median;
-    let best = |a: &&Row, b: &&Row| rmse(a).total_cmp(&rmse(b));
-    let floor = summary.rows.iter().filter(is_floor).min_by(best)?;
-    let fail = |row: &&Row| !is_floor(row) && rmse(row) >= rmse(floor);
-    let names: Vec<String> = summary
-        .rows
-        .iter()
-        .filter(fail)
-        .map(|row| format!("{} on {}", row.label(), row.backend))
-        .collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "No better than {}, which does not look at the input ({:.4}): {}.",
-            floor.label(),
-            rmse(floor),
-            names.join(", ")
-        )
-    })
-}
-
-/// What an accelerator takes to get ready, which is no training time.
-fn beside(row: &Row) -> String {
-    let setup = row.stages.get(&Stage::Setup).filter(|_| row.is_accelerated());
-    setup.map_or(String::new(), |spread| {
-        format!(" (not counting {} of setup)", format::duration(spread.median))
-    })
 }
 
 /// What is counted, and what a share is of.
@@ -225,35 +158,6 @@ fn efficiency_note(summary: &Summary) -> String {
         ""
     };
     format!("{counted} {held}{units}")
-}
-
-/// How many repeats a median is of.
-pub(crate) fn repeats(summary: &Summary) -> String {
-    match summary.repeats() {
-        (_, 0) => "no scored repeats".to_owned(),
-        (1, 1) => "one run each".to_owned(),
-        (min, max) if min == max => format!("median of {max} repeats"),
-        (min, max) => format!("median of {min} to {max} repeats"),
-    }
-}
-
-pub(crate) fn missing(summary: &Summary) -> Vec<Missing<'_>> {
-    let planned = |name: &str| -> usize {
-        let scored: usize =
-            summary.rows.iter().filter(|row| row.name() == name).map(|row| row.repeats).sum();
-        let others = summary.missing.iter().filter(|missing| missing.name() == name);
-        scored + others.map(|missing| missing.repeats.len()).sum::<usize>()
-    };
-    let entries = summary.missing.iter().map(|missing| {
-        let (name, count) = (missing.name(), missing.repeats.len());
-        let part = if count < planned(&name) {
-            format!(", {count} of {} repeats", planned(&name))
-        } else {
-            String::new()
-        };
-        Missing { name: name + &part, status: missing.status.name(), reason: &missing.reason }
-    });
-    entries.collect()
 }
 
 fn reading(summary: &Summary) -> Vec<String> {
@@ -292,7 +196,7 @@ fn reading(summary: &Summary) -> Vec<String> {
         ),
         _ => "Each run was made once, so no spread is known.".to_owned(),
     });
-    if summary.rows.iter().any(figure::is_baseline) {
+    if summary.rows.iter().any(is_baseline) {
         lines.push("Baselines that fit nothing are dashed lines in the figure: their training time means nothing.".to_owned());
     }
     if summary.dataset.synthetic {

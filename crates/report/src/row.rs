@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use modality_harness::{
-    metrics::Metrics,
-    plan::row_name,
-    record::{RunRecord, StageTime},
-};
+use modality_harness::{metrics::Metrics, plan::row_name, record::RunRecord};
 use modality_protocol::Stage;
 
 use crate::{
     Spread,
     curves::{self, Curve},
     efficiency::{ProductRate, Work},
-    summary::scored,
+    records::{by_stage, is_accelerator, label, scored},
 };
 
 /// The scored repeats of one variant of a method on one backend.
@@ -147,9 +143,14 @@ impl Row {
     }
 }
 
-/// Whether a runner that calls its device so computes on something else than the CPU.
-pub(crate) fn is_accelerator(device: &str) -> bool {
-    !device.is_empty() && device != "CPU"
+/// Whether a row has no training time worth a place on the axis.
+pub(crate) fn is_baseline(row: &Row) -> bool {
+    has_no_training(&row.method) || row.train_s.median < 1e-3
+}
+
+/// Whether a method fits nothing.
+pub(crate) fn has_no_training(method: &str) -> bool {
+    modality_methods::find(method).is_some_and(|method| method.is_floor)
 }
 
 impl Scores {
@@ -168,26 +169,6 @@ impl Scores {
             spearman_all: maybe(|m| m.spearman_all),
         })
     }
-}
-
-/// `method`, and in a sweep `method variant`.
-pub(crate) fn label(method: &str, variant: &str) -> String {
-    let space = if variant.is_empty() { "" } else { " " };
-    format!("{method}{space}{variant}")
-}
-
-/// A value of each stage over repeats, where there is one.
-pub(crate) fn by_stage(
-    records: &[&RunRecord],
-    value: impl Fn(&RunRecord, &StageTime) -> Option<f64>,
-) -> BTreeMap<Stage, Spread> {
-    let mut values: BTreeMap<Stage, Vec<f64>> = BTreeMap::new();
-    for record in records {
-        for time in &record.stages {
-            values.entry(time.stage).or_default().extend(value(record, time));
-        }
-    }
-    values.into_iter().filter_map(|(stage, values)| Some((stage, Spread::of(values)?))).collect()
 }
 
 fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {

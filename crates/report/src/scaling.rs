@@ -3,7 +3,11 @@
 use modality_harness::plan::row_name;
 use modality_protocol::Stage;
 
-use crate::{Missing, Row, Spread, figure::has_no_training, order, row::label};
+use crate::{
+    Missing, Row, Spread, order,
+    records::{label, without_cells},
+    row::has_no_training,
+};
 
 /// Fewer different numbers of training cells tell nothing of a power.
 const FEWEST: usize = 3;
@@ -198,16 +202,6 @@ impl Power {
     }
 }
 
-/// A variant without the words that say how many cells.
-pub(crate) fn without_cells(variant: &str, cells: Option<usize>) -> &str {
-    let words = cells.map(|cells| format!("cells={cells}"));
-    let rest = words.and_then(|words| variant.strip_prefix(&words));
-    match rest {
-        Some(rest) if rest.is_empty() || rest.starts_with(' ') => rest.trim_start(),
-        _ => variant,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,13 +226,5 @@ mod tests {
         let fit = Power::through(&pairs).unwrap();
         let slope = (3.0 * 3.0 + 1.0 * (50_f64.log10() - 20_f64.log10())) / 10.0;
         assert!((fit.exponent - slope).abs() < 1e-12);
-    }
-
-    #[test]
-    fn only_the_cells_are_taken_from_a_variant() {
-        assert_eq!(without_cells("cells=40 kernel=kept", Some(40)), "kernel=kept");
-        assert_eq!(without_cells("cells=40", Some(40)), "");
-        assert_eq!(without_cells("cells=400", Some(40)), "cells=400");
-        assert_eq!(without_cells("cells=40 kernel=kept", None), "cells=40 kernel=kept");
     }
 }

@@ -3,10 +3,13 @@
 use modality_harness::{
     environment::Environment,
     plan::row_name,
-    record::{DatasetId, RunId, RunRecord, Status},
+    record::{DatasetId, RunId, RunRecord},
 };
 
-use crate::{Error, ProductRate, Result, Row, Series, row::label, scaling::without_cells};
+use crate::{
+    Error, Missing, ProductRate, Result, Row, Series,
+    records::{label, without_cells},
+};
 
 /// What the records of one study on one data set say.
 #[derive(Debug, Clone)]
@@ -28,25 +31,6 @@ pub struct Summary {
     /// Hyperparameters of each method and variant as JSON, whatever the number of training cells; one entry a distinct
     /// set.
     pub params: Vec<(String, String)>,
-}
-
-/// Repeats of one variant of a method on one backend that have no score, all for the same reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
-    /// Name of the method.
-    pub method: String,
-    /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
-    pub variant: String,
-    /// As [`Row::cells`].
-    pub cells: Option<usize>,
-    /// Name of the backend.
-    pub backend: String,
-    /// Unavailable or failed.
-    pub status: Status,
-    /// Why, one sentence.
-    pub reason: String,
-    /// Which repeats, counted from zero.
-    pub repeats: Vec<usize>,
 }
 
 /// A machine and what ran on it.
@@ -76,7 +60,7 @@ impl Summary {
             dataset: first.dataset.clone(),
             series: Series::of_rows(&rows),
             rows,
-            missing: missing(records),
+            missing: Missing::of_records(records),
             product_rates,
             machines: machines(records),
             params: params(records),
@@ -95,30 +79,8 @@ impl Summary {
     }
 }
 
-impl Missing {
-    /// As [`Row::name`].
-    pub fn name(&self) -> String {
-        row_name(&self.method, &self.variant, &self.backend)
-    }
-}
-
 fn name(run: &RunId) -> String {
     row_name(&run.method, &run.variant, &run.backend)
-}
-
-/// The record itself if its predictions were scored.
-pub(crate) fn scored(record: &RunRecord) -> Option<&RunRecord> {
-    (record.status == Status::Ok && record.metrics.is_some_and(|metrics| metrics.rmse.is_finite()))
-        .then_some(record)
-}
-
-/// What a reader is told of a record without a score.
-pub(crate) fn reason(record: &RunRecord) -> &str {
-    match (record.note.trim(), record.status) {
-        ("", Status::Ok) => "the record holds no score",
-        ("", _) => "no reason was recorded",
-        (note, _) => note,
-    }
 }
 
 fn check(first: &RunRecord, records: &[RunRecord]) -> Result<()> {
@@ -140,31 +102,6 @@ fn check(first: &RunRecord, records: &[RunRecord]) -> Result<()> {
 
 fn groups(records: &[RunRecord]) -> impl Iterator<Item = &[RunRecord]> {
     records.chunk_by(|a, b| name(&a.run) == name(&b.run))
-}
-
-fn missing(records: &[RunRecord]) -> Vec<Missing> {
-    let mut found: Vec<Missing> = Vec::new();
-    for record in records.iter().filter(|record| scored(record).is_none()) {
-        let entry = Missing {
-            method: record.run.method.clone(),
-            variant: record.run.variant.clone(),
-            cells: record.cells,
-            backend: record.run.backend.clone(),
-            status: record.status,
-            reason: reason(record).to_owned(),
-            repeats: Vec::new(),
-        };
-        let same = |other: &&mut Missing| {
-            other.name() == entry.name()
-                && other.status == entry.status
-                && other.reason == entry.reason
-        };
-        match found.iter_mut().find(same) {
-            Some(other) => other.repeats.push(record.run.repeat),
-            None => found.push(Missing { repeats: vec![record.run.repeat], ..entry }),
-        }
-    }
-    found
 }
 
 fn machines(records: &[RunRecord]) -> Vec<Machine> {

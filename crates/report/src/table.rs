@@ -5,7 +5,7 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Tab
 use crate::{
     Summary, format,
     grid::{self, Grid},
-    page,
+    words,
 };
 
 const WIDTH: usize = 100;
@@ -16,8 +16,8 @@ pub(crate) fn render(title: &str, summary: &Summary) -> String {
         out += &table(summary);
         out.push('\n');
     }
-    out += &wrap(&page::answer(summary), 0);
-    for missing in page::missing(summary) {
+    out += &wrap(&words::answer(summary), 0);
+    for missing in words::missing(summary) {
         out += &wrap(
             &format!("Missing: {} ({}): {}", missing.name, missing.status, missing.reason),
             2,
@@ -29,7 +29,7 @@ pub(crate) fn render(title: &str, summary: &Summary) -> String {
 fn heading(title: &str, summary: &Summary) -> String {
     let synthetic = if summary.dataset.synthetic { " (synthetic data)" } else { "" };
     let dataset = &summary.dataset.name;
-    wrap(&format!("{title} \u{b7} {dataset}{synthetic} \u{b7} {}", page::repeats(summary)), 0)
+    wrap(&format!("{title} \u{b7} {dataset}{synthetic} \u{b7} {}", words::repeats(summary)), 0)
 }
 
 /// Spreads stand beside their values or, where that is too wide, under them.

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::{
     axis::Axis,
-    curves_say,
     labels::{NAME_SIZE, VALUE_SIZE},
     names::Names,
     place::{Rect, apart},
@@ -12,7 +11,7 @@ use super::{
     style,
     text::{self, Weight},
 };
-use crate::{Curve, Result, Row, Summary, curves::by_fold, order};
+use crate::{Curve, Result, Row, Summary, curves::by_fold, order, words::curves_say};
 
 /// As many panels as stay readable on one sheet.
 const PANELS: usize = 6;

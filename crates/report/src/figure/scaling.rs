@@ -6,13 +6,15 @@ use super::{
     axis::Axis,
     labels::{NAME_SIZE, VALUE_SIZE},
     place::{Rect, apart},
-    scaling_says,
     scene::machine,
     sheet::{Frame, HEIGHT, LEFT, RIGHT, Sheet, TOP, Words},
     style,
     text::{self, Weight},
 };
-use crate::{Line, Quantity, Result, Series, Summary, format, page};
+use crate::{
+    Line, Quantity, Result, Series, Summary, format,
+    words::{self, scaling_says},
+};
 
 /// As many rows of panels as stay readable on one sheet.
 const ROWS: usize = 6;
@@ -268,7 +270,7 @@ fn lines_of(series: &Series, quantity: Quantity, x: &Axis, y: &Axis, area: &Rect
 
 fn caption(summary: &Summary, series: &[&Series]) -> Vec<String> {
     let mut sentences = vec![
-        format!("Dots: {}; lines: least squares on both logarithms, the exponent beside the name.", page::repeats(summary)),
+        format!("Dots: {}; lines: least squares on both logarithms, the exponent beside the name.", words::repeats(summary)),
         "Training is the sum of all training stages; a stage below a thousandth of it is not drawn among the times.".to_owned(),
     ];
     if series.iter().any(|of| drawn(of, Quantity::PeakMemory).next().is_some()) {

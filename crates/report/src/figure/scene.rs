@@ -4,15 +4,13 @@ use serde::Serialize;
 
 use super::{
     axis::Axis,
-    is_baseline,
     labels::{self, Label},
     names::Names,
     place::{Page, Rect},
-    says,
     sheet::{Frame, HEIGHT, LEFT, RIGHT, Sheet, TOP, Words},
     style::{self, RADIUS},
 };
-use crate::{Result, Row, Spread, Summary, format};
+use crate::{Result, Row, Spread, Summary, format, row::is_baseline, words::figure_says};
 
 /// Everything that the template draws.
 #[derive(Serialize)]
@@ -56,7 +54,7 @@ impl Scene {
         let words = Words {
             id: "fig",
             about: "RMSE against training time",
-            says: says(summary),
+            says: figure_says(summary),
             caption: caption(summary, &parts),
             height: HEIGHT,
         };

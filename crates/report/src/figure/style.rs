@@ -2,8 +2,8 @@
 
 use modality_protocol::Stage;
 
-use super::is_baseline;
 use crate::Summary;
+use crate::row::is_baseline;
 
 /// Radius of a mark.
 pub(super) const RADIUS: f64 = 7.0;
