@@ -12,6 +12,8 @@ import json
 import os
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench-configs/peers"))
+
 import cuml_backend
 import runner
 

@@ -16,11 +16,13 @@ import sys
 
 import numpy as np
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../bench-configs/peers"))
+
 import runner
 import sklearn_backend
 import torch_backend
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.environ.get("MODALITY_BENCH_CACHE", os.path.expanduser("~/.cache/modality-bench"))
 METHODS = {**sklearn_backend.METHODS, **torch_backend.METHODS}
 

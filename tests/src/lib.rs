@@ -128,7 +128,9 @@ pub fn records(out: &Path) -> Vec<RunRecord> {
 /// Those of a study file and of a plan.
 pub fn plan(text: &str, dataset: &Path, limits: Limits) -> modality_harness::Result<Plan> {
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-    let written = std::fs::write(folder.path().join("own.toml"), text);
+    let studies = folder.path().join(study::STUDIES);
+    let written =
+        std::fs::create_dir(&studies).and_then(|()| std::fs::write(studies.join("own.toml"), text));
     written.unwrap_or_else(|error| panic!("{error}"));
     let backends = study::load_backends(&root().join("bench-configs"))?;
     let study = Study::load(folder.path(), "own", None, &backends)?;

@@ -39,7 +39,7 @@ fn run(plan: Plan, command: &[&str], dataset: &Path, out: &Path) -> RunRecord {
     bench.run(&bench.plan().rows[0], 0, &runner, |_| ()).unwrap()
 }
 
-const PEER: [&str; 2] = ["python3", "tests/reference/cuml_backend.py"];
+const PEER: [&str; 2] = ["python3", "bench-configs/peers/cuml_backend.py"];
 
 #[test]
 fn the_peer_computes_on_a_gpu_or_says_why_not() {

@@ -138,7 +138,10 @@ fn bench(checked: &Checked, task: Task, folder: &Path, limit: Duration) -> Resul
     if backend.methods.iter().any(|method| method == "mlp") {
         text += "[params.mlp]\nbatch_size = 64\n";
     }
-    std::fs::write(folder.join("check.toml"), text).context("cannot write a study")?;
+    let studies = folder.join(study::STUDIES);
+    std::fs::create_dir(&studies)
+        .and_then(|()| std::fs::write(studies.join("check.toml"), text))
+        .context("cannot write a study")?;
     let backends = Backends::from([(name.clone(), backend.clone())]);
     let study = Study::load(folder, "check", None, &backends)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(2);

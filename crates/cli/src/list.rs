@@ -58,7 +58,9 @@ mod tests {
     #[test]
     fn a_study_that_is_wrong_says_so_in_its_own_place() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("bad.toml"), "title = 1\n").unwrap();
+        let studies = folder.path().join(study::STUDIES);
+        std::fs::create_dir(&studies).unwrap();
+        std::fs::write(studies.join("bad.toml"), "title = 1\n").unwrap();
         let study = Study::load(folder.path(), "bad", None, &Backends::new());
         let about = about(study);
         assert!(about.starts_with("cannot be run: ") && about.contains("bad.toml"), "{about}");

@@ -132,7 +132,7 @@ fn is_name(text: &str) -> bool {
 }
 
 impl Study {
-    /// Reads `folder/name.toml` and checks it against `backends`; a `task` that is given takes the place of the file's.
+    /// Reads `folder/studies/name.toml` and checks it against `backends`; a `task` that is given takes the place of the file's.
     ///
     /// # Errors
     /// [`Error::Invalid`] for an unknown study, method or backend, or a value out of range;
@@ -143,8 +143,8 @@ impl Study {
         task: Option<Task>,
         backends: &Backends,
     ) -> Result<Self> {
-        let path = folder.join(format!("{name}.toml"));
-        if !is_name(name) || !path.is_file() || NOT_STUDIES.contains(&name) {
+        let path = folder.join(STUDIES).join(format!("{name}.toml"));
+        if !is_name(name) || !path.is_file() {
             let known = names(folder)?.join(", ");
             return Err(Error::Invalid(format!("there is no study `{name}`; there are: {known}")));
         }
@@ -253,23 +253,22 @@ impl Variant {
     }
 }
 
-const DATASETS: &str = "datasets";
-const BACKENDS: &str = "backends";
-const NOT_STUDIES: [&str; 2] = [DATASETS, BACKENDS];
+/// The folder of studies in that of all configurations.
+pub const STUDIES: &str = "studies";
+const BACKENDS: &str = "backends.toml";
 
-/// Names of the studies in `folder`, sorted.
+/// Names of the studies in `folder/studies`, sorted.
 ///
 /// # Errors
 /// [`Error::Io`] if the folder cannot be read.
 pub fn names(folder: &Path) -> Result<Vec<String>> {
-    let io = |cause| Error::Io { path: folder.to_owned(), cause };
+    let folder = folder.join(STUDIES);
+    let io = |cause| Error::Io { path: folder.clone(), cause };
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(io)? {
+    for entry in std::fs::read_dir(&folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        if path.extension().is_some_and(|extension| extension == "toml")
-            && !NOT_STUDIES.contains(&stem)
-        {
+        if path.extension().is_some_and(|extension| extension == "toml") {
             names.push(stem.to_owned());
         }
     }
@@ -283,7 +282,7 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
 /// [`Error::Io`] or [`Error::Toml`] naming the file; [`Error::Invalid`] for a backend that has not exactly
 /// one of `package` and `command`.
 pub fn load_backends(folder: &Path) -> Result<Backends> {
-    let path: PathBuf = folder.join(format!("{BACKENDS}.toml"));
+    let path: PathBuf = folder.join(BACKENDS);
     let backends: Backends = read_toml(&path)?;
     for (name, backend) in &backends {
         let command_is_empty = backend.command.as_ref().is_some_and(Vec::is_empty);
@@ -320,7 +319,8 @@ mod tests {
     fn load(study: &str) -> Result<Study> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("backends.toml"), BACKENDS_TOML).unwrap();
-        std::fs::write(folder.path().join("s.toml"), study).unwrap();
+        std::fs::create_dir_all(folder.path().join(STUDIES)).unwrap();
+        std::fs::write(folder.path().join("studies/s.toml"), study).unwrap();
         Study::load(folder.path(), "s", None, &load_backends(folder.path())?)
     }
 
@@ -383,7 +383,8 @@ mod tests {
     #[test]
     fn unknown_studies_are_listed() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("s.toml"), STUDY).unwrap();
+        std::fs::create_dir_all(folder.path().join(STUDIES)).unwrap();
+        std::fs::write(folder.path().join("studies/s.toml"), STUDY).unwrap();
         let message =
             Study::load(folder.path(), "../s", None, &Backends::new()).unwrap_err().to_string();
         assert_eq!(message, "there is no study `../s`; there are: s");

@@ -29,11 +29,12 @@ const PROGRAM: &str = "modality-bench";
 const BACKENDS: [&str; 3] = [BACKEND, "linfa", "torch"];
 const BESIDE: [(&str, &str); 1] = [(BACKEND, "gpu-check")];
 /// Files of the checkout: folders and the ending of what is taken from them.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("bench-configs", "toml"),
+    ("bench-configs/studies", "toml"),
+    ("bench-configs/peers", "py"),
     ("kernels", "cu"),
     ("kernels", "cuh"),
-    ("tests/reference", "py"),
     ("", "LICENSE"),
 ];
 /// Data that cannot be generated where the folder is used.
@@ -189,11 +190,12 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let taken = files(&root).unwrap();
         for wanted in [
-            "bench-configs/gpu.toml",
+            "bench-configs/datasets.toml",
+            "bench-configs/studies/gpu.toml",
             "kernels/rbf.cu",
             "kernels/device.cuh",
-            "tests/reference/cuml_backend.py",
-            "tests/reference/runner.py",
+            "bench-configs/peers/cuml_backend.py",
+            "bench-configs/peers/runner.py",
             "LICENSE-MIT",
         ] {
             assert!(taken.iter().any(|(_, place)| place == Path::new(wanted)), "{wanted}");

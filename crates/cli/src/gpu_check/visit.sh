@@ -204,7 +204,7 @@ done
 # What first calls of the libraries' kernels cost inside the timed stages: beside `first`.
 CUDA_MODULE_LOADING=EAGER study eager 15 45 --studies gpu-paper --rows cuda --repeats 1
 # Fewer landmarks, which a GPU may like better than a CPU does.
-cat >bench-configs/landmarks.toml <<'END'
+cat >bench-configs/studies/landmarks.toml <<'END'
 title = "Landmarks on a GPU"
 description = "TSVD + KRR by the number of landmarks."
 dataset = { name = "bmmc-synthetic", size = "paper" }

@@ -32,7 +32,7 @@ impl Visit {
     /// With these programs in place of `gpu-check` and of the whole.
     fn of(gpu_check: &str, whole: &str) -> Self {
         let bundle = Programs::none().with("gpu-check", gpu_check).with("modality-bench", whole);
-        let script = "cd \"$1\" && mkdir runners cache bench-configs && mv gpu-check runners && gzip modality-bench runners/gpu-check \
+        let script = "cd \"$1\" && mkdir -p runners cache bench-configs/studies && mv gpu-check runners && gzip modality-bench runners/gpu-check \
              && chmod a-wx *.gz runners/*.gz visit.sh made-from.txt && chmod a-w runners";
         fs::write(bundle.path().join(SCRIPT_NAME), SCRIPT).unwrap();
         fs::write(bundle.path().join(MADE_FROM), "made of stand-ins\n").unwrap();

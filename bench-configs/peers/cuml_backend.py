@@ -1,6 +1,6 @@
 """The work of cuML's algorithms on a GPU, in PyTorch or, where there is none, CuPy: the peer of the CUDA backend.
 
-    python3 tests/reference/cuml_backend.py [float32]
+    python3 bench-configs/peers/cuml_backend.py [float32]
 
 What the article's TSVD + KRR does with cuML, step by step: gene expression made dense on the device; TSVD by
 X^T X (genes x genes) and all its eigenvectors, which is cuML's `algorithm="full"` (calEig in cpp/src/tsvd/tsvd.cuh);

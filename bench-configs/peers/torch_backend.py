@@ -1,6 +1,6 @@
 """The MLP in Python's PyTorch, as a backend: the reference that the libtorch backend is held against.
 
-    python3 tests/reference/torch_backend.py [onednn]
+    python3 bench-configs/peers/torch_backend.py [onednn]
 
 Same hyperparameters, folds and seeds, from the plan; modules and optimiser as PyTorch ships them (Adam with
 `fused=True`, which was faster). With `onednn`, the linear layers multiply with oneDNN instead of PyTorch's default.

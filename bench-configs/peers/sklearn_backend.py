@@ -1,6 +1,6 @@
 """scikit-learn as a backend: the reference that the other backends are held against.
 
-    python3 tests/reference/sklearn_backend.py [article]
+    python3 bench-configs/peers/sklearn_backend.py [article]
 
 TSVD + KRR has scikit-learn's defaults on the input that suits it best: float32, kernel="rbf", dense input
 where that is faster. With `article`, it is called as the article calls it: sparse input, and an RBF object as
