@@ -150,12 +150,13 @@ def serve(methods, versions, missing, remedy, multiply=lambda a, b: a @ b, choos
     `multiply`, of two float32 arrays, is what the device's product rate is measured with, and `product_rate` what else
     say_product_rate is told. `choose` is called as `cpu` is, before anything else of a run.
     """
-    spec = json.loads(sys.stdin.readline())
+    spec, code = json.loads(sys.stdin.readline()), 0
     missing = MISSING or missing
     if missing:
         say("unavailable", reason=f"{missing} in {sys.executable}; `{remedy}` brings it")
     elif spec["protocol"] != PROTOCOL:
         say("failed", reason=f"protocol {spec['protocol']} where this runner speaks {PROTOCOL}")
+        code = 1
     else:
         try:
             device, more = choose(spec["device"])
@@ -168,6 +169,7 @@ def serve(methods, versions, missing, remedy, multiply=lambda a, b: a @ b, choos
         except Unavailable as why:
             say("unavailable", reason=str(why))
     sys.stdin.read()
+    sys.exit(code)
 
 
 def run(method, spec):
