@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 /// Where a run computes; as text `cpu`, or `cuda:N`, for which `cuda` is short where N is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(into = "String", try_from = "String")]
 pub enum DeviceId {
     /// The processor.

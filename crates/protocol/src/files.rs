@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -36,10 +36,23 @@ type Result<T> = std::result::Result<T, Error>;
 /// # Errors
 /// [`Error::Io`] naming `path`; what stood there before is untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// [`write()`] of what `put` writes, which need not stand in memory whole.
+///
+/// # Errors
+/// As [`write()`]; the reasons of `put` too.
+pub fn write_with(
+    path: &Path,
+    put: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> Result<()> {
     let io = |cause| Error::Io { path: path.to_owned(), cause };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    file.write_all(bytes).map_err(io)?;
+    let mut buffered = BufWriter::new(&mut file);
+    put(&mut buffered).and_then(|()| buffered.flush()).map_err(io)?;
+    drop(buffered);
     file.as_file().sync_all().map_err(io)?;
     #[cfg(unix)]
     {

@@ -142,26 +142,37 @@ pub fn write_predictions(
     predictions: ArrayView2<'_, f32>,
 ) -> Result<(), Stop> {
     clock.time(Stage::Write, || {
-        let mut bytes = Vec::new();
-        predictions.as_standard_layout().write_npy(&mut bytes)?;
-        Ok(files::write(&spec.predictions, &bytes)?)
+        let rows = predictions.as_standard_layout();
+        let put = |file: &mut dyn io::Write| rows.write_npy(file).map_err(io::Error::other);
+        Ok(files::write_with(&spec.predictions, put)?)
     })
 }
 
 fn read_spec() -> Result<RunSpec, Stop> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
-    let spec: RunSpec = serde_json::from_str(&line).map_err(|error| {
+    parse_spec(&line)
+}
+
+/// The version comes first: a specification of another may lack what this one has.
+fn parse_spec(line: &str) -> Result<RunSpec, Stop> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        protocol: u32,
+    }
+    let broken = |error: serde_json::Error| {
         Stop::Failed(format!(
             "standard input does not begin with a run specification ({error}); \
              runners are started by `cargo xtask reproduce`"
         ))
-    })?;
-    if spec.protocol != PROTOCOL {
-        let spoken = spec.protocol;
-        return Err(Stop::Failed(format!("protocol {spoken} where this runner speaks {PROTOCOL}")));
+    };
+    let Version { protocol } = serde_json::from_str(line).map_err(broken)?;
+    if protocol != PROTOCOL {
+        return Err(Stop::Failed(format!(
+            "protocol {protocol} where this runner speaks {PROTOCOL}"
+        )));
     }
-    Ok(spec)
+    serde_json::from_str(line).map_err(broken)
 }
 
 fn say(event: Event) {
@@ -180,6 +191,22 @@ fn wait_for_end_of_input() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_specification_of_another_version_is_named_by_it() {
+        let said = |line: &str| match parse_spec(line) {
+            Err(Stop::Failed(reason)) => reason,
+            other => panic!("{other:?}"),
+        };
+        // Version 3 had no `task`.
+        let old = said(r#"{"protocol": 3, "method": "mean", "params": {}}"#);
+        assert_eq!(old, format!("protocol 3 where this runner speaks {PROTOCOL}"));
+        let new = said(r#"{"protocol": 99}"#);
+        assert_eq!(new, format!("protocol 99 where this runner speaks {PROTOCOL}"));
+        for line in ["", "{}", &format!(r#"{{"protocol": {PROTOCOL}}}"#)] {
+            assert!(said(line).contains("does not begin with a run specification"), "{line}");
+        }
+    }
 
     #[test]
     fn versions_are_read_from_the_lock_file() {

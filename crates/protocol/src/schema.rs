@@ -1,11 +1,14 @@
 //! The protocol as a JSON Schema, for programs in other languages: `crates/protocol/schema.json`.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
-use schemars::{Schema, SchemaGenerator, generate::SchemaSettings, transform::RecursiveTransform};
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema,
+    transform::RecursiveTransform,
+};
 use serde_json::{Value, json};
 
-use crate::{Event, PROTOCOL, RunSpec};
+use crate::{DeviceId, Event, PROTOCOL, RunSpec, Task};
 
 /// Set to write the schema anew.
 const WRITE: &str = "MODALITY_WRITE_SCHEMA";
@@ -16,13 +19,42 @@ fn schema() -> Value {
         SchemaSettings::draft2020_12().with_transform(RecursiveTransform(in_plain_words));
     let mut generator = SchemaGenerator::new(settings);
     let (spec, event) = (generator.subschema_for::<RunSpec>(), generator.subschema_for::<Event>());
+    let mut definitions = generator.take_definitions(true);
+    definitions["RunSpec"]["properties"]["protocol"]["const"] = PROTOCOL.into();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": format!("modality-bench protocol {PROTOCOL}"),
         "description": "A line between harness and runner: see PROTOCOL.md.",
         "oneOf": [spec, event],
-        "$defs": generator.take_definitions(true),
+        "$defs": definitions,
     })
+}
+
+impl JsonSchema for Task {
+    fn schema_name() -> Cow<'static, str> {
+        "Task".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What is predicted from what.",
+            "enum": Self::ALL.map(|task| task.to_string()),
+        })
+    }
+}
+
+impl JsonSchema for DeviceId {
+    fn schema_name() -> Cow<'static, str> {
+        "DeviceId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Where a run computes: the processor, or a CUDA device, counted from 0.",
+            "type": "string",
+            "pattern": "^(cpu|cuda(:[0-9]+)?)$",
+        })
+    }
 }
 
 /// Links within the documentation are names here.

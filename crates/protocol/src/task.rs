@@ -18,7 +18,6 @@ pub enum Modality {
 
 /// A modality that is predicted from another; as text, `gex-to-adt`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(into = "String", try_from = "String")]
 pub struct Task {
     /// What is known of every cell.
