@@ -189,9 +189,10 @@ impl Device {
 
     /// Whether a kernel met NaN or infinity where there must be none.
     pub(crate) fn check_finite(&self) -> Result<()> {
-        match self.fetch(&*self.not_finite)?.first() {
-            Some(0) | None => Ok(()),
-            Some(_) => Err(Error::NotFinite("the scores of gene expression")),
+        let flag = self.fetch(&*self.not_finite)?;
+        match flag.first().expect("it is one number") {
+            0 => Ok(()),
+            _ => Err(Error::NotFinite("the scores of the input")),
         }
     }
 

@@ -71,7 +71,7 @@ impl Device {
         let standard = matrix.as_standard_layout();
         let values = standard.as_slice().expect("it was given standard layout");
         if !values.iter().all(|value| value.is_finite()) {
-            return Err(Error::NotFinite("the values of ADT"));
+            return Err(Error::NotFinite("the numbers of a matrix for the device"));
         }
         Ok(Matrix { values: self.send(values)?, rows: matrix.nrows(), columns: matrix.ncols() })
     }

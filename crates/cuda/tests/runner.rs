@@ -98,7 +98,9 @@ fn agree(found: &Array2<f32>, folder: &Path, spec: &RunSpec) {
 /// Dense and sparse inputs and targets, with and without a truncated SVD, clipped above or not.
 #[test]
 fn every_direction_gives_the_predictions_of_the_cpu() {
-    let mut datasets = vec![synthetic::generate(Size::Tiny, 3, Task::ADT_TO_GEX)];
+    let others = Task::ALL.into_iter().filter(|task| *task != Task::default());
+    let mut datasets: Vec<Dataset> =
+        others.map(|task| synthetic::generate(Size::Tiny, 3, task)).collect();
     if let Some(starter) = modality_testing::multiome_starter() {
         let read = |task| read_four_files(&starter, "starter", Some(task)).unwrap();
         datasets.extend([Task::GEX_TO_ATAC, Task::ATAC_TO_GEX].map(read));

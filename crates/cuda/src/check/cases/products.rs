@@ -10,7 +10,7 @@ use crate::{
     rbf::{Entries, Packed, TILE, Tiles, tiles_of},
 };
 
-/// Components of gene expression.
+/// Components of the input.
 const COMPONENTS: usize = 300;
 /// Targets.
 const WIDTH: usize = 70;
