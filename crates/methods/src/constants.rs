@@ -3,7 +3,7 @@
 use modality_protocol::Task;
 use serde::{Deserialize, Serialize};
 
-use crate::{Hyperparameters, Method, Needs, check::Wrong, completed};
+use crate::{Hyperparameters, Method, Needs, Typed, check::Wrong};
 
 pub(crate) const ZEROS: Method = Method {
     name: "zeros",
@@ -12,7 +12,7 @@ pub(crate) const ZEROS: Method = Method {
     is_floor: true,
     needs: Needs::Nothing,
     colour: None,
-    complete: completed::<NoParams>,
+    typed: Typed::of::<NoParams>(),
 };
 
 pub(crate) const MEAN: Method = Method {
@@ -22,7 +22,7 @@ pub(crate) const MEAN: Method = Method {
     is_floor: true,
     needs: Needs::Nothing,
     colour: None,
-    complete: completed::<NoParams>,
+    typed: Typed::of::<NoParams>(),
 };
 
 #[derive(Debug, Default, Serialize, Deserialize)]

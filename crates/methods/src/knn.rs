@@ -4,9 +4,8 @@ use modality_protocol::Task;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hyperparameters, Method, Needs,
+    Hyperparameters, Method, Needs, Typed,
     check::{Wrong, at_least_one},
-    completed,
 };
 
 pub(crate) const KNN: Method = Method {
@@ -16,7 +15,7 @@ pub(crate) const KNN: Method = Method {
     is_floor: false,
     needs: Needs::Nothing,
     colour: Some("#e69f00"),
-    complete: completed::<KnnParams>,
+    typed: Typed::of::<KnnParams>(),
 };
 
 /// Mean of the nearest training cells in standardised TSVD scores.

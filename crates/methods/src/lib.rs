@@ -35,11 +35,19 @@ pub struct Method {
     pub needs: Needs,
     /// In figures, as `#rrggbb`; of Okabe and Ito's palette, which stays distinct under the common colour vision deficiencies.
     pub colour: Option<&'static str>,
-    complete: Complete,
+    typed: Typed,
 }
 
-/// From a table for a task to a complete one, or what is wrong with it.
-type Complete = fn(Task, Map<String, Value>) -> Result<Map<String, Value>, String>;
+/// What is known of a method by the type of its hyperparameters.
+#[derive(Debug)]
+struct Typed {
+    /// From a table for a task to a complete one, or what is wrong with it.
+    complete: fn(Task, Table) -> Result<Table, String>,
+    /// [`Hyperparameters::fits_nothing`] of a table.
+    fits_nothing: fn(&Table) -> bool,
+}
+
+type Table = Map<String, Value>;
 
 /// Lists of cells that a method is fitted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +96,18 @@ pub fn complete(
     table: Map<String, Value>,
 ) -> Result<Map<String, Value>, Error> {
     let Some(known) = find(method) else { return Ok(table) };
-    (known.complete)(task, table).map_err(|what| Error { method: method.to_owned(), what })
+    (known.typed.complete)(task, table).map_err(|what| Error { method: method.to_owned(), what })
+}
+
+/// Whether nothing is fitted by `method` with the hyperparameters of a run, so that its training time means nothing.
+pub fn fits_nothing(method: &str, params: &Map<String, Value>) -> bool {
+    find(method).is_some_and(|known| known.is_floor || (known.typed.fits_nothing)(params))
+}
+
+fn fits_nothing_with<P: Hyperparameters>(params: &Map<String, Value>) -> bool {
+    // Older records have older names.
+    let params = completed::<P>(Task::default(), params.clone()).map(Value::Object);
+    params.is_ok_and(|params| serde_json::from_value(params).is_ok_and(|p: P| p.fits_nothing()))
 }
 
 /// The hyperparameters of a run as a typed value.
@@ -110,6 +129,17 @@ trait Hyperparameters: Serialize + DeserializeOwned {
 
     /// The first value out of range.
     fn wrong(&self) -> Option<Wrong>;
+
+    /// Whether nothing is fitted with these.
+    fn fits_nothing(&self) -> bool {
+        false
+    }
+}
+
+impl Typed {
+    const fn of<P: Hyperparameters>() -> Self {
+        Self { complete: completed::<P>, fits_nothing: fits_nothing_with::<P> }
+    }
 }
 
 /// What [`complete`] does for a method with hyperparameters `P`.
@@ -117,6 +147,11 @@ fn completed<P: Hyperparameters>(
     task: Task,
     given: Map<String, Value>,
 ) -> Result<Map<String, Value>, String> {
+    if let Some((old, new)) =
+        P::RENAMED.iter().find(|(old, new)| given.contains_key(*old) && given.contains_key(*new))
+    {
+        return Err(format!("`{old}` is the old name of `{new}`, and both are there"));
+    }
     let mut table = as_table(&P::published(task));
     for (key, value) in given {
         let renamed = P::RENAMED.iter().find(|(old, _)| *old == key);
@@ -223,10 +258,23 @@ mod tests {
             ),
             ("knn", json!({"neighbors": 3}), "unknown field `neighbors`"),
             ("mean", json!({"alpha": 1}), "unknown field `alpha`"),
+            (
+                "knn",
+                json!({"gex_components": 20, "input_components": 30}),
+                "`gex_components` is the old name of `input_components`, and both are there",
+            ),
         ] {
             let message = complete(method, params).unwrap_err().to_string();
             assert!(message.contains(wanted) && message.contains(method), "{message}");
         }
+    }
+
+    #[test]
+    fn what_fits_nothing_is_known_by_method_and_hyperparameters() {
+        let fits = |method: &str, params: Value| !fits_nothing(method, &table(params));
+        assert!(fits("tsvd-krr", json!({})) && fits("my-own", json!({"epochs": 0})));
+        assert!(fits("mlp", json!({"epochs": 3, "min_protein_mean": 0.1})));
+        assert!(!fits("mlp", json!({"epochs": 0})) && !fits("mean", json!({})));
     }
 
     #[test]

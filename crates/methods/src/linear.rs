@@ -4,9 +4,8 @@ use modality_protocol::Task;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hyperparameters, Method, Needs,
+    Hyperparameters, Method, Needs, Typed,
     check::{Wrong, at_least_one, positive},
-    completed,
 };
 
 pub(crate) const LINEAR: Method = Method {
@@ -16,7 +15,7 @@ pub(crate) const LINEAR: Method = Method {
     is_floor: false,
     needs: Needs::Nothing,
     colour: Some("#cc79a7"),
-    complete: completed::<LinearParams>,
+    typed: Typed::of::<LinearParams>(),
 };
 
 /// Ridge regression on TSVD scores of the input.

@@ -4,9 +4,8 @@ use modality_protocol::{Modality, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hyperparameters, Method, Needs,
+    Hyperparameters, Method, Needs, Typed,
     check::{Wrong, at_least_one, at_most, below_one, not_negative, positive},
-    completed,
 };
 
 pub(crate) const MLP: Method = Method {
@@ -16,7 +15,7 @@ pub(crate) const MLP: Method = Method {
     is_floor: false,
     needs: Needs::Folds,
     colour: Some("#d55e00"),
-    complete: completed::<MlpParams>,
+    typed: Typed::of::<MlpParams>(),
 };
 
 /// A multi-layer perceptron on the input itself, one model a fold, averaged.
@@ -84,6 +83,10 @@ impl Hyperparameters for MlpParams {
             (Modality::Adt, _) => small,
             (Modality::Gex, _) => Self::default(),
         }
+    }
+
+    fn fits_nothing(&self) -> bool {
+        self.epochs == 0
     }
 
     fn wrong(&self) -> Option<Wrong> {

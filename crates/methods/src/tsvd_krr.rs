@@ -4,9 +4,8 @@ use modality_protocol::{Modality, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hyperparameters, Method, Needs,
+    Hyperparameters, Method, Needs, Typed,
     check::{Wrong, at_least_one, below_one, positive},
-    completed,
 };
 
 pub(crate) const TSVD_KRR: Method = Method {
@@ -16,7 +15,7 @@ pub(crate) const TSVD_KRR: Method = Method {
     is_floor: false,
     needs: Needs::Fits,
     colour: Some("#0072b2"),
-    complete: completed::<TsvdKrrParams>,
+    typed: Typed::of::<TsvdKrrParams>(),
 };
 
 /// TSVD + kernel ridge regression, an ensemble over halves of the batches.

@@ -14,7 +14,7 @@ pub struct Missing {
     pub method: String,
     /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
     pub variant: String,
-    /// As [`Row::cells`].
+    /// As [`Row::cells`](crate::Row::cells).
     pub cells: Option<usize>,
     /// Name of the backend.
     pub backend: String,
@@ -53,7 +53,7 @@ impl Missing {
         found
     }
 
-    /// As [`Row::name`].
+    /// As [`Row::name`](crate::Row::name).
     pub fn name(&self) -> String {
         row_name(&self.method, &self.variant, &self.backend)
     }

@@ -6,7 +6,6 @@ use serde::Serialize;
 use crate::{
     Heading, ProductRate, Result, Row, Summary, format,
     grid::{self, Grid},
-    row::is_baseline,
     template,
     words::{self, Missing, repeats},
 };
@@ -70,6 +69,7 @@ struct Dataset<'a> {
     train_cells: String,
     test_cells: String,
     task: String,
+    input: &'static str,
     /// What there is of input and target, and how many.
     features: [(String, String); 2],
 }
@@ -127,6 +127,7 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
             train_cells: format::count(id.train_cells),
             test_cells: format::count(id.test_cells),
             task: id.task.to_string(),
+            input: id.task.input.words(),
             features: [(id.task.input, id.inputs), (id.task.target, id.targets)]
                 .map(|(of, number)| (format::capitalised(of.features()), format::count(number))),
         },
@@ -196,7 +197,7 @@ fn reading(summary: &Summary) -> Vec<String> {
         ),
         _ => "Each run was made once, so no spread is known.".to_owned(),
     });
-    if summary.rows.iter().any(is_baseline) {
+    if summary.rows.iter().any(|row| row.fits_nothing) {
         lines.push("Baselines that fit nothing are dashed lines in the figure: their training time means nothing.".to_owned());
     }
     if summary.dataset.synthetic {

@@ -21,6 +21,8 @@ pub struct Row {
     pub variant: String,
     /// Training cells, where the study names several numbers; `variant` begins with them.
     pub cells: Option<usize>,
+    /// Whether nothing is fitted, so that the training time means nothing.
+    pub fits_nothing: bool,
     /// Name of the backend.
     pub backend: String,
     /// What computed, as the runner said.
@@ -49,7 +51,7 @@ pub struct Row {
     pub expected_gpu_mb: Option<Spread>,
     /// Energy that the accelerator took during training and prediction, J.
     pub gpu_energy_j: Option<Spread>,
-    /// ||X V||_F / ||X||_F of the truncated SVD of gene expression.
+    /// ||X V||_F / ||X||_F of the truncated SVD of the input.
     pub captured: Option<Spread>,
     /// Seconds by stage, in the order in which a run goes through them.
     pub stages: BTreeMap<Stage, Spread>,
@@ -102,6 +104,7 @@ impl Row {
             method: first.run.method.clone(),
             variant: first.run.variant.clone(),
             cells: first.cells,
+            fits_nothing: modality_methods::fits_nothing(&first.run.method, &first.params),
             backend: first.run.backend.clone(),
             device: distinct(records.iter().map(|record| record.device.as_str())).join(", "),
             repeats: records.len(),
@@ -137,20 +140,15 @@ impl Row {
         label(&self.method, &self.variant)
     }
 
+    /// Whether the method looks at no cell's input.
+    pub(crate) fn is_floor(&self) -> bool {
+        modality_methods::find(&self.method).is_some_and(|method| method.is_floor)
+    }
+
     /// Whether something else than the CPU computed.
     pub(crate) fn is_accelerated(&self) -> bool {
         is_accelerator(&self.device)
     }
-}
-
-/// Whether a row has no training time worth a place on the axis.
-pub(crate) fn is_baseline(row: &Row) -> bool {
-    has_no_training(&row.method) || row.train_s.median < 1e-3
-}
-
-/// Whether a method fits nothing.
-pub(crate) fn has_no_training(method: &str) -> bool {
-    modality_methods::find(method).is_some_and(|method| method.is_floor)
 }
 
 impl Scores {

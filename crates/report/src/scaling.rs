@@ -6,7 +6,6 @@ use modality_protocol::Stage;
 use crate::{
     Missing, Row, Spread, order,
     records::{label, without_cells},
-    row::has_no_training,
 };
 
 /// Fewer different numbers of training cells tell nothing of a power.
@@ -78,7 +77,7 @@ impl Series {
     pub(crate) fn of_rows(rows: &[Row]) -> Vec<Self> {
         let mut groups: Vec<(String, Vec<(usize, &Row)>)> = Vec::new();
         for row in rows {
-            let Some(cells) = row.cells.filter(|_| !has_no_training(&row.method)) else { continue };
+            let Some(cells) = row.cells.filter(|_| !row.fits_nothing) else { continue };
             let name =
                 row_name(&row.method, without_cells(&row.variant, Some(cells)), &row.backend);
             match groups.iter_mut().find(|(other, _)| *other == name) {

@@ -3,15 +3,12 @@
 use modality_protocol::Stage;
 use serde::Serialize;
 
-use crate::{
-    Row, Summary, format,
-    row::{has_no_training, is_baseline},
-};
+use crate::{Row, Summary, format};
 
 /// The best error and the fastest training, in one sentence; rows whose ranges of error overlap with the best
 /// one's are named beside it, and the baselines that fit nothing compete only among themselves.
 pub(crate) fn answer(summary: &Summary) -> String {
-    let fitted: Vec<&Row> = summary.rows.iter().filter(|row| !is_baseline(row)).collect();
+    let fitted: Vec<&Row> = summary.rows.iter().filter(|row| !row.fits_nothing).collect();
     let rows = if fitted.is_empty() { summary.rows.iter().collect() } else { fitted };
     let fastest = rows.iter().min_by(|a, b| a.train_s.median.total_cmp(&b.train_s.median));
     let (Some(best), Some(fastest)) = (rows.first(), fastest) else {
@@ -40,7 +37,7 @@ pub(crate) fn answer(summary: &Summary) -> String {
 
 /// Which methods look at the input for nothing, if some do.
 fn no_better(summary: &Summary) -> Option<String> {
-    let is_floor = |row: &&Row| has_no_training(&row.method);
+    let is_floor = |row: &&Row| row.is_floor();
     let rmse = |row: &Row| row.scores.rmse.median;
     let best = |a: &&Row, b: &&Row| rmse(a).total_cmp(&rmse(b));
     let floor = summary.rows.iter().filter(is_floor).min_by(best)?;

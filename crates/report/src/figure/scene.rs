@@ -10,7 +10,7 @@ use super::{
     sheet::{Frame, HEIGHT, LEFT, RIGHT, Sheet, TOP, Words},
     style::{self, RADIUS},
 };
-use crate::{Result, Row, Spread, Summary, format, row::is_baseline, words::figure_says};
+use crate::{Result, Row, Spread, Summary, format, words::figure_says};
 
 /// Everything that the template draws.
 #[derive(Serialize)]
@@ -80,7 +80,7 @@ impl Scene {
 impl<'a> Parts<'a> {
     fn new(summary: &'a Summary) -> Self {
         let (mut references, marks): (Vec<&Row>, Vec<&Row>) =
-            summary.rows.iter().partition(|row| is_baseline(row));
+            summary.rows.iter().partition(|row| row.fits_nothing);
         let rmse = |row: &Row| row.scores.rmse.median;
         let last = references.last().copied();
         let left_out = last.filter(|last| {

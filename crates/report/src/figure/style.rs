@@ -3,7 +3,6 @@
 use modality_protocol::Stage;
 
 use crate::Summary;
-use crate::row::is_baseline;
 
 /// Radius of a mark.
 pub(super) const RADIUS: f64 = 7.0;
@@ -34,7 +33,7 @@ const OTHER_SHAPES: [&str; 3] = [
 
 /// The methods whose colours a reader sees.
 pub(super) fn coloured(summary: &Summary) -> Vec<&str> {
-    summary.rows.iter().filter(|row| !is_baseline(row)).map(|row| row.method.as_str()).collect()
+    summary.rows.iter().filter(|row| !row.fits_nothing).map(|row| row.method.as_str()).collect()
 }
 
 /// `others` are all method names of the figure; those without a colour of their own share what is left, by name.

@@ -87,7 +87,7 @@ fn reached(peak: Option<Spread>, expected: Option<Spread>) -> String {
         .map_or(String::new(), |(peak, expected)| percent(peak.median / expected.median))
 }
 
-/// What the truncated SVD of gene expression holds of it.
+/// What the truncated SVD of the input holds of it.
 pub(crate) fn captured(summary: &Summary) -> Grid {
     let columns =
         vec![text("Method"), text("Backend"), number("\u{2016}X V\u{2016} / \u{2016}X\u{2016}")];
