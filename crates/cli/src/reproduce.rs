@@ -53,7 +53,11 @@ pub(crate) fn run_until(
 ) -> anyhow::Result<ExitCode> {
     let configs = world.root.join(CONFIGS);
     let backends = study::load_backends(&configs)?;
-    let mut study = Study::load(&configs, &arguments.study, arguments.task, &backends)?;
+    let mut study = Study::load(&configs, &arguments.study, None, &backends)?;
+    let own_task = study.task;
+    if let Some(task) = arguments.task.filter(|task| *task != own_task) {
+        study = Study::load(&configs, &arguments.study, Some(task), &backends)?;
+    }
     study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
     let rows = select(&study, &arguments.only)?;
     let place =
@@ -71,7 +75,7 @@ pub(crate) fn run_until(
         study = Study::load(&configs, &arguments.study, Some(data.manifest.task()), &backends)?;
         study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
     }
-    speak_for(&mut study, &data.manifest, arguments.task.is_some());
+    speak_for(&mut study, &data.manifest, own_task);
     let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;
     let rows = plan.rows.into_iter().map(|row| on_gpu(row, arguments.gpu)).collect();
     let plan = Plan { command: command(arguments), rows, ..plan };
@@ -93,8 +97,8 @@ pub(crate) fn run_until(
 }
 
 /// Title and description are of the study's own data and task; others speak for themselves.
-fn speak_for(study: &mut Study, data: &Manifest, is_other_task: bool) {
-    if data.name != study.dataset.name || is_other_task {
+fn speak_for(study: &mut Study, data: &Manifest, own: Task) {
+    if data.name != study.dataset.name || data.task() != own {
         let Task { input, target } = data.task();
         let title = format!("{} from {}: {}", target.words(), input.words(), data.name);
         study.title = title[..1].to_uppercase() + &title[1..];

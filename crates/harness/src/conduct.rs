@@ -9,7 +9,8 @@ pub struct Conduct {
     said_hello: bool,
     said_expect: bool,
     open: Option<Stage>,
-    has_begun: bool,
+    /// Which began last.
+    last: Option<Stage>,
     faults: Vec<String>,
 }
 
@@ -72,7 +73,7 @@ impl Conduct {
     }
 
     fn expect(&mut self, peak_rss_mb: f64) {
-        if self.said_expect || self.has_begun {
+        if self.said_expect || self.last.is_some() {
             self.fault("`expect` comes once, before the first stage".to_owned());
         }
         if !(peak_rss_mb.is_finite() && peak_rss_mb > 0.0) {
@@ -94,7 +95,7 @@ impl Conduct {
                 "stage `{stage}` begins while `{open}` is open; visits must not overlap"
             ));
         }
-        (self.open, self.has_begun) = (Some(stage), true);
+        (self.open, self.last) = (Some(stage), Some(stage));
     }
 
     fn end(&mut self, stage: Stage, seconds: f64) {
@@ -110,8 +111,10 @@ impl Conduct {
 
     fn progress(&mut self, stage: Stage, done: u64, total: u64) {
         let name = stage.name();
-        if self.open != Some(stage) && !self.is_rehearsal && !self.has_begun {
-            self.fault(format!("`progress` of stage `{name}`, which has not begun"));
+        if self.last != Some(stage) && !self.is_rehearsal {
+            self.fault(format!(
+                "`progress` of stage `{name}`, which is not the one that began last"
+            ));
         }
         if done > total {
             self.fault(format!("`progress` of stage `{name}` is {done} of {total}"));
@@ -174,6 +177,15 @@ mod tests {
                     r#"{"event": "progress", "stage": "solve", "done": 3, "total": 2}"#,
                 ],
                 "`progress` of stage `solve` is 3 of 2",
+            ),
+            (
+                &[
+                    HELLO,
+                    LOAD,
+                    LOADED,
+                    r#"{"event": "progress", "stage": "solve", "done": 1, "total": 2}"#,
+                ],
+                "`progress` of stage `solve`, which is not the one that began last",
             ),
             (
                 &[HELLO, r#"{"event": "captured", "share": 93.0}"#],

@@ -49,7 +49,7 @@ pub struct Outcome {
     pub versions: BTreeMap<String, String>,
     /// Wall time by stage, in the order in which they first began.
     pub stages: Vec<StageTime>,
-    /// ||X V||_F / ||X||_F of the truncated SVD of gene expression.
+    /// ||X V||_F / ||X||_F of the truncated SVD of the input.
     pub captured: Option<f64>,
     /// Validation curves of the folds.
     pub epochs: Vec<Epoch>,

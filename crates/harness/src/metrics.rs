@@ -69,18 +69,12 @@ impl Metrics {
         check(predicted, measured)?;
         let entries = predicted.len() as f64;
         let (mut squares, mut absolutes) = (0.0, 0.0);
-        for rows in row_blocks(predicted.dim()) {
-            let measured = measured.dense_rows(rows.clone());
-            let predicted = predicted.slice(s![rows, ..]);
-            ndarray::Zip::from(predicted).and(&measured).for_each(|&p, &m| {
-                let difference = f64::from(p) - f64::from(m);
-                squares += difference * difference;
-                absolutes += difference.abs();
-            });
-        }
+        each_entry(predicted, measured, |p, m| {
+            squares += (p - m) * (p - m);
+            absolutes += (p - m).abs();
+        });
         let cells = by_cell(predicted, measured);
         let features = by_feature(predicted, measured);
-        let (pearson_all, spearman_all) = over_all(predicted, measured);
         Ok(Self {
             rmse: (squares / entries).sqrt(),
             mae: absolutes / entries,
@@ -88,8 +82,8 @@ impl Metrics {
             pearson_feature: features.pearson.mean(),
             spearman_cell: cells.spearman.mean(),
             spearman_feature: features.spearman.mean(),
-            pearson_all,
-            spearman_all,
+            pearson_all: pearson_over_all(predicted, measured),
+            spearman_all: spearman_over_all(predicted, measured),
             with_zeros: Some(WithZeros {
                 pearson_cell: cells.pearson.mean_with_zeros(),
                 pearson_feature: features.pearson.mean_with_zeros(),
@@ -116,6 +110,20 @@ fn check(predicted: ArrayView2<'_, f32>, measured: ValuesView<'_>) -> Result<()>
         )));
     }
     Ok(())
+}
+
+/// Every prediction beside what was measured, row by row.
+fn each_entry(
+    predicted: ArrayView2<'_, f32>,
+    measured: ValuesView<'_>,
+    mut each: impl FnMut(f64, f64),
+) {
+    for rows in row_blocks(predicted.dim()) {
+        let measured = measured.dense_rows(rows.clone());
+        let predicted = predicted.slice(s![rows, ..]);
+        let pairs = ndarray::Zip::from(predicted).and(&measured);
+        pairs.for_each(|&p, &m| each(f64::from(p), f64::from(m)));
+    }
 }
 
 /// Rows of about a block's numbers.
@@ -216,47 +224,36 @@ fn by_feature(predicted: ArrayView2<'_, f32>, measured: ValuesView<'_>) -> Corre
     correlations
 }
 
-/// Pearson's and Spearman's correlations of all entries.
-fn over_all(
-    predicted: ArrayView2<'_, f32>,
-    measured: ValuesView<'_>,
-) -> (Option<f64>, Option<f64>) {
+/// Pearson's correlation over all entries.
+fn pearson_over_all(predicted: ArrayView2<'_, f32>, measured: ValuesView<'_>) -> Option<f64> {
+    let n = predicted.len() as f64;
+    let (mut sums, mut ranges) = ([0.0; 2], [(f64::INFINITY, f64::NEG_INFINITY); 2]);
+    each_entry(predicted, measured, |p, m| {
+        for ((sum, range), value) in sums.iter_mut().zip(&mut ranges).zip([p, m]) {
+            *sum += value;
+            *range = (range.0.min(value), range.1.max(value));
+        }
+    });
+    let [mean_p, mean_m] = sums.map(|sum| sum / n);
+    let (mut pm, mut pp, mut mm) = (0.0, 0.0, 0.0);
+    each_entry(predicted, measured, |p, m| {
+        let (p, m) = (p - mean_p, m - mean_m);
+        pm += p * m;
+        pp += p * p;
+        mm += m * m;
+    });
+    let vary = ranges.iter().all(|(least, most)| least < most);
+    vary.then(|| (pm / (pp.sqrt() * mm.sqrt())).clamp(-1.0, 1.0))
+}
+
+/// Spearman's correlation over all entries, where there are not too many.
+fn spearman_over_all(predicted: ArrayView2<'_, f32>, measured: ValuesView<'_>) -> Option<f64> {
     if predicted.len() > MOST_RANKED {
-        return (None, None);
+        return None;
     }
-    let a: Vec<f32> = predicted.iter().copied().collect();
-    let b: Vec<f32> = measured.to_dense().into_iter().collect();
-    (pearson_of(&a, &b), pearson_of(&ranks_of(&a), &ranks_of(&b)))
-}
-
-/// [`pearson`] of numbers that are kept narrow.
-fn pearson_of<T: Copy + Into<f64>>(x: &[T], y: &[T]) -> Option<f64> {
-    let n = x.len() as f64;
-    let mean = |values: &[T]| values.iter().map(|&value| value.into()).sum::<f64>() / n;
-    let (mean_x, mean_y) = (mean(x), mean(y));
-    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-    for (&a, &b) in x.iter().zip(y) {
-        let (a, b) = (a.into() - mean_x, b.into() - mean_y);
-        xy += a * b;
-        xx += a * a;
-        yy += b * b;
-    }
-    let varies = |values: &[T]| values.iter().any(|&value| value.into() != values[0].into());
-    (x.len() > 1 && varies(x) && varies(y)).then(|| (xy / (xx.sqrt() * yy.sqrt())).clamp(-1.0, 1.0))
-}
-
-/// [`ranks`] of many numbers.
-fn ranks_of(x: &[f32]) -> Vec<f64> {
-    let mut order: Vec<u32> = (0..x.len() as u32).collect();
-    order.par_sort_unstable_by(|&a, &b| x[a as usize].total_cmp(&x[b as usize]));
-    let mut ranks = vec![0.0; x.len()];
-    let mut start = 0;
-    for tie in order.chunk_by(|&a, &b| x[a as usize] == x[b as usize]) {
-        let rank = start as f64 + (tie.len() as f64 + 1.0) / 2.0;
-        tie.iter().for_each(|&i| ranks[i as usize] = rank);
-        start += tie.len();
-    }
-    ranks
+    let predicted = ranks(&predicted.iter().copied().collect::<Vec<f32>>());
+    let measured = ranks(&measured.to_dense().into_iter().collect::<Vec<f32>>());
+    pearson(&predicted, &measured)
 }
 
 fn is_constant(x: &[f64]) -> bool {
@@ -284,14 +281,15 @@ fn spearman(x: &[f64], y: &[f64]) -> Option<f64> {
 }
 
 /// Ranks from one; ties share the mean of their ranks.
-fn ranks(x: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..x.len()).collect();
-    order.sort_unstable_by(|&a, &b| x[a].total_cmp(&x[b]));
+fn ranks<T: Copy + Into<f64> + Sync>(x: &[T]) -> Vec<f64> {
+    let value = |i: u32| -> f64 { x[i as usize].into() };
+    let mut order: Vec<u32> = (0..x.len() as u32).collect();
+    order.par_sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)));
     let mut ranks = vec![0.0; x.len()];
     let mut start = 0;
-    for tie in order.chunk_by(|&a, &b| x[a] == x[b]) {
+    for tie in order.chunk_by(|&a, &b| value(a) == value(b)) {
         let rank = start as f64 + (tie.len() as f64 + 1.0) / 2.0;
-        tie.iter().for_each(|&i| ranks[i] = rank);
+        tie.iter().for_each(|&i| ranks[i as usize] = rank);
         start += tie.len();
     }
     ranks

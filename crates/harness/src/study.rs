@@ -92,7 +92,7 @@ pub struct Backend {
     /// Where it computes.
     #[serde(default)]
     pub device: DeviceId,
-    /// What is made ready before the package is built: `libtorch`.
+    /// What is made ready before the package is built: `libtorch` or `nvcc`.
     pub needs: Option<String>,
 }
 
@@ -162,12 +162,12 @@ impl Study {
 
     /// The hyperparameters that `method` is run with: one set, or one for each combination of a sweep's values.
     pub fn variants(&self, method: &str) -> &[Variant] {
-        self.variants.get(method).map_or(&[], Vec::as_slice)
+        self.variants.get(method).expect("every method of a study is completed")
     }
 
     /// Where `backend` computes.
     pub fn device(&self, backend: &str) -> DeviceId {
-        self.devices.get(backend).copied().unwrap_or_default()
+        *self.devices.get(backend).expect("the study was checked against the backends")
     }
 
     fn check(&self, backends: &Backends) -> std::result::Result<(), String> {

@@ -67,7 +67,7 @@ fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What is asked, and the data to answer from. Methods give predictions, test cells x proteins.
+/// What is asked, and the data to answer from. Methods give predictions, test cells x features.
 struct Run<'a> {
     spec: &'a RunSpec,
     inputs: &'a Inputs,

@@ -13,9 +13,6 @@ const DOUBLE: usize = size_of::<f64>();
 /// The program itself, and what no formula below counts.
 const PROGRAM: usize = 8 << 20;
 
-/// About as many cells as a block has at most.
-const LONGEST_BLOCK: usize = 1152;
-
 /// What TSVD + KRR takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
@@ -107,12 +104,13 @@ impl Needs {
                 let preconditioner = floats * FLOAT + inverses;
                 // Targets, dual coefficients, solution, residual, direction and its product.
                 let vectors = 6 * columns(fits);
+                let groups = Groups::new(fits);
                 let all = match params.kernel {
-                    KernelEntries::Kept => SharedKernel::bytes(&Groups::new(fits)),
+                    KernelEntries::Kept => SharedKernel::bytes(&groups),
                     KernelEntries::Formed => 0,
                 };
                 // Of each thread: a tile, and vectors and products of half the fits.
-                let edge = shape.train_cells.min(LONGEST_BLOCK);
+                let edge = groups.blocks().iter().map(|block| block.rows.len()).max().unwrap_or(0);
                 let buffers = threads * edge * (edge + fits.len() * targets) * FLOAT;
                 (2 * scores + preconditioner + vectors + buffers, (all, 0))
             }
