@@ -6,6 +6,7 @@ use std::{
 };
 
 use modality_harness::study::{self, Backends, Row, Study};
+use modality_methods::Method;
 use modality_toolchain::World;
 
 use crate::{datasets::Catalogue, root::CONFIGS};
@@ -25,6 +26,7 @@ pub(crate) fn run(world: &World) -> anyhow::Result<()> {
         let tasks = entry.tasks().map(|task| task.to_string()).collect::<Vec<_>>().join(", ");
         writeln!(text, "  {name}\n    {}\n    {tasks}", entry.about)?;
     }
+    text += &of_methods();
     text += &of_backends(&backends);
     match io::stdout().write_all(text.as_bytes()) {
         // Who has seen enough has closed the pipe.
@@ -42,6 +44,14 @@ fn about(study: modality_harness::Result<Study>) -> String {
         }
         Err(error) => format!("cannot be run: {error}"),
     }
+}
+
+fn of_methods() -> String {
+    let line = |method: &&Method| {
+        let Method { name, about, source, .. } = method;
+        format!("  {name}\n    {about}\n    {source}\n")
+    };
+    format!("\nMethods\n{}", modality_methods::ALL.iter().map(line).collect::<String>())
 }
 
 fn of_backends(backends: &Backends) -> String {

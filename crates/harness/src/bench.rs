@@ -19,6 +19,7 @@ use crate::{
     plan::{Plan, PlannedRow},
     record::{self, RunId, RunRecord, Status},
 };
+use modality_methods::Needs;
 use modality_protocol::{Event, Fold, PROTOCOL, RunSpec};
 
 /// Where the files of a study lie.
@@ -232,9 +233,13 @@ impl Bench {
             Some(cells) => positions(all, cells),
             None => all.to_vec(),
         };
-        let fits = random.fits.iter().map(|fit| among(&fit.cells)).collect();
+        let needs = modality_methods::find(&row.method).map(|method| method.needs);
+        // Of a method that is not known here, nothing is known of what it needs.
+        let wants = |what: Needs| needs.is_none_or(|needs| needs == what);
+        let fits = random.fits.iter().filter(|_| wants(Needs::Fits));
+        let fits = fits.map(|fit| among(&fit.cells)).collect();
         let fold = |fold: &Fold| Fold { name: fold.name.clone(), cells: among(&fold.cells) };
-        let folds = self.plan.folds.iter().map(fold).collect();
+        let folds = self.plan.folds.iter().filter(|_| wants(Needs::Folds)).map(fold).collect();
         RunSpec {
             protocol: PROTOCOL,
             method: row.method.clone(),

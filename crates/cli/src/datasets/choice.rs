@@ -51,12 +51,7 @@ pub(crate) enum Origin {
 }
 
 fn parse_size(text: &str) -> Result<Size, UserError> {
-    match text {
-        "tiny" => Ok(Size::Tiny),
-        "small" => Ok(Size::Small),
-        "paper" => Ok(Size::Paper),
-        _ => Err(UserError(format!("`{text}` is not a size; there are: tiny, small, paper"))),
-    }
+    text.parse().map_err(|error: modality_data::Error| UserError(error.to_string()))
 }
 
 impl Request<'_> {

@@ -22,12 +22,16 @@ pub struct Factor(Vec<Numbers>);
 impl Factor {
     /// Columns, those that are zero among them.
     fn rank(&self) -> usize {
-        self.0.first().map_or(0, |numbers| numbers.shape().1)
+        self.first().shape().1
     }
 
     /// What its numbers are multiplied by.
     fn unit(&self) -> f32 {
-        self.0.first().map_or(1.0, Numbers::unit)
+        self.first().unit()
+    }
+
+    fn first(&self) -> &Numbers {
+        self.0.first().expect("fits have cells, and cells make groups")
     }
 
     /// F of each group, or its transpose, times its side.

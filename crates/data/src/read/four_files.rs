@@ -55,13 +55,22 @@ pub fn read_four_files(dir: &Path, name: &str, task: Option<Task>) -> Result<Dat
 
 /// What the first and second files are of, and the task.
 fn decide(train: &[Table; 2], task: Option<Task>) -> Result<([Modality; 2], Task)> {
-    let modalities = match [0, 1].map(|i| train[i].modality()) {
-        [Some(first), Some(second)] => [first, second],
+    use Modality::{Adt, Atac, Gex};
+    let modalities = match ([0, 1].map(|i| train[i].modality()), task) {
+        ([Some(first), Some(second)], _) => [first, second],
         // What one of them is tells what the other must be.
-        [first, second] => {
-            let Task { input, target } = task.unwrap_or_default();
+        ([first, second], Some(Task { input, target })) => {
             let is_reverse = first == Some(target) || second == Some(input);
             if is_reverse { [target, input] } else { [input, target] }
+        }
+        // Nothing but genes is predicted from these, or predicts them.
+        ([Some(first @ (Adt | Atac)), None], None) => [first, Gex],
+        ([None, Some(second @ (Adt | Atac))], None) => [Gex, second],
+        _ => {
+            return Err(train[0].error(format!(
+                "does not say, together with {}, what both hold (`var/feature_types` or `uns/modality`); name the task with `--task`",
+                train[1].path.display()
+            )));
         }
     };
     let found = Task { input: modalities[0], target: modalities[1] };
