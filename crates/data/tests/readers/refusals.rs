@@ -235,6 +235,13 @@ fn halves_and_modalities_of_different_cells_or_genes() {
     copy("train_mod1", "train_mod2");
     let words = ["holds GEX beside GEX", "no task connects"];
     assert_refused(read_four_files(folder.path(), "x"), &wrong, &words);
+    // Genes, and something that does not say what it is: proteins or peaks.
+    let first = folder.path().join("a.train_mod1.h5ad");
+    let cells = ["AAACA-1", "AAACB-1", "AAACC-1"];
+    let features = [("one", "other"), ("two", "other"), ("three", "other")];
+    Writer::new(Codec::None).annotations(&cells, &features).sparse(&parts()).write(&wrong);
+    let words = ["does not say", "name the task with `--task`"];
+    assert_refused(read_four_files(folder.path(), "x"), &first, &words);
     copy("train_mod2", "train_mod2");
     let test = folder.path().join("a.test_mod1.h5ad");
     let genes = [("CD3D", "GEX"), ("CD19", "GEX"), ("other", "GEX")];
