@@ -30,7 +30,7 @@ pub(crate) type Sums = BTreeMap<String, String>;
 pub(crate) struct Entry {
     /// One line for people.
     pub(crate) about: String,
-    /// What is measured of its cells.
+    /// What is measured of its cells; unless a task is asked for, another is predicted from the first of them.
     #[serde(default = "gex_and_adt")]
     pub(crate) modalities: Vec<Modality>,
     /// How it is had.
@@ -162,10 +162,13 @@ fn gex_and_adt() -> Vec<Modality> {
 }
 
 impl Entry {
-    /// What can be predicted from what.
+    /// What can be predicted from what; first what is predicted from the modality that is named first.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = Task> {
-        let has = |modality| self.modalities.contains(&modality);
-        Task::ALL.into_iter().filter(move |task| has(task.input) && has(task.target))
+        let place = |modality| self.modalities.iter().position(|known| *known == modality);
+        let known = |task: &Task| place(task.input).is_some() && place(task.target).is_some();
+        let mut tasks: Vec<Task> = Task::ALL.into_iter().filter(known).collect();
+        tasks.sort_by_key(|task| (place(task.input), place(task.target)));
+        tasks.into_iter()
     }
 
     fn parse(name: &str, value: toml::Value) -> Result<Self> {
@@ -291,6 +294,21 @@ mod tests {
         };
         assert_eq!(wheel.layout, CiteLayout::liu_covid());
         assert_eq!(wheel.file_name(), "liu_demo.h5ad");
+    }
+
+    #[test]
+    fn a_published_folder_is_first_of_all_for_its_own_task() {
+        let catalogue = shipped();
+        for (name, task) in [
+            ("openproblems_bmmc_cite_phase2_rna", Task::GEX_TO_ADT),
+            ("openproblems_bmmc_cite_phase2_mod2", Task::ADT_TO_GEX),
+            ("openproblems_bmmc_multiome_phase2_rna", Task::GEX_TO_ATAC),
+            ("openproblems_bmmc_multiome_phase2_mod2", Task::ATAC_TO_GEX),
+            ("liu-covid-cite", Task::GEX_TO_ADT),
+        ] {
+            let entry = catalogue.get(name).unwrap();
+            assert_eq!(entry.tasks().next(), Some(task), "{name}");
+        }
     }
 
     #[test]
