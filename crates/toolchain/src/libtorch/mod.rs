@@ -77,7 +77,7 @@ struct Search<'a> {
 /// `cargo xtask setup libtorch`: makes libtorch ready, checks the whole copy in the cache, and prints the folder.
 ///
 /// # Errors
-/// [`UserError`] where `$LIBTORCH` names no usable libtorch; [`NotReachable`] where none is here and none can be
+/// [`UserError`] where `$LIBTORCH` names no usable libtorch; [`NotReachable`](crate::NotReachable) where none is here and none can be
 /// fetched.
 pub fn setup(world: &World) -> Result<()> {
     let libtorch = Search::new(world, &Cache::from_env()?).find(Check::Sums)?;
