@@ -1,6 +1,10 @@
 //! `check-backend`: what a program says is held against the protocol, and each fault is named.
 
 use end_to_end::{modality_bench, refusal};
+use modality_data::synthetic::{self, Size};
+use modality_protocol::Task;
+use ndarray::Array2;
+use ndarray_npy::write_npy;
 
 /// The exit code and what was written.
 fn check(arguments: &[&str]) -> (i32, String) {
@@ -37,6 +41,10 @@ fn each_fault_of_a_program_is_named() {
         (says(&[HELLO, LOAD, DONE]), "it says `done` while stage `load` is open"),
         (says(&[HELLO, LOAD, DONE]), "rehearsal: WRONG: in a rehearsal no stage begins"),
         (says(&[HELLO, DONE]), "run: WRONG: "),
+        (
+            says(&[HELLO, r#"{"event": "begin", "stage": "train"}"#]),
+            "it wrote `{\"event\": \"begin\", \"stage\": \"train\"}` to standard output, which is no event",
+        ),
         ("exec sleep 600".to_owned(), "run: WRONG: it was stopped after 1.0 s"),
         ("exec /no/such/program".to_owned(), "run: WRONG: "),
     ] {
@@ -45,6 +53,48 @@ fn each_fault_of_a_program_is_named() {
         let (code, said) = check(&arguments);
         assert_eq!(code, 1, "{program}: {said}");
         assert!(said.contains(wanted), "{program}: {said}");
+    }
+}
+
+/// Programs that keep to the order of events and leave the wrong predictions.
+#[cfg(unix)]
+#[test]
+fn what_is_wrong_with_predictions_is_named() {
+    let dataset = synthetic::generate(Size::Tiny, 1, Task::default());
+    let shape = (dataset.test.input.rows(), dataset.train.target.columns());
+    let folder = tempfile::tempdir().unwrap();
+    let says = |predictions: &Array2<f32>| {
+        let path = folder.path().join("predictions.npy");
+        write_npy(&path, predictions).unwrap();
+        format!(
+            r#"read -r run
+               echo '{{"event": "hello", "device": "CPU", "versions": {{}}}}'
+               case $run in *'"rehearsal":false'*)
+                   echo '{{"event": "begin", "stage": "write"}}'
+                   cp '{}' "$(echo "$run" | sed 's/.*"predictions":"\([^"]*\)".*/\1/')"
+                   echo '{{"event": "end", "stage": "write", "seconds": 0.1}}';;
+               esac
+               echo '{{"event": "done"}}'"#,
+            path.display()
+        )
+    };
+    let mut with_nan = Array2::zeros(shape);
+    with_nan[(1, 2)] = f32::NAN;
+    let (cells, features) = shape;
+    for (predictions, wanted) in [
+        (Array2::zeros(shape), "mean/own, run: good, RMSE ".to_owned()),
+        (
+            Array2::zeros((2, 3)),
+            format!(
+                "mean-own-r0.npy: predictions are 2 x 3 where {cells} cells x {features} features are expected"
+            ),
+        ),
+        (with_nan, "mean-own-r0.npy: the prediction of cell 1, feature 2 is NaN".to_owned()),
+    ] {
+        let program = says(&predictions);
+        let (code, said) = check(&["--methods", "mean", "--", "sh", "-c", &program]);
+        assert_eq!(code, i32::from(!wanted.contains("good")), "{said}");
+        assert!(said.contains(&wanted), "{wanted}: {said}");
     }
 }
 
