@@ -54,14 +54,19 @@ fn fewer_cells_are_among_more_and_fits_and_folds_keep_theirs() {
     let dataset = folder.path().join("prepared");
     generated(&dataset);
     let plan = planned(&dataset);
+    let by_folds = study(&format!("cells = {NUMBERS:?}\n")).replace("tsvd-krr/linfa", "mlp/torch");
+    let by_folds = self::plan(&by_folds, &dataset, LIMITS).unwrap();
     let variants: Vec<&str> = plan.rows.iter().map(|row| row.variant.as_str()).collect();
     assert_eq!(variants, ["cells=150", "cells=300", "cells=600"]);
     assert_ne!(plan.repeats[0].order, plan.repeats[1].order);
 
     let mut fewer = BTreeSet::new();
     for (row, number) in NUMBERS.into_iter().enumerate() {
-        let spec = spec(&plan, row, &dataset, &folder.path().join(number.to_string()));
+        let out = |method: &str| folder.path().join(format!("{method}-{number}"));
+        let folded = spec(&by_folds, row, &dataset, &out("mlp"));
+        let spec = spec(&plan, row, &dataset, &out("tsvd-krr"));
         let cells = spec.cells.unwrap();
+        assert_eq!(folded.cells.as_ref(), Some(&cells));
         assert_eq!(cells.len(), number);
         assert!(cells.windows(2).all(|pair| pair[0] < pair[1]), "not ascending");
         let set: BTreeSet<u32> = cells.iter().copied().collect();
@@ -77,8 +82,10 @@ fn fewer_cells_are_among_more_and_fits_and_folds_keep_theirs() {
         for (positions, fit) in spec.fits.iter().zip(&plan.repeats[0].fits) {
             assert_eq!(whole(positions), of_all(&fit.cells));
         }
-        assert_eq!(spec.folds.len(), 3);
-        for (fold, of_plan) in spec.folds.iter().zip(&plan.folds) {
+        // Each is given what its method needs.
+        assert_eq!((spec.folds.len(), folded.fits.len()), (0, 0));
+        assert_eq!(folded.folds.len(), 3);
+        for (fold, of_plan) in folded.folds.iter().zip(&plan.folds) {
             assert_eq!(fold.name, of_plan.name);
             assert_eq!(whole(&fold.cells), of_all(&of_plan.cells));
         }
