@@ -53,12 +53,16 @@ pub(crate) fn run_until(
 ) -> anyhow::Result<ExitCode> {
     let configs = world.root.join(CONFIGS);
     let backends = study::load_backends(&configs)?;
-    let mut study = Study::load(&configs, &arguments.study, None, &backends)?;
+    let load = |task| -> anyhow::Result<Study> {
+        let mut study = Study::load(&configs, &arguments.study, task, &backends)?;
+        study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
+        Ok(study)
+    };
+    let mut study = load(None)?;
     let own_task = study.task;
     if let Some(task) = arguments.task.filter(|task| *task != own_task) {
-        study = Study::load(&configs, &arguments.study, Some(task), &backends)?;
+        study = load(Some(task))?;
     }
-    study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
     let rows = select(&study, &arguments.only)?;
     let place =
         output::choose(&world.root, &study.name, arguments.out.as_deref(), arguments.resume)?;
@@ -72,8 +76,7 @@ pub(crate) fn run_until(
     };
     let data = data(world, &request)?;
     if data.manifest.task() != study.task {
-        study = Study::load(&configs, &arguments.study, Some(data.manifest.task()), &backends)?;
-        study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
+        study = load(Some(data.manifest.task()))?;
     }
     speak_for(&mut study, &data.manifest, own_task);
     let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;

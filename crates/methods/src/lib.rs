@@ -105,9 +105,7 @@ pub fn fits_nothing(method: &str, params: &Map<String, Value>) -> bool {
 }
 
 fn fits_nothing_with<P: Hyperparameters>(params: &Map<String, Value>) -> bool {
-    // Older records have older names.
-    let params = completed::<P>(Task::default(), params.clone()).map(Value::Object);
-    params.is_ok_and(|params| serde_json::from_value(params).is_ok_and(|p: P| p.fits_nothing()))
+    typed::<P>(Task::default(), params.clone()).is_ok_and(|params| params.fits_nothing())
 }
 
 /// The hyperparameters of a run as a typed value.
@@ -147,6 +145,11 @@ fn completed<P: Hyperparameters>(
     task: Task,
     given: Map<String, Value>,
 ) -> Result<Map<String, Value>, String> {
+    typed::<P>(task, given).map(|params| as_table(&params))
+}
+
+/// A table, by names of today or before, with the published values where it says nothing.
+fn typed<P: Hyperparameters>(task: Task, given: Map<String, Value>) -> Result<P, String> {
     if let Some((old, new)) =
         P::RENAMED.iter().find(|(old, new)| given.contains_key(*old) && given.contains_key(*new))
     {
@@ -162,7 +165,7 @@ fn completed<P: Hyperparameters>(
         serde_json::from_value(Value::Object(table)).map_err(|error| error.to_string())?;
     match params.wrong() {
         Some(Wrong { key, what }) => Err(format!("`{key}` {what}")),
-        None => Ok(as_table(&params)),
+        None => Ok(params),
     }
 }
 

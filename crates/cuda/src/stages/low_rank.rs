@@ -139,8 +139,7 @@ impl LowRank for CudaStages {
         residuals: &[&Matrix],
     ) -> Result<Vec<Matrix>> {
         let (device, rank, beside) = (&self.device, factor.rank(), Beside(wide));
-        self.flops +=
-            residuals.iter().map(|residual| 2.0 * (residual.len() * rank) as f64).sum::<f64>();
+        self.flops += flops(residuals, rank);
         let (shapes, cells) = (beside.shapes(None), beside.cells(true));
         let (sides, scales) = device.beside(residuals, &shapes, &cells, device.ways.halves)?;
         let products = factor.products(device, wide, true, &sides)?;
@@ -170,8 +169,7 @@ impl LowRank for CudaStages {
         alpha: f64,
     ) -> Result<Vec<Matrix>> {
         let (device, rank, beside) = (&self.device, factor.rank(), Beside(wide));
-        self.flops +=
-            residuals.iter().map(|residual| 2.0 * (residual.len() * rank) as f64).sum::<f64>();
+        self.flops += flops(residuals, rank);
         let solved: Vec<&Matrix> = solved.iter().collect();
         let (shapes, landmarks) = (beside.shapes(Some(rank)), beside.landmarks(rank));
         let (sides, scales) = device.beside(&solved, &shapes, &landmarks, device.ways.halves)?;
@@ -187,6 +185,11 @@ impl LowRank for CudaStages {
         )?;
         Ok(out)
     }
+}
+
+/// Of a product of F, or its transpose, with each of `residuals`.
+fn flops(residuals: &[&Matrix], rank: usize) -> f64 {
+    residuals.iter().map(|residual| 2.0 * (residual.len() * rank) as f64).sum()
 }
 
 /// Lets `attempt` factorise `count` matrices, those that are left by index, with each of `shifts` added to their diagonals until each
