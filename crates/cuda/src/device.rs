@@ -12,8 +12,7 @@ use cudarc::{
     },
 };
 
-use modality_harness::record::EMULATED;
-use modality_protocol::DeviceId;
+use modality_protocol::{DeviceId, DeviceKind};
 
 use crate::{
     error::{Error, Result, describe},
@@ -209,7 +208,7 @@ impl Device {
 impl Facts {
     /// Whether it is one of `modality-emulator`'s.
     pub(crate) fn is_emulated(&self) -> bool {
-        self.name.starts_with(EMULATED)
+        DeviceKind::named(&self.name) == Some(DeviceKind::Emulated)
     }
 
     /// Of the device with this index.

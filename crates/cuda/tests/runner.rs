@@ -17,7 +17,7 @@ use modality_data::{
 use modality_emulator::Failure;
 use modality_methods::{KernelEntries, TsvdKrrParams, complete};
 use modality_protocol::{
-    DeviceId, Event, PROTOCOL, Phase, RunSpec, Stage, StageClock, Task, runner::Stop,
+    DeviceId, DeviceKind, Event, PROTOCOL, Phase, RunSpec, Stage, StageClock, Task, runner::Stop,
 };
 use modality_recipe::{Problem, tsvd_krr};
 use ndarray::Array2;
@@ -201,8 +201,8 @@ fn what_it_will_take_is_foretold() {
     let folder = tempfile::tempdir().unwrap();
     let spec = spec(folder.path());
     match backend_cuda::hello(&spec).unwrap() {
-        Event::Hello { device, versions } => {
-            assert_eq!(device, "emulated device");
+        Event::Hello { device, kind, versions } => {
+            assert_eq!((device.as_str(), kind), ("emulated device", Some(DeviceKind::Emulated)));
             assert_eq!(versions["cuda-driver"], "13.0");
             assert!(versions.contains_key("cudarc"));
         }

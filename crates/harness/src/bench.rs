@@ -307,6 +307,7 @@ impl Bench {
             status: outcome.status,
             note: outcome.note,
             device: outcome.device,
+            device_kind: outcome.device_kind,
             metrics: None,
             predictions_sha256: None,
             memory_mb: Some(self.plan.memory >> 20),

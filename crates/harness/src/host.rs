@@ -18,7 +18,7 @@ use crate::{
     environment::THREADS,
     record::{StageTime, Status, Usage},
 };
-use modality_protocol::{Epoch, Event, RunSpec, clock::cpu_seconds, group};
+use modality_protocol::{DeviceKind, Epoch, Event, RunSpec, clock::cpu_seconds, group};
 
 /// How long a runner may take to end after its last word.
 const GRACE: Duration = Duration::from_secs(10);
@@ -45,6 +45,8 @@ pub struct Outcome {
     pub note: String,
     /// What computed.
     pub device: String,
+    /// What kind of device that is, if the runner said anything of it.
+    pub device_kind: Option<DeviceKind>,
     /// Versions that the runner reported.
     pub versions: BTreeMap<String, String>,
     /// Wall time by stage, in the order in which they first began.
@@ -246,6 +248,7 @@ fn wait(child: &mut Child, said: &mut Said) -> std::io::Result<ExitStatus> {
 #[derive(Debug, Default)]
 struct Said {
     device: String,
+    device_kind: Option<DeviceKind>,
     versions: BTreeMap<String, String>,
     stages: Vec<StageTime>,
     epochs: Vec<Epoch>,
@@ -271,7 +274,10 @@ struct Said {
 impl Said {
     fn take(&mut self, event: Event) {
         match event {
-            Event::Hello { device, versions } => (self.device, self.versions) = (device, versions),
+            Event::Hello { device, kind, versions } => {
+                self.device_kind = kind.or_else(|| DeviceKind::named(&device));
+                (self.device, self.versions) = (device, versions);
+            }
             Event::Begin { .. } | Event::Progress { .. } => {}
             Event::End { stage, seconds, peak_rss_mb, flops } => {
                 self.add(StageTime { stage, seconds, peak_rss_mb, flops });
@@ -354,6 +360,7 @@ impl Said {
             status,
             note: note.join("; "),
             device: self.device,
+            device_kind: self.device_kind,
             versions: self.versions,
             stages: self.stages,
             captured: self.captured,

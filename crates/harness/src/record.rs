@@ -8,16 +8,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, environment::Environment, format, metrics::Metrics};
-use modality_protocol::{Epoch, Phase, Stage, Task, files};
+use modality_protocol::{DeviceKind, Epoch, Phase, Stage, Task, files};
 
 /// Version of the record's layout, in [`RunRecord::format`].
 pub const FORMAT: u32 = 2;
 
 /// The oldest layout that can still be read: of GEX to ADT alone, with other names for its features.
 const OLDEST: u32 = 1;
-
-/// How the name of a device begins that only imitates another.
-pub const EMULATED: &str = "emulated";
 
 /// One run of one method on one backend: what was asked, what came out, what it cost, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +37,9 @@ pub struct RunRecord {
     pub note: String,
     /// What computed: `CPU` or the accelerator's name; empty if the runner never said.
     pub device: String,
+    /// What kind of device that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_kind: Option<DeviceKind>,
     /// Scores of the predictions; present if and only if `status` is [`Status::Ok`].
     pub metrics: Option<Metrics>,
     /// SHA-256 of the prediction file.
@@ -192,10 +192,10 @@ impl RunRecord {
         times.fold(0.0, |sum, time| sum + time.seconds)
     }
 
-    /// The record itself, unless its device is [`EMULATED`]: then without times and energy, and a failure.
+    /// The record itself, unless its device is [emulated](DeviceKind::Emulated): then without times and energy, and a failure.
     #[must_use]
     pub fn without_emulated_times(mut self) -> Self {
-        if !is_emulated(&self.device) {
+        if self.device_kind != Some(DeviceKind::Emulated) {
             return self;
         }
         self.stages.clear();
@@ -232,7 +232,8 @@ impl RunRecord {
     /// [`Error::Io`] or [`Error::Json`] naming the file; [`Error::Invalid`] for another format.
     pub fn load(path: &Path) -> Result<Self> {
         let record: Self = format::read(path, "record", OLDEST..=FORMAT)?;
-        Ok(Self { format: FORMAT, ..record }.without_emulated_times())
+        let device_kind = record.device_kind.or_else(|| DeviceKind::named(&record.device));
+        Ok(Self { format: FORMAT, device_kind, ..record }.without_emulated_times())
     }
 
     /// Reads every record in `folder`, in order of method, backend and repeat.
@@ -253,11 +254,6 @@ impl RunRecord {
         records.sort_by(|a, b| a.run.cmp(&b.run));
         Ok(records)
     }
-}
-
-fn is_emulated(device: &str) -> bool {
-    let start = device.trim_start().get(..EMULATED.len());
-    start.is_some_and(|start| start.eq_ignore_ascii_case(EMULATED))
 }
 
 impl RunId {
@@ -299,7 +295,8 @@ mod tests {
             "environment": Environment::default(),
             "versions": {}
         });
-        serde_json::from_value(record).unwrap()
+        let record: RunRecord = serde_json::from_value(record).unwrap();
+        RunRecord { device_kind: DeviceKind::named(device), ..record }
     }
 
     fn measured_on(device: &str) -> RunRecord {

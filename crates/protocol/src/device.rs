@@ -4,6 +4,9 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+/// How the name of a device begins that only imitates another.
+pub const EMULATED: &str = "emulated";
+
 /// Where a run computes; as text `cpu`, or `cuda:N`, for which `cuda` is short where N is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -13,6 +16,32 @@ pub enum DeviceId {
     Cpu,
     /// A CUDA device, counted from 0 as the driver does.
     Cuda(u16),
+}
+
+/// What kind of thing computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// The processor.
+    Cpu,
+    /// A graphics processor.
+    Gpu,
+    /// A program that imitates one: results count, times mean nothing.
+    Emulated,
+}
+
+impl DeviceKind {
+    /// That of a device of this name, where nobody says more; none of one without a name.
+    pub fn named(device: &str) -> Option<Self> {
+        let name = device.trim().to_lowercase();
+        match name.as_str() {
+            "" => None,
+            "cpu" => Some(Self::Cpu),
+            name if name.starts_with(EMULATED) => Some(Self::Emulated),
+            _ => Some(Self::Gpu),
+        }
+    }
 }
 
 impl fmt::Display for DeviceId {
@@ -57,6 +86,19 @@ impl From<DeviceId> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_tells_the_kind_of_a_device() {
+        for (name, kind) in [
+            ("", None),
+            ("CPU", Some(DeviceKind::Cpu)),
+            ("NVIDIA H200", Some(DeviceKind::Gpu)),
+            ("emulated device", Some(DeviceKind::Emulated)),
+            (" Emulated GPU", Some(DeviceKind::Emulated)),
+        ] {
+            assert_eq!(DeviceKind::named(name), kind, "{name}");
+        }
+    }
 
     #[test]
     fn devices_by_name() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Stage;
+use crate::{DeviceKind, Stage};
 
 /// One point of a fold's validation curve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,9 @@ pub enum Event {
     Hello {
         /// `CPU` or the accelerator's name.
         device: String,
+        /// What kind of device it is; where it is not said, the name tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<DeviceKind>,
         /// Library name to version.
         versions: BTreeMap<String, String>,
     },

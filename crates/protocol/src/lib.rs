@@ -20,7 +20,7 @@ mod stage;
 mod task;
 
 pub use clock::StageClock;
-pub use device::DeviceId;
+pub use device::{DeviceId, DeviceKind, EMULATED};
 pub use event::{Epoch, Event};
 pub use spec::{Fold, PROTOCOL, RunSpec};
 pub use stage::{Phase, Stage};

@@ -9,7 +9,7 @@ use std::{
 use ndarray::ArrayView2;
 use ndarray_npy::WriteNpyExt;
 
-use crate::{Event, PROTOCOL, RunSpec, Stage, StageClock, files, memory};
+use crate::{DeviceKind, Event, PROTOCOL, RunSpec, Stage, StageClock, files, memory};
 
 /// How a run ended without predictions.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ pub fn size(bytes: u64) -> String {
 
 /// The first event: a device, and the versions of what computes on it.
 pub fn hello(device: &str, versions: BTreeMap<String, String>) -> Event {
-    Event::Hello { device: device.to_owned(), versions }
+    Event::Hello { device: device.to_owned(), kind: DeviceKind::named(device), versions }
 }
 
 /// The versions of `crates` in the text of a `Cargo.lock`.

@@ -6,12 +6,9 @@ use modality_harness::{
     plan::row_name,
     record::{RunRecord, StageTime},
 };
-use modality_protocol::Stage;
+use modality_protocol::{DeviceKind, Stage};
 
-use crate::{
-    Spread, format,
-    records::{by_stage, is_accelerator},
-};
+use crate::{Spread, format, records::by_stage};
 
 /// What was counted in a stage, and how fast it went.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +30,8 @@ pub struct Work {
 pub struct ProductRate {
     /// `CPU` or the accelerator's name.
     pub device: String,
+    /// What kind of device that is, if it is known.
+    pub device_kind: Option<DeviceKind>,
     /// Processor model of the machine that measured.
     pub cpu: String,
     /// Processors that the runs might use.
@@ -99,6 +98,7 @@ impl ProductRate {
             let gflops = gflops.filter(|rate| rate.is_finite() && *rate > 0.0)?;
             Some(Self {
                 device: record.device.clone(),
+                device_kind: record.device_kind,
                 cpu: record.environment.cpu.clone(),
                 cores: record.environment.cores,
                 threads: record.threads,
@@ -124,7 +124,7 @@ impl ProductRate {
     }
 
     fn is_of_accelerator(&self) -> bool {
-        is_accelerator(&self.device)
+        self.device_kind == Some(DeviceKind::Gpu)
     }
 
     /// What an accelerator can do does not depend on the processor and threads beside it.

@@ -36,11 +36,6 @@ pub(crate) fn by_stage(
     values.into_iter().filter_map(|(stage, values)| Some((stage, Spread::of(values)?))).collect()
 }
 
-/// Whether a runner that calls its device so computes on something else than the CPU.
-pub(crate) fn is_accelerator(device: &str) -> bool {
-    !device.is_empty() && device != "CPU"
-}
-
 /// `method`, and in a sweep `method variant`.
 pub(crate) fn label(method: &str, variant: &str) -> String {
     let space = if variant.is_empty() { "" } else { " " };

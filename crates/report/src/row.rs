@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use modality_harness::{metrics::Metrics, plan::row_name, record::RunRecord};
-use modality_protocol::Stage;
+use modality_protocol::{DeviceKind, Stage};
 
 use crate::{
     Spread,
     curves::{self, Curve},
     efficiency::{ProductRate, Work},
-    records::{by_stage, is_accelerator, label, scored},
+    records::{by_stage, label, scored},
 };
 
 /// The scored repeats of one variant of a method on one backend.
@@ -27,6 +27,8 @@ pub struct Row {
     pub backend: String,
     /// What computed, as the runner said.
     pub device: String,
+    /// What kind of device that is, if it is known.
+    pub device_kind: Option<DeviceKind>,
     /// Number of scored repeats.
     pub repeats: usize,
     /// Scores of the predictions.
@@ -107,6 +109,7 @@ impl Row {
             fits_nothing: modality_methods::fits_nothing(&first.run.method, &first.params),
             backend: first.run.backend.clone(),
             device: distinct(records.iter().map(|record| record.device.as_str())).join(", "),
+            device_kind: first.device_kind,
             repeats: records.len(),
             scores: Scores::new(&metrics)?,
             train_s: of(RunRecord::train_s)?,
@@ -147,7 +150,7 @@ impl Row {
 
     /// Whether something else than the CPU computed.
     pub(crate) fn is_accelerated(&self) -> bool {
-        is_accelerator(&self.device)
+        self.device_kind == Some(DeviceKind::Gpu)
     }
 }
 

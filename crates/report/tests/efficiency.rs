@@ -34,7 +34,7 @@ fn share(report: &Report, backend: &str) -> Option<f64> {
 #[test]
 fn the_fastest_product_of_any_row_is_what_all_are_held_against() {
     let mut failed = missing("tsvd-krr", "other", 0, Status::Failed, "it broke");
-    failed.device = "CPU".to_owned();
+    samples::move_to(&mut failed, "CPU");
     failed.usage.product_gflops = Some(400.0);
     let slow = [counted("linfa", 0, Some(100.0)), counted("linfa", 1, Some(80.0))];
     let alone = report(&slow);
@@ -66,7 +66,7 @@ fn devices_machines_and_threads_are_not_mixed() {
     for (i, backend) in ["cuda", "far", "wide"].into_iter().enumerate() {
         let mut record = counted(backend, 0, Some(1000.0 * (i + 1) as f64));
         match backend {
-            "cuda" => record.device = "NVIDIA H200".to_owned(),
+            "cuda" => samples::move_to(&mut record, "NVIDIA H200"),
             "far" => record.environment.cpu = "Another".to_owned(),
             _ => record.threads = 16,
         }
@@ -91,7 +91,7 @@ fn a_row_on_matrix_units_is_held_against_theirs_and_others_are_not() {
         records[record].usage.matrix_unit_gflops = Some(gflops);
     }
     for record in [0, 1, 3] {
-        records[record].device = "NVIDIA H200".to_owned();
+        samples::move_to(&mut records[record], "NVIDIA H200");
     }
     let report = report(&records);
     let shares = ["cuda", "peer", "linfa"].map(|backend| share(&report, backend));
@@ -109,7 +109,7 @@ fn an_accelerator_is_the_same_beside_any_processor() {
         .map(|backend| counted(backend, 0, (backend == "peer").then_some(2000.0)))
         .to_vec();
     for record in &mut records[..3] {
-        record.device = "NVIDIA H200".to_owned();
+        samples::move_to(record, "NVIDIA H200");
     }
     records[0].threads = 16;
     records[2].environment.cpu = "Another".to_owned();

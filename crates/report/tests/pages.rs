@@ -309,7 +309,7 @@ fn the_page_says_what_training_time_is() {
 fn the_table_fits_a_terminal() {
     let mut records = study();
     for record in &mut records {
-        record.device = "A Rather Long Accelerator Name 9000 SXM 141 GB".to_owned();
+        samples::move_to(record, "A Rather Long Accelerator Name 9000 SXM 141 GB");
         record.usage.peak_gpu_mb = Some(12_345.0);
     }
     let mut swept = sweep();

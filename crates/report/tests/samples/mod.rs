@@ -7,7 +7,7 @@ use modality_harness::{
     metrics::{Metrics, WithZeros},
     record::{DatasetId, FORMAT, RunId, RunRecord, StageTime, Status, Usage},
 };
-use modality_protocol::{Epoch, Stage, Task};
+use modality_protocol::{DeviceKind, Epoch, Stage, Task};
 
 /// A scored run whose training took `train_s` seconds.
 pub(crate) fn scored(
@@ -61,8 +61,14 @@ pub(crate) fn missing(
         status,
         note: note.to_owned(),
         device: String::new(),
+        device_kind: None,
         ..bare(method, backend, repeat)
     }
+}
+
+/// Has a run computed on a device of this name.
+pub(crate) fn move_to(record: &mut RunRecord, device: &str) {
+    (record.device, record.device_kind) = (device.to_owned(), DeviceKind::named(device));
 }
 
 /// Three repeats of everything, and what this machine cannot run.
@@ -264,7 +270,7 @@ pub(crate) fn accelerated() -> Vec<RunRecord> {
 }
 
 fn on_accelerator(mut record: RunRecord, setup_s: f64) -> RunRecord {
-    record.device = "NVIDIA H200".to_owned();
+    move_to(&mut record, "NVIDIA H200");
     count_operations(&mut record, 38_000.0);
     let setup = StageTime { stage: Stage::Setup, seconds: setup_s, peak_rss_mb: None, flops: None };
     record.stages.insert(1, setup);
@@ -323,6 +329,7 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
         status: Status::Ok,
         note: String::new(),
         device: "CPU".to_owned(),
+        device_kind: Some(DeviceKind::Cpu),
         metrics: None,
         predictions_sha256: None,
         memory_mb: None,
