@@ -53,10 +53,11 @@ impl Work<'_> {
             let mut gram = self.cross_here(&block, &block)?;
             let before = is_second.then(|| self.device.stream.clone_dtod(&gram)).transpose()?;
             let info = self.device.factorise(&mut gram, width)?;
-            if let Orthonormal::Swiftly { infos, second } = &mut self.how {
-                infos.push(info);
-                second.extend(before.map(|gram| (gram, width)));
-            }
+            let Orthonormal::Swiftly { infos, second } = &mut self.how else {
+                unreachable!("nothing would look at what the factorisations came to");
+            };
+            infos.push(info);
+            second.extend(before.map(|gram| (gram, width)));
             let factor = self.device.narrow(&gram, width, width)?;
             self.device.solve_transposed(&mut block, &factor)?;
             self.count(rows, width, width / 2);
