@@ -48,7 +48,8 @@ pub fn linfa_runner() -> Runner {
 fn built(name: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let selection = ["build", "--workspace", "--exclude", "backend-torch"];
-    let arguments = ["--bin", name, "--message-format", "json-render-diagnostics"];
+    // With the features that tests ask for (of examples, too), so that what is built already is not built anew.
+    let arguments = ["--examples", "--bin", name, "--message-format", "json-render-diagnostics"];
     let arguments = [&selection[..], &arguments].concat();
     let output = Command::new(cargo).current_dir(root()).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("cargo cannot be started: {error}"));
@@ -59,7 +60,8 @@ fn built(name: &str) -> PathBuf {
     );
     let executable = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().map(PathBuf::from)
+        let is_it = message["target"]["name"] == name;
+        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
     };
     let lines = String::from_utf8_lossy(&output.stdout);
     let binary = lines.lines().filter_map(executable).next_back();

@@ -13,7 +13,10 @@ pub(crate) const LINKS_LIBTORCH: &str = "backend-torch";
 
 /// All other packages, which share what they are made of: cargo compiles it with the features that all packages of a selection
 /// ask for, so a smaller selection would compile much of it once more. The default members of the workspace are the same.
-pub(crate) const USUAL: [&str; 3] = ["--workspace", "--exclude", LINKS_LIBTORCH];
+const USUAL: [&str; 3] = ["--workspace", "--exclude", LINKS_LIBTORCH];
+
+/// Has cargo count the features that tests ask for, so that what is built is shared with them.
+pub(crate) const AS_TESTS: &str = "--examples";
 
 /// The root of the checkout.
 pub(crate) fn root() -> &'static Path {
@@ -46,6 +49,7 @@ pub(crate) fn messages(cargo: &mut Command) -> anyhow::Result<Option<Vec<Value>>
 pub(crate) fn build(mut cargo: Command, name: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
     cargo.arg("build").args(USUAL).args(["--bin", name]).args(arguments);
     let Some(messages) = messages(&mut cargo)? else { bail!("{name} does not build") };
-    let executable = messages.iter().rev().find_map(|message| message["executable"].as_str());
+    let mut of_it = messages.iter().filter(|message| message["target"]["name"] == name);
+    let executable = of_it.find_map(|message| message["executable"].as_str());
     executable.map(PathBuf::from).with_context(|| format!("cargo named no program {name}"))
 }

@@ -57,7 +57,7 @@ impl Program {
     /// # Errors
     /// If it does not build.
     pub(crate) fn build() -> anyhow::Result<Self> {
-        cargo::build(cargo::cargo(), NAME, &[]).map(Self)
+        cargo::build(cargo::cargo(), NAME, &[cargo::AS_TESTS]).map(Self)
     }
 
     /// Makes an item of `setup` ready, and returns where it is.
@@ -98,7 +98,8 @@ mod tests {
         let called = programs.path().join("called");
         let script = format!(
             "echo \"$CARGO_NET_OFFLINE $*\" > '{}'\necho '{{\"executable\": null}}'\n\
-             echo '{{\"executable\": \"/made/modality-bench\"}}'\necho '{{\"success\": true}}'",
+             echo '{{\"target\": {{\"name\": \"sample\"}}, \"executable\": \"/made/sample\"}}'\n\
+             echo '{{\"target\": {{\"name\": \"modality-bench\"}}, \"executable\": \"/made/modality-bench\"}}'\necho '{{\"success\": true}}'",
             called.display()
         );
         let programs = programs.with("cargo", &script);

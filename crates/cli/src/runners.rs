@@ -35,8 +35,9 @@ const USUAL: [&str; 3] = ["--workspace", "--exclude", LINKS_LIBTORCH];
 /// Programs that are wanted beside a runner.
 const BESIDE: [(&str, &str); 1] = [("backend-cuda", "gpu-check")];
 
-/// How runners are built: as this program is, so that what checks itself as it goes does so throughout.
-const PROFILE: &str = if cfg!(debug_assertions) { "dev" } else { "release" };
+/// How runners are built: as this program is, so that what checks itself as it goes does so throughout. Beside tests, with
+/// the features that tests (and examples) ask for: then both share what is built.
+const HOW: &[&str] = if cfg!(debug_assertions) { &["--examples"] } else { &["--release"] };
 
 /// Runners that are there already, in the root of a folder without sources.
 pub(crate) const PREBUILT: &str = "runners";
@@ -183,14 +184,12 @@ fn build(
     is_quiet: bool,
     package: &str,
 ) -> anyhow::Result<Result<PathBuf, Missing>> {
-    let arguments = if package == LINKS_LIBTORCH {
-        vec!["build", "--profile", PROFILE, "--package", package]
-    } else {
-        let beside = BESIDE.into_iter().filter(|(runner, _)| *runner == package);
-        let binaries = beside.map(|(_, program)| program).chain([package]);
-        let binaries = binaries.flat_map(|binary| ["--bin", binary]);
-        ["build", "--profile", PROFILE].into_iter().chain(USUAL).chain(binaries).collect()
-    };
+    let selection: &[&str] = if package == LINKS_LIBTORCH { &USUAL[..1] } else { &USUAL };
+    let beside = BESIDE.into_iter().filter(|(runner, _)| *runner == package);
+    let binaries = beside.map(|(_, program)| program).chain([package]);
+    let binaries = binaries.flat_map(|binary| ["--bin", binary]);
+    let parts = [&["build"], selection, HOW];
+    let arguments: Vec<&str> = parts.into_iter().flatten().copied().chain(binaries).collect();
     let output = cargo
         .args(&arguments)
         .args(["--message-format", "json-render-diagnostics"])

@@ -100,7 +100,9 @@ impl From<DriverError> for Error {
 }
 
 impl From<NotConverged> for Error {
-    fn from(NotConverged(rows): NotConverged) -> Self {
+    fn from(error: NotConverged) -> Self {
+        let (NotConverged::Eigenvalues(modality_dense::NotConverged(rows))
+        | NotConverged::Basis(rows)) = error;
         Self::Eigen(rows)
     }
 }

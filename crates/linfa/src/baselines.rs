@@ -4,7 +4,9 @@ use modality_data::ValuesView;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
 
-use crate::{KernelRidgeError, dense};
+use modality_dense as dense;
+
+use crate::KernelRidgeError;
 
 /// Test cells whose distances to all training cells are held at a time.
 pub(crate) const TILE: usize = 256;

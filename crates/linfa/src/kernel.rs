@@ -4,7 +4,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMu
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::{Real, dense};
+use modality_dense as dense;
+
+use crate::Real;
 
 /// Rows of test and training data whose kernel a thread holds at a time.
 const TILE: (usize, usize) = (128, 1024);

@@ -7,7 +7,9 @@ use linfa::{
 };
 use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2, ShapeBuilder as _};
 
-use crate::{Kernel, Real, dense};
+use modality_dense as dense;
+
+use crate::{Kernel, Real};
 
 type Result<T, E = KernelRidgeError> = std::result::Result<T, E>;
 

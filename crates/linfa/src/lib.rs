@@ -6,7 +6,6 @@
 
 mod baselines;
 mod columns;
-mod dense;
 mod kernel;
 mod kernel_ridge;
 mod matrix;

@@ -4,8 +4,10 @@ use std::cell::Cell;
 
 use ndarray::{Array2, ArrayView2, Axis};
 
+use modality_dense as dense;
+
 use crate::{
-    Real, dense,
+    Real,
     sparse::{CsrView, Scratch, Tiles},
 };
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array2;
 
-use crate::dense;
+use modality_dense as dense;
 
 /// Rows and columns.
 const SIZE: usize = 1536;

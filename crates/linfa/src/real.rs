@@ -1,9 +1,10 @@
 //! The two floating point types of this crate, and the exponential that kernels spend their time in.
 
 use linfa::Float;
+use modality_dense::Scalar;
 
-/// `f32` and `f64`: what linfa calls a float and faer a real field.
-pub trait Real: Float + faer::traits::RealField {
+/// `f32` and `f64`: what linfa calls a float, and dense products are compiled for.
+pub trait Real: Float + Scalar {
     /// e^x for x <= 0 to about two units in the last place; results below the smallest normal number are 0.
     ///
     /// Without branches or calls, so that loops over it become vector code.

@@ -11,8 +11,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use pulp::Arch;
 use rayon::prelude::*;
 
+use modality_dense as dense;
+
 use crate::{
-    dense,
     kernel::{self, Kernel},
     rounds::rounds,
 };

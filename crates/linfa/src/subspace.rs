@@ -2,7 +2,7 @@
 
 use linfa_linalg::Order;
 use modality_recipe::{
-    eigen::{NotConverged, descending_eigen},
+    eigen::NotConverged,
     krylov::{Span, Tall},
 };
 use ndarray::{Array1, Array2, ArrayView1, Axis, s};
@@ -10,8 +10,10 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use modality_dense::{self as dense, descending_eigen};
+
 use crate::{
-    Real, Solver, dense,
+    Real, Solver,
     matrix::Matrix,
     sparse::{PARTS, Scratch, WIDTH},
 };
@@ -136,7 +138,7 @@ impl<F: Real> Tall for Search<'_, '_, F> {
     }
 
     fn eigen(&mut self, matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>), NotConverged> {
-        descending_eigen(matrix)
+        Ok(descending_eigen(matrix)?)
     }
 
     fn fix_signs(

@@ -1,44 +1,17 @@
 //! What a truncated SVD by the block Krylov method needs on the host, in float64: small symmetric matrices.
 
-use faer::{
-    Mat, MatRef, Par,
-    diag::Diag,
-    dyn_stack::{MemBuffer, MemStack},
-    linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch},
-};
-use ndarray::{Array1, Array2, Axis, s};
+use modality_dense::descending_eigen;
+use ndarray::{Array2, Axis, s};
 
-/// The eigenvalue iteration of a symmetric matrix with so many rows ended without a result, as it does for none that is finite.
+/// An iteration on small matrices ended without a result, as it does for none that is finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the eigenvalue iteration of {0} x {0} numbers did not converge")]
-pub struct NotConverged(pub usize);
-
-/// Eigenvalues, descending, and eigenvectors, in columns, of a symmetric matrix. Runs on the calling thread alone, so that
-/// results do not depend on the number of threads.
-///
-/// # Errors
-/// [`NotConverged`].
-pub fn descending_eigen(matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>), NotConverged> {
-    let n = matrix.nrows();
-    if n == 0 {
-        return Ok((Array1::zeros(0), Array2::zeros((0, 0))));
-    }
-    let standard = matrix.as_standard_layout();
-    let entries = standard.as_slice().expect("it was given standard layout");
-    let (mut values, mut vectors) = (Diag::zeros(n), Mat::zeros(n, n));
-    let scratch =
-        self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    self_adjoint_evd(
-        MatRef::from_row_major_slice(entries, n, n),
-        values.as_mut(),
-        Some(vectors.as_mut()),
-        Par::Seq,
-        MemStack::new(&mut MemBuffer::new(scratch)),
-        Default::default(),
-    )
-    .map_err(|_| NotConverged(n))?;
-    let values = Array1::from_shape_fn(n, |i| values[n - 1 - i]);
-    Ok((values, Array2::from_shape_fn((n, n), |(i, j)| vectors[(i, n - 1 - j)])))
+pub enum NotConverged {
+    /// That of the eigenvalues of a symmetric matrix.
+    #[error(transparent)]
+    Eigenvalues(#[from] modality_dense::NotConverged),
+    /// That which makes so many vectors orthonormal.
+    #[error("{0} vectors were not made orthonormal")]
+    Basis(usize),
 }
 
 /// Whether columns that were orthonormal before, and have this Gram matrix now, lost so little that rounding errors did
@@ -69,6 +42,8 @@ pub fn normalising(gram: &Array2<f64>) -> Result<(Array2<f64>, usize), NotConver
 
 #[cfg(test)]
 mod tests {
+    use ndarray::Array1;
+
     use super::*;
 
     /// X^T X of columns of very different lengths, the fourth the sum of the first two and the last of zeros.

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use faer::{Mat, Side, linalg::solvers::Solve as _};
 use modality_data::ValuesView;
+use modality_dense::{inverse_cholesky_factor, solve_symmetric};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate, s};
 
 use crate::{Group, Groups, Linalg, LowRank, Rbf, Rows, Step, Stepped, Tsvd, Wide, groups, ratio};
@@ -190,8 +190,7 @@ impl Rbf for Exact {
         targets: &Array2<f64>,
     ) -> Result<Array2<f64>, Infallible> {
         kernel.diag_mut().mapv_inplace(|value| value + alpha);
-        let coefficients = to_faer(&kernel).lblt(Side::Lower).solve(to_faer(targets));
-        Ok(Array2::from_shape_fn(targets.dim(), |(i, j)| coefficients[(i, j)]))
+        Ok(solve_symmetric(&kernel, targets))
     }
 
     fn kernel_product(
@@ -237,15 +236,13 @@ impl LowRank for Exact {
         gamma: f64,
         shifts: &[f64],
     ) -> Result<Array2<f64>, Infallible> {
-        let factor = shifts.iter().find_map(|&shift| {
+        let inverse = shifts.iter().find_map(|&shift| {
             let mut among = rbf(z, z, gamma);
             among.diag_mut().mapv_inplace(|value| value + shift);
-            to_faer(&among).llt(Side::Lower).ok()
+            inverse_cholesky_factor(&among)
         });
-        let factor = factor.expect("K(z, z) of finite scores is positive definite");
-        let n = z.nrows();
-        let inverse = factor.L().partial_piv_lu().solve(Mat::<f64>::identity(n, n));
-        Ok(Array2::from_shape_fn((n, n), |(i, j)| inverse[(j, i)]))
+        let inverse = inverse.expect("K(z, z) of finite scores is positive definite");
+        Ok(inverse.reversed_axes())
     }
 
     fn factor(
@@ -356,17 +353,12 @@ fn rbf(x: &Array2<f64>, y: &Array2<f64>, gamma: f64) -> Array2<f64> {
 
 /// V^T of the leading components, each with its entry of largest magnitude positive.
 fn right_vectors(matrix: &Array2<f64>, n_components: usize) -> Array2<f64> {
-    let svd = to_faer(matrix).thin_svd().expect("the thin SVD of a finite matrix converges");
-    let v = svd.V();
-    let mut components = Array2::from_shape_fn((n_components, matrix.ncols()), |(i, j)| v[(j, i)]);
+    let components = modality_dense::right_vectors(matrix, n_components);
+    let mut components = components.expect("the SVD of a finite matrix converges");
     for mut row in components.rows_mut() {
         let largest =
             row.iter().copied().fold(0.0, |a: f64, b| if b.abs() > a.abs() { b } else { a });
         row *= largest.signum();
     }
     components
-}
-
-fn to_faer(matrix: &Array2<f64>) -> Mat<f64> {
-    Mat::from_fn(matrix.nrows(), matrix.ncols(), |i, j| matrix[[i, j]])
 }

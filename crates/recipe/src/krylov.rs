@@ -191,24 +191,26 @@ pub fn orthonormalise<T: Tall + ?Sized>(
     mut block: T::Dense,
     earlier: Option<(&T::Dense, usize)>,
 ) -> Result<T::Dense, T::Error> {
+    let mut width = 0;
     for pass in 1..=PASSES {
         if let Some((basis, width)) = earlier {
             a.remove(&mut block, basis, width)?;
         }
         let gram = a.cross(&block, &block)?;
+        width = gram.nrows();
         let (rotation, rank) = normalising(&gram)?;
         let rotation = a.upload(&rotation)?;
         block = a.matmul(&block, &rotation)?;
         if pass > 1 && near_identity(&gram) {
-            break;
+            return Ok(block);
         }
-        let missing = gram.nrows() - rank;
+        let missing = width - rank;
         if missing > 0 {
             let random = a.gaussian(missing, (a.shape().1 as f64).sqrt())?;
             a.put(&mut block, rank, &random)?;
         }
     }
-    Ok(block)
+    Err(NotConverged::Basis(width).into())
 }
 
 #[cfg(test)]

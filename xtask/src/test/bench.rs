@@ -8,9 +8,9 @@ use std::{
 
 use modality_nvcc::Nvcc;
 
-use super::steps::{Needs, Selection, Step};
+use super::steps::{Needs, Step};
 use crate::{
-    cargo::{self, LINKS_LIBTORCH, USUAL},
+    cargo::{self, LINKS_LIBTORCH},
     kernels,
     program::Program,
 };
@@ -28,8 +28,8 @@ const OTHERS_OF_LIBTORCH: [&str; 5] = [
     "LIBTORCH_CXX11_ABI",
 ];
 
-/// What is left out of the usual packages where there is no C++ compiler.
-const WITHOUT_COMPILER: [&str; 4] = ["--exclude", "backend-cuda", "--exclude", "modality-emulator"];
+/// What is not built where there is no C++ compiler.
+const NEED_COMPILER: [&str; 2] = ["backend-cuda", "modality-emulator"];
 
 #[derive(Default)]
 pub(super) struct Bench {
@@ -89,23 +89,17 @@ impl Bench {
         kernels::check(nvcc).map_err(|error| format!("{error:#}"))
     }
 
-    /// Cargo, to do `what` with a selection of packages.
-    pub(super) fn cargo(&self, what: &[&str], selection: Selection) -> Command {
+    /// Cargo, to do `what` with all packages that this machine can build. All in one selection, as cargo compiles what
+    /// packages share with the features that all of a selection ask for, and would compile it anew for another.
+    pub(super) fn cargo(&self, what: &[&str]) -> Command {
         let mut cargo = cargo::cargo();
-        cargo.args(what);
-        match selection {
-            Selection::Usual => {
-                cargo.args(USUAL);
-                if self.compiler().is_err() {
-                    cargo.args(WITHOUT_COMPILER);
-                }
-                self.equip(&mut cargo, Needs::Compiler);
-            }
-            Selection::Libtorch => {
-                cargo.args(["--package", LINKS_LIBTORCH]);
-                self.equip(&mut cargo, Needs::Libtorch);
-            }
+        cargo.args(what).arg("--workspace");
+        let without_libtorch = self.libtorch().is_err().then_some(LINKS_LIBTORCH);
+        let without_compiler = NEED_COMPILER.into_iter().filter(|_| self.compiler().is_err());
+        for package in without_libtorch.into_iter().chain(without_compiler) {
+            cargo.args(["--exclude", package]);
         }
+        self.equip(&mut cargo, Needs::All);
         cargo
     }
 

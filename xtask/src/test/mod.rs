@@ -8,7 +8,6 @@ mod tally;
 mod turn;
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     process::{Command, ExitCode},
     time::Instant,
@@ -17,7 +16,7 @@ use std::{
 use anyhow::Context as _;
 use bench::Bench;
 use programs::Program;
-use steps::{Part, Selection, Step, Work};
+use steps::{Part, Step, Work};
 use tally::Tally;
 use turn::Turn;
 
@@ -34,7 +33,7 @@ pub(crate) fn run(arguments: &Test) -> anyhow::Result<ExitCode> {
     let mut session = Session {
         bench: Bench::default(),
         steps: steps::chosen(&arguments.only)?,
-        programs: BTreeMap::new(),
+        built: Built::NotYet,
         tally: Tally::default(),
         lines: Vec::new(),
     };
@@ -57,11 +56,18 @@ fn about_gpu(has_driver: bool) -> &'static str {
     }
 }
 
+/// The programs of all tests.
+enum Built {
+    NotYet,
+    Programs(Vec<Program>),
+    /// Cargo said why.
+    Failed,
+}
+
 struct Session {
     bench: Bench,
     steps: Vec<Step>,
-    /// What was built; nothing of what does not build.
-    programs: BTreeMap<Selection, Option<Vec<Program>>>,
+    built: Built,
     tally: Tally,
     /// What each step came to.
     lines: Vec<String>,
@@ -90,25 +96,22 @@ impl Session {
         let seed = if turn == Turn(0) { String::new() } else { format!(", seed {}", turn.0) };
         let name = format!("{}{seed}", step.name);
         eprintln!("\n== {name}");
-        if let Work::Tests(selection, ..) = step.work {
-            self.build(selection)?;
+        if let Work::Tests(..) = step.work {
+            self.build()?;
         }
         let start = Instant::now();
         let went_well = match step.work {
             Work::Format => self.check(step, cargo::cargo().args(["fmt", "--all", "--check"]))?,
-            Work::Lints(selection) => {
-                let mut clippy =
-                    self.bench.cargo(&["clippy", "--all-targets", "--quiet"], selection);
+            Work::Lints => {
+                let mut clippy = self.bench.cargo(&["clippy", "--all-targets", "--quiet"]);
                 self.check(step, clippy.args(["--", "--deny", "warnings"]))?
             }
             Work::Kernels => {
                 let outcome = self.bench.kernels().map_err(|why| eprintln!("{why}"));
                 self.judge(step, outcome.is_ok())
             }
-            Work::Tests(selection, part, options) => {
-                self.test(step, turn, (selection, part, options))?
-            }
-            Work::Docs(selection) => self.document(step, turn, selection)?,
+            Work::Tests(part, options) => self.test(step, turn, part, options)?,
+            Work::Docs => self.document(step, turn)?,
         };
         let verdict = if went_well { "passed" } else { "FAILED" };
         self.lines.push(format!("{name}: {verdict} in {}", seconds(start)));
@@ -128,21 +131,17 @@ impl Session {
         went_well
     }
 
-    /// Builds programs of tests, once.
-    fn build(&mut self, selection: Selection) -> anyhow::Result<()> {
-        if self.programs.contains_key(&selection) {
+    /// Builds the programs of all tests, once.
+    fn build(&mut self) -> anyhow::Result<()> {
+        if !matches!(self.built, Built::NotYet) {
             return Ok(());
         }
         let start = Instant::now();
         let what = ["test", "--lib", "--bins", "--tests"];
-        let programs = programs::build(&mut self.bench.cargo(&what, selection))?;
-        let verdict = if programs.is_some() { "built" } else { "FAILED" };
-        let name = match selection {
-            Selection::Usual => "building tests",
-            Selection::Libtorch => "building libtorch tests",
-        };
-        self.lines.push(format!("{name}: {verdict} in {}", seconds(start)));
-        self.programs.insert(selection, programs);
+        let programs = programs::build(&mut self.bench.cargo(&what))?;
+        self.built = programs.map_or(Built::Failed, Built::Programs);
+        let verdict = if matches!(self.built, Built::Failed) { "FAILED" } else { "built" };
+        self.lines.push(format!("building tests: {verdict} in {}", seconds(start)));
         Ok(())
     }
 
@@ -151,9 +150,10 @@ impl Session {
         &mut self,
         step: &Step,
         turn: Turn,
-        (selection, part, options): (Selection, Part, &[&str]),
+        part: Part,
+        options: &[&str],
     ) -> anyhow::Result<bool> {
-        let Some(Some(programs)) = self.programs.get(&selection) else {
+        let Built::Programs(programs) = &self.built else {
             return Ok(self.judge(step, false));
         };
         let mut passed = true;
@@ -166,9 +166,9 @@ impl Session {
         Ok(passed)
     }
 
-    fn document(&mut self, step: &Step, turn: Turn, selection: Selection) -> anyhow::Result<bool> {
+    fn document(&mut self, step: &Step, turn: Turn) -> anyhow::Result<bool> {
         let what = ["test", "--doc", "--quiet", "--no-fail-fast"];
-        let mut cargo = self.bench.cargo(&what, selection);
+        let mut cargo = self.bench.cargo(&what);
         let outcome = programs::watched(&mut cargo, turn, output::of_all)?;
         let passed = outcome.failed.is_empty();
         self.tally.add(step, "doc tests", outcome);

@@ -16,17 +16,7 @@ pub(super) enum Needs {
     All,
 }
 
-/// Packages that cargo builds together. What they share, they compile once, with the features that all of them ask for: so
-/// steps take what they need out of few such selections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Selection {
-    /// All but what needs libtorch, nor what needs a C++ compiler where there is none.
-    Usual,
-    /// What links libtorch, as its rows are run here, so that the bindings are compiled once.
-    Libtorch,
-}
-
-/// Which tests of a selection, by the folders of their packages.
+/// Which tests, by the folders of their packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Only(&'static [&'static str]),
@@ -39,11 +29,11 @@ pub(super) enum Work {
     Format,
     /// `cargo xtask kernels`.
     Kernels,
-    Lints(Selection),
+    Lints,
     /// The programs of tests, each run with these options.
-    Tests(Selection, Part, &'static [&'static str]),
+    Tests(Part, &'static [&'static str]),
     /// The examples in the documentation.
-    Docs(Selection),
+    Docs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,38 +47,37 @@ pub(super) struct Step {
 
 const EMULATED: &[&str] = &["emulator", "cuda"];
 const END_TO_END: &[&str] = &["tests"];
-const ELSEWHERE: &[&str] = &["emulator", "cuda", "tests"];
+const LINKS_LIBTORCH: &[&str] = &["torch"];
+const ELSEWHERE: &[&str] = &["emulator", "cuda", "torch", "tests"];
 
 /// The end-to-end tests show what they print: how far they were from the reference values.
-pub(super) const STEPS: [Step; 10] = [
+pub(super) const STEPS: [Step; 8] = [
     step("format", "format", Work::Format, Needs::Tool("fmt")),
     step("kernels", "kernels", Work::Kernels, Needs::Nvcc),
-    step("lints", "lints", Work::Lints(Selection::Usual), Needs::Tool("clippy")),
+    step("lints", "lints", Work::Lints, Needs::Tool("clippy")),
     step(
         "unit",
         "unit and integration tests",
-        Work::Tests(Selection::Usual, Part::AllBut(ELSEWHERE), &[]),
+        Work::Tests(Part::AllBut(ELSEWHERE), &[]),
         Needs::Nothing,
     ),
     step(
         "emulated-gpu",
         "emulated GPU tests",
-        Work::Tests(Selection::Usual, Part::Only(EMULATED), &[]),
+        Work::Tests(Part::Only(EMULATED), &[]),
         Needs::Compiler,
     ),
-    step("doc", "doc tests", Work::Docs(Selection::Usual), Needs::Nothing),
-    step("libtorch-lints", "libtorch lints", Work::Lints(Selection::Libtorch), Needs::Libtorch),
     step(
         "libtorch",
         "libtorch tests",
-        Work::Tests(Selection::Libtorch, Part::AllBut(&[]), &[]),
+        Work::Tests(Part::Only(LINKS_LIBTORCH), &[]),
         Needs::Libtorch,
     ),
-    step("libtorch-doc", "libtorch doc tests", Work::Docs(Selection::Libtorch), Needs::Libtorch),
+    step("doc", "doc tests", Work::Docs, Needs::Nothing),
     step(
         "end-to-end",
         "end-to-end tests",
-        Work::Tests(Selection::Usual, Part::Only(END_TO_END), &["--show-output"]),
+        Work::Tests(Part::Only(END_TO_END), &["--show-output"]),
         Needs::All,
     ),
 ];
@@ -128,7 +117,7 @@ pub(super) fn chosen(only: &[String]) -> Result<Vec<Step>, UserError> {
 impl Step {
     /// Whether another order or seed could make a difference.
     pub(super) fn is_repeated(&self) -> bool {
-        matches!(self.work, Work::Tests(..) | Work::Docs(_))
+        matches!(self.work, Work::Tests(..) | Work::Docs)
     }
 }
 
@@ -148,7 +137,7 @@ mod tests {
         assert_eq!(keys(&["Emulated GPU tests"]), ["emulated-gpu"]);
         let wrong = chosen(&["unit".to_owned(), "units".to_owned()]).unwrap_err().to_string();
         assert!(wrong.starts_with("--only units: there is no such step; there are: format, kern"));
-        assert!(wrong.ends_with("libtorch-doc, end-to-end"), "{wrong}");
+        assert!(wrong.ends_with("doc, end-to-end"), "{wrong}");
     }
 
     #[test]
@@ -157,11 +146,8 @@ mod tests {
         let crates = std::fs::read_dir(root.join("crates")).unwrap();
         let folders = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         for folder in folders.chain(["tests", "xtask"].map(str::to_owned)) {
-            let of = if folder == "torch" { Selection::Libtorch } else { Selection::Usual };
-            let takes = |step: &&Step| match step.work {
-                Work::Tests(selection, part, _) => selection == of && part.has(&folder),
-                _ => false,
-            };
+            let takes =
+                |step: &&Step| matches!(step.work, Work::Tests(part, _) if part.has(&folder));
             assert_eq!(STEPS.iter().filter(takes).count(), 1, "{folder}");
         }
     }

@@ -4,7 +4,9 @@ use modality_recipe::{Linalg, Step, Stepped};
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 
 use super::{CpuStages, StageError};
-use crate::{columns, dense};
+use modality_dense as dense;
+
+use crate::columns;
 
 impl Linalg for CpuStages {
     type Matrix = Array2<f32>;

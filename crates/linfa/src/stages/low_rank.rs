@@ -5,10 +5,9 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2, Zip, s};
 use rayon::prelude::*;
 
 use super::{CpuStages, StageError};
-use crate::{
-    Kernel,
-    dense::{self, Cholesky},
-};
+use modality_dense::{self as dense, Cholesky};
+
+use crate::Kernel;
 
 /// Rows of a symmetric product that are computed together, from the diagonal on.
 const PANEL: usize = 256;
