@@ -5,19 +5,38 @@ use modality_protocol::Modality;
 use super::entries::{Compressed, Dense, Major, to_csr};
 use super::frame::{Frame, read_frame};
 use super::h5::{H5File, Node};
+use super::place::{Matrix, Place};
 use super::table::{Feature, FeatureKind, Table};
 use crate::{Csr, Result};
 
-/// Reads `X`, or the layer of that name, of an open AnnData file.
-pub(super) fn read_anndata(file: &H5File, layer: Option<&str>) -> Result<Table> {
+/// Reads the matrix at `place` of an open AnnData file.
+pub(super) fn read_anndata(file: &H5File, place: &Place) -> Result<Table> {
+    let matrix = match &place.matrix {
+        Some(matrix) => matrix.clone(),
+        None => main_matrix(file)?,
+    };
     let obs = read_frame(file, "obs")?;
     let var = read_frame(file, "var")?;
-    let matrix = layer.map_or_else(|| "X".to_owned(), |layer| format!("layers/{layer}"));
-    let values = read_matrix(file, &matrix, (obs.index.len(), var.index.len()))?;
+    let shape = (obs.index.len(), var.index.len());
+    let values = read_matrix(file, &matrix.to_string(), shape)?;
     let features = features(file, var)?;
     let modality = modality(file)?;
     let (path, cells) = (file.path().to_owned(), obs.index);
-    Ok(Table { path, cells, features, values, obs: obs.columns, modality })
+    let place = Some(Place { modality: place.modality.clone(), matrix: Some(matrix) });
+    Ok(Table { path, cells, features, values, obs: obs.columns, modality, place })
+}
+
+/// `X`, or where there is none the layer that Open Problems keeps normalised values in.
+fn main_matrix(file: &H5File) -> Result<Matrix> {
+    if file.node("X")?.is_none() && file.node("layers/normalized")?.is_some() {
+        return Ok(Matrix::Layer("normalized".to_owned()));
+    }
+    Ok(Matrix::X)
+}
+
+/// Names of the modalities of a MuData file.
+pub(super) fn modalities(file: &H5File) -> Result<Vec<String>> {
+    if file.has_group("mod")? { file.children("mod") } else { Ok(Vec::new()) }
 }
 
 /// What the whole file is of, as files of Open Problems say in `uns/modality`.

@@ -25,7 +25,7 @@ pub(super) const AS_STORED: &str = "none: values as stored in the files";
 pub fn read_cite_file(path: &Path, name: &str, layout: &CiteLayout, task: Task) -> Result<Dataset> {
     let mut modalities = [task.input, task.target];
     modalities.sort_unstable();
-    let pair = Pair::from_table(read_table(path, layout.layer.as_deref())?, modalities)?;
+    let pair = Pair::from_table(read_table(path, &layout.place())?, modalities)?;
     into_dataset(pair, name, layout, task, &[path])
 }
 
@@ -40,7 +40,7 @@ pub fn read_pair(
     layout: &CiteLayout,
     task: Task,
 ) -> Result<Dataset> {
-    let read = |path| read_table(path, layout.layer.as_deref());
+    let read = |path| read_table(path, &layout.place());
     let tables = [read(files[0])?, read(files[1])?];
     let pair = Pair::from_tables(tables, [task.input, task.target])?;
     into_dataset(pair, name, layout, task, &files)

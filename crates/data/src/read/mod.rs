@@ -14,6 +14,7 @@ mod h5;
 mod layout;
 mod mtx;
 mod pair;
+mod place;
 mod rows;
 mod table;
 mod tenx;
@@ -25,6 +26,7 @@ pub use cite::{read_cite_file, read_pair};
 pub use four_files::read_four_files;
 pub use layout::{CellRule, CiteLayout, Sizes, Stored};
 pub use pair::{Block, Pair};
+pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
 pub use table::{Column, Columns, Feature, FeatureKind, Table};
 
@@ -34,29 +36,42 @@ use crate::{Error, Result};
 ///
 /// Known are AnnData `.h5ad`, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
 /// `barcodes.tsv`, and comma- or tab-separated text (`.csv`, `.tsv`, `.txt`), text plain or gzip.
-/// `layer` names a layer of an AnnData file; without it `X` is read.
+/// `place` says which matrix of an AnnData or MuData file.
 ///
 /// # Errors
 /// [`Error::Io`] where the operating system refuses, [`Error::File`] where the content is not what it should be.
-pub fn read_table(path: &Path, layer: Option<&str>) -> Result<Table> {
+pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
     let meta =
         std::fs::metadata(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
     let table = match (meta.is_dir(), delimited::delimiter(path)) {
-        (false, None) => read_hdf5(path, layer),
-        (_, _) if layer.is_some() => Err(bad(path, "layers stand in AnnData files only")),
+        (false, None) => read_hdf5(path, place),
+        (_, _) if *place != Place::default() => {
+            Err(bad(path, format!("holds one matrix; `{place}` stands in AnnData files only")))
+        }
         (true, _) => tenx::read_folder(path),
         (false, Some(_)) => delimited::read_matrix(path),
     };
     table?.checked()
 }
 
-fn read_hdf5(path: &Path, layer: Option<&str>) -> Result<Table> {
+fn read_hdf5(path: &Path, place: &Place) -> Result<Table> {
     let file = h5::H5File::open(path)?;
-    if layer.is_none() && tenx::is_tenx(&file)? {
+    if *place == Place::default() && tenx::is_tenx(&file)? {
         tenx::read_h5(&file)
     } else {
-        anndata::read_anndata(&file, layer)
+        anndata::read_anndata(&file, place)
     }
+}
+
+/// The modalities of a MuData file, in its order; none of any other file.
+///
+/// # Errors
+/// As [`read_table`].
+pub fn read_modalities(path: &Path) -> Result<Vec<String>> {
+    if path.is_dir() || delimited::delimiter(path).is_some() {
+        return Ok(Vec::new());
+    }
+    anndata::modalities(&h5::H5File::open(path)?)
 }
 
 /// An error about the content of `path`.

@@ -108,7 +108,7 @@ fn features(
 
 fn table(path: &Path, cells: Vec<String>, features: Vec<Feature>, values: crate::Csr) -> Table {
     let obs = Columns::from([("gem_group".to_owned(), gem_groups(&cells))]);
-    Table { path: path.to_owned(), cells, features, values, obs, modality: None }
+    Table { path: path.to_owned(), cells, features, values, obs, modality: None, place: None }
 }
 
 /// The number behind a barcode's last dash: which channel (or sample, after aggregation) a cell comes from.
