@@ -9,6 +9,7 @@ use ndarray::Axis;
 use super::layout::{CiteLayout, Stored};
 use super::pair::{Block, Pair};
 use super::rows::partition_rows;
+use super::store::Store;
 use super::{read_table, tenx};
 use crate::sums::file_sum;
 use crate::{Dataset, Error, Provenance, Result, Split, Values};
@@ -55,7 +56,7 @@ fn into_dataset(
 ) -> Result<Dataset> {
     let mut read = Vec::new();
     for path in paths {
-        read.extend(if path.is_dir() {
+        read.extend(if path.is_dir() && !Store::is_zarr(path) {
             tenx::folder_files(path)?.to_vec()
         } else {
             vec![path.to_path_buf()]
