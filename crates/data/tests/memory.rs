@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use hdf5_pure::{AttrValue, FileBuilder};
-use modality_data::{CellRule, CiteLayout, Stored, read_cite_file, read_table};
+use modality_data::{CellRule, CiteLayout, Place, Stored, read_cite_file, read_table};
 use modality_protocol::Task;
 
 struct Counting;
@@ -117,7 +117,7 @@ fn reading_takes_little_more_memory_than_the_finished_matrices() {
     let path = folder.path().join("large.h5ad");
     write(&path);
 
-    let (table, peak) = peak_of(|| read_table(&path, None).unwrap());
+    let (table, peak) = peak_of(|| read_table(&path, &Place::default()).unwrap());
     let finished = table.values.nnz() * 8 + (CELLS + 1) * 8;
     assert_eq!(table.values.nnz(), CELLS * (GENES + PROTEINS) / EVERY);
     eprintln!("table: {} MiB finished, {} MiB at the peak", finished / MIB, peak / MIB);

@@ -10,7 +10,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     write(folder.path().join("barcodes.tsv"), names("-1")).expect("room for a temporary file");
     write(folder.path().join("features.tsv"), names("\tname\tGene Expression")).expect("room for a temporary file");
     write(folder.path().join("matrix.mtx"), bytes).expect("room for a temporary file");
-    if let Ok(table) = modality_data::read_table(folder.path(), None) {
+    if let Ok(table) = modality_data::read_table(folder.path(), &modality_data::Place::default()) {
         assert_eq!(table.values.shape(), (7, 7));
     }
 });

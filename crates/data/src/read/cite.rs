@@ -9,6 +9,7 @@ use ndarray::Axis;
 use super::layout::{CiteLayout, Stored};
 use super::pair::{Block, Pair};
 use super::rows::partition_rows;
+use super::store::Store;
 use super::{read_table, tenx};
 use crate::sums::file_sum;
 use crate::{Dataset, Error, Provenance, Result, Split, Values};
@@ -25,7 +26,7 @@ pub(super) const AS_STORED: &str = "none: values as stored in the files";
 pub fn read_cite_file(path: &Path, name: &str, layout: &CiteLayout, task: Task) -> Result<Dataset> {
     let mut modalities = [task.input, task.target];
     modalities.sort_unstable();
-    let pair = Pair::from_table(read_table(path, layout.layer.as_deref())?, modalities)?;
+    let pair = Pair::from_table(read_table(path, &layout.place())?, modalities)?;
     into_dataset(pair, name, layout, task, &[path])
 }
 
@@ -40,7 +41,7 @@ pub fn read_pair(
     layout: &CiteLayout,
     task: Task,
 ) -> Result<Dataset> {
-    let read = |path| read_table(path, layout.layer.as_deref());
+    let read = |path| read_table(path, &layout.place());
     let tables = [read(files[0])?, read(files[1])?];
     let pair = Pair::from_tables(tables, [task.input, task.target])?;
     into_dataset(pair, name, layout, task, &files)
@@ -55,7 +56,7 @@ fn into_dataset(
 ) -> Result<Dataset> {
     let mut read = Vec::new();
     for path in paths {
-        read.extend(if path.is_dir() {
+        read.extend(if path.is_dir() && !Store::is_zarr(path) {
             tenx::folder_files(path)?.to_vec()
         } else {
             vec![path.to_path_buf()]

@@ -48,6 +48,7 @@ pub(super) fn read_matrix(path: &Path) -> Result<Table> {
         values,
         obs: Columns::new(),
         modality: None,
+        place: None,
     })
 }
 

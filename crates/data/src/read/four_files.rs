@@ -7,6 +7,7 @@ use modality_protocol::{Modality, Task};
 use super::cite::{AS_STORED, provenance};
 use super::layout::{CellRule, CiteLayout, Stored};
 use super::pair::Pair;
+use super::place::Place;
 use super::table::Table;
 use super::{bad, read_table};
 use crate::{Cells, Dataset, Error, Result, Split};
@@ -24,7 +25,7 @@ pub fn read_four_files(dir: &Path, name: &str, task: Option<Task>) -> Result<Dat
     let [train_mod1, train_mod2, test_mod1, test_mod2] =
         ["train_mod1", "train_mod2", "test_mod1", "test_mod2"].map(|part| find(dir, part));
     let files = [train_mod1?, train_mod2?, test_mod1?, test_mod2?];
-    let read = |i: usize| read_table(&files[i], None);
+    let read = |i: usize| read_table(&files[i], &Place::default());
     let train = [read(0)?, read(1)?];
     let (modalities, task) = decide(&train, task)?;
     let train = Pair::from_tables(train, modalities)?;

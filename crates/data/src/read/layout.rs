@@ -6,6 +6,7 @@ use modality_protocol::Modality;
 use serde::{Deserialize, Serialize};
 
 use super::pair::Pair;
+use super::place::{Matrix, Place};
 use crate::{Cells, Error, Labels, Result};
 
 /// What to read from a file that holds both modalities, and how to divide its cells.
@@ -132,6 +133,11 @@ impl CiteLayout {
                 peaks: None,
             }),
         }
+    }
+
+    /// The matrix to read.
+    pub(super) fn place(&self) -> Place {
+        Place { modality: None, matrix: self.layer.clone().map(Matrix::Layer) }
     }
 
     /// Rows of the training and of the test cells, each ascending.

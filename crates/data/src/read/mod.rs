@@ -6,18 +6,25 @@
 
 mod anndata;
 mod cite;
+mod codec;
 mod delimited;
+mod element;
 mod entries;
 mod four_files;
 mod frame;
 mod h5;
 mod layout;
+mod legacy;
 mod mtx;
 mod pair;
+mod place;
 mod rows;
+mod store;
 mod table;
 mod tenx;
 mod text;
+mod windows;
+mod zarr;
 
 use std::path::Path;
 
@@ -25,38 +32,53 @@ pub use cite::{read_cite_file, read_pair};
 pub use four_files::read_four_files;
 pub use layout::{CellRule, CiteLayout, Sizes, Stored};
 pub use pair::{Block, Pair};
+pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
+use store::Store;
 pub use table::{Column, Columns, Feature, FeatureKind, Table};
 
 use crate::{Error, Result};
 
 /// Reads one matrix; what the file is, its content decides.
 ///
-/// Known are AnnData `.h5ad`, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
+/// Known are AnnData and MuData, as HDF5 (`.h5ad`, `.h5mu`) or as a zarr folder, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
 /// `barcodes.tsv`, and comma- or tab-separated text (`.csv`, `.tsv`, `.txt`), text plain or gzip.
-/// `layer` names a layer of an AnnData file; without it `X` is read.
+/// `place` says which matrix of an AnnData or MuData file.
 ///
 /// # Errors
 /// [`Error::Io`] where the operating system refuses, [`Error::File`] where the content is not what it should be.
-pub fn read_table(path: &Path, layer: Option<&str>) -> Result<Table> {
+pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
     let meta =
         std::fs::metadata(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
     let table = match (meta.is_dir(), delimited::delimiter(path)) {
-        (false, None) => read_hdf5(path, layer),
-        (_, _) if layer.is_some() => Err(bad(path, "layers stand in AnnData files only")),
+        (true, _) if Store::is_zarr(path) => read_store(path, place),
+        (false, None) => read_store(path, place),
+        (_, _) if *place != Place::default() => {
+            Err(bad(path, format!("holds one matrix; `{place}` stands in AnnData files only")))
+        }
         (true, _) => tenx::read_folder(path),
         (false, Some(_)) => delimited::read_matrix(path),
     };
     table?.checked()
 }
 
-fn read_hdf5(path: &Path, layer: Option<&str>) -> Result<Table> {
-    let file = h5::H5File::open(path)?;
-    if layer.is_none() && tenx::is_tenx(&file)? {
-        tenx::read_h5(&file)
+fn read_store(path: &Path, place: &Place) -> Result<Table> {
+    let store = Store::open(path)?;
+    if *place == Place::default() && tenx::is_tenx(&store)? {
+        tenx::read_h5(&store)
     } else {
-        anndata::read_anndata(&file, layer)
+        anndata::read_anndata(&store, place)
     }
+}
+
+/// The modalities of a MuData file, in its order; none of any other file.
+///
+/// # Errors
+/// As [`read_table`].
+pub fn read_modalities(path: &Path) -> Result<Vec<String>> {
+    let is_store =
+        if path.is_dir() { Store::is_zarr(path) } else { delimited::delimiter(path).is_none() };
+    if is_store { anndata::modalities(&Store::open(path)?) } else { Ok(Vec::new()) }
 }
 
 /// An error about the content of `path`.

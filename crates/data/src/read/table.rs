@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use modality_protocol::Modality;
 
 use super::bad;
+use super::place::Place;
 use crate::{Csr, Error, Result};
 
 /// The columns of a table of cells, by name.
@@ -26,6 +27,8 @@ pub struct Table {
     pub obs: Columns,
     /// What all of it is, where the file says so of itself and not of each feature (`uns/modality`).
     pub modality: Option<Modality>,
+    /// Which matrix of the file it is, where a file may hold several; the matrix is named, even where the caller named none.
+    pub place: Option<Place>,
 }
 
 /// A column of a [`Table`].

@@ -1,11 +1,12 @@
 //! The same seven cells in every layout.
 
-use modality_data::{CiteLayout, Column, Dataset, FeatureKind, Pair, Stored, Table, read_table};
+use modality_data::{CiteLayout, Column, Dataset, FeatureKind, Pair, Stored, Table};
 use modality_protocol::Modality;
 use ndarray::{Array2, array, s};
 
 use crate::{
     CELLS, COUNTS, GENES, PROTEINS, as_stored, fixture, read_cite_file, read_four_files, read_pair,
+    read_place, read_table,
 };
 
 const ANNDATA: [&str; 7] = [
@@ -34,7 +35,7 @@ fn some(values: [&str; 7]) -> Vec<Option<String>> {
 #[test]
 fn every_layout_gives_the_same_matrix() {
     for name in ANNDATA.into_iter().chain(TENX) {
-        let table = read_table(&fixture(name), None).unwrap();
+        let table = read_table(&fixture(name)).unwrap();
         assert_eq!(table.values.to_dense(), counts(), "{name}");
         assert_eq!(table.cells, CELLS, "{name}");
         let names: Vec<&str> = table.features.iter().map(|feature| feature.name.as_str()).collect();
@@ -57,14 +58,14 @@ fn every_layout_gives_the_same_matrix() {
 
 #[test]
 fn layers_are_read_by_name() {
-    let table = read_table(&fixture("csr_gzip.h5ad"), Some("double")).unwrap();
+    let table = read_place(&fixture("csr_gzip.h5ad"), "layers/double").unwrap();
     assert_eq!(table.values.to_dense(), counts() * 2.0);
 }
 
 #[test]
 fn batches_are_read_in_both_layouts_of_categories() {
     for name in ANNDATA {
-        let table = read_table(&fixture(name), None).unwrap();
+        let table = read_table(&fixture(name)).unwrap();
         assert_eq!(
             text(&table, "batch"),
             some(["s1d1", "s1d1", "s1d2", "s1d2", "s2d1", "s2d1", "s2d1"]),
@@ -76,7 +77,7 @@ fn batches_are_read_in_both_layouts_of_categories() {
 #[test]
 fn columns_of_every_kind_are_read() {
     for name in ["dense.h5ad", "csc_i64.h5ad"] {
-        let table = read_table(&fixture(name), None).unwrap();
+        let table = read_table(&fixture(name)).unwrap();
         let mut person = some(["ann", "ann", "bob", "bob", "cat", "", "cat"]);
         person[5] = None;
         assert_eq!(text(&table, "person"), person);
@@ -92,7 +93,7 @@ fn columns_of_every_kind_are_read() {
         assert_eq!(text(&table, "doublet"), doublet);
         assert_eq!(text(&table, "sure"), some(["1", "0", "1", "1", "1", "1", "1"]));
     }
-    let table = read_table(&fixture("csr_gzip.h5ad"), None).unwrap();
+    let table = read_table(&fixture("csr_gzip.h5ad")).unwrap();
     assert_eq!(text(&table, "person")[5], None, "a nullable string");
     assert!(matches!(&table.obs["batch"], Column::Text { names, .. } if names.len() == 4));
 }
@@ -100,11 +101,9 @@ fn columns_of_every_kind_are_read() {
 #[test]
 fn modalities_are_split_by_column_where_names_occur_in_both() {
     for name in ANNDATA.into_iter().chain(TENX) {
-        let pair = Pair::from_table(
-            read_table(&fixture(name), None).unwrap(),
-            [Modality::Gex, Modality::Adt],
-        )
-        .unwrap();
+        let pair =
+            Pair::from_table(read_table(&fixture(name)).unwrap(), [Modality::Gex, Modality::Adt])
+                .unwrap();
         assert_eq!(
             (&pair.blocks[0].features.names[..], &pair.blocks[1].features.names[..]),
             (&GENES.map(str::to_owned)[..], &PROTEINS.map(str::to_owned)[..])

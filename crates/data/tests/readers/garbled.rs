@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use modality_data::read_table;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::{as_stored, fixture, read_pair};
+use crate::{as_stored, fixture, read_pair, read_table};
 
 const FILES: [&str; 12] = [
     "csr_gzip.h5ad",
@@ -43,11 +42,11 @@ fn read_damaged(name: &str, bytes: &[u8]) {
                 std::fs::copy(&part, place(part.to_str().unwrap())).unwrap();
             }
             std::fs::write(&path, bytes).unwrap();
-            let _ = read_table(folder.path(), None);
+            let _ = read_table(folder.path());
         }
         None => {
             std::fs::write(&path, bytes).unwrap();
-            let _ = read_table(&path, None);
+            let _ = read_table(&path);
         }
     }
 }
@@ -82,7 +81,7 @@ fn a_truncated_h5ad_is_an_error_wherever_it_ends() {
     let path = folder.path().join("short.h5ad");
     for end in (0..bytes.len()).step_by(499) {
         std::fs::write(&path, &bytes[..end]).unwrap();
-        let error = read_table(&path, None).unwrap_err().to_string();
+        let error = read_table(&path).unwrap_err().to_string();
         assert!(error.contains("short.h5ad"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
-use modality_data::{CellRule, CiteLayout, Dataset, Result, Stored};
+use modality_data::{CellRule, CiteLayout, Dataset, Place, Result, Stored, Table};
 use modality_protocol::Task;
 
 const CELLS: [&str; 7] =
@@ -50,6 +50,14 @@ fn as_stored(column: &str, train: &[&str]) -> CiteLayout {
         sizes: None,
         ..CiteLayout::liu_covid()
     }
+}
+
+fn read_table(path: &Path) -> Result<Table> {
+    modality_data::read_table(path, &Place::default())
+}
+
+fn read_place(path: &Path, place: &str) -> Result<Table> {
+    modality_data::read_table(path, &place.parse().unwrap())
 }
 
 fn read_cite_file(path: &Path, name: &str, layout: &CiteLayout) -> Result<Dataset> {

@@ -1,9 +1,9 @@
 //! What is written is read back, in every form and codec.
 
-use modality_data::read_table;
 use ndarray::Array2;
 use proptest::prelude::*;
 
+use crate::read_table;
 use crate::writer::{Codec, Form, Parts, Writer};
 
 fn matrices() -> impl Strategy<Value = Array2<f32>> {
@@ -35,7 +35,7 @@ proptest! {
             _ => writer.sparse(&Parts::of(&matrix, form)),
         }
         .write(&path);
-        let table = read_table(&path, None).unwrap();
+        let table = read_table(&path).unwrap();
         prop_assert_eq!(table.values.to_dense(), matrix);
         prop_assert_eq!(table.cells, cells);
     }

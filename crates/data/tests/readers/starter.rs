@@ -1,7 +1,7 @@
 //! The competition's starter files. The expected values are anndata's; `tests/make_fixtures.py FOLDER` prints them.
 
-use crate::read_four_files;
-use modality_data::{Column, Split, read_table};
+use crate::{read_four_files, read_place, read_table};
+use modality_data::{Column, Split};
 use modality_testing::starter;
 
 struct Expected {
@@ -78,7 +78,7 @@ fn tables_hold_what_anndata_reads() {
     let Some(folder) = starter() else { return };
     for expected in FILES {
         let path = folder.join(format!("openproblems_bmmc_cite_starter.{}.h5ad", expected.file));
-        let table = read_table(&path, None).unwrap();
+        let table = read_table(&path).unwrap();
         let (cells, features) = expected.shape;
         assert_eq!(
             (table.values.shape(), table.values.nnz()),
@@ -125,7 +125,7 @@ fn tables_hold_what_anndata_reads() {
                 .iter()
                 .all(|code| code.map(|code| names[code as usize].as_str()) == Some(expected.batch))
         );
-        let counts = read_table(&path, Some("counts")).unwrap();
+        let counts = read_place(&path, "layers/counts").unwrap();
         assert_eq!(
             counts.values.data().iter().map(|&count| f64::from(count)).sum::<f64>(),
             expected.counts
