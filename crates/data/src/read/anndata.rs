@@ -3,10 +3,11 @@
 use modality_protocol::Modality;
 
 use super::entries::{Compressed, Dense, Major, to_csr};
+use super::feature::{Described, FeatureKind, Named};
 use super::frame::{Frame, read_frame};
 use super::h5::{H5File, Node};
 use super::place::{Matrix, Place};
-use super::table::{Feature, FeatureKind, Table};
+use super::table::{Column, Table};
 use crate::{Csr, Result};
 
 /// Reads the matrix at `place` of an open AnnData file.
@@ -19,11 +20,11 @@ pub(super) fn read_anndata(file: &H5File, place: &Place) -> Result<Table> {
     let var = read_frame(file, "var")?;
     let shape = (obs.index.len(), var.index.len());
     let values = read_matrix(file, &matrix.to_string(), shape)?;
-    let features = features(file, var)?;
+    let Named { features, notes } = features(file, var)?;
     let modality = modality(file)?;
     let (path, cells) = (file.path().to_owned(), obs.index);
     let place = Some(Place { modality: place.modality.clone(), matrix: Some(matrix) });
-    Ok(Table { path, cells, features, values, obs: obs.columns, modality, place })
+    Ok(Table { path, cells, features, values, obs: obs.columns, modality, place, notes })
 }
 
 /// `X`, or where there is none the layer that Open Problems keeps normalised values in.
@@ -42,26 +43,26 @@ pub(super) fn modalities(file: &H5File) -> Result<Vec<String>> {
 /// What the whole file is of, as files of Open Problems say in `uns/modality`.
 fn modality(file: &H5File) -> Result<Option<Modality>> {
     let Some(Node::Array(array)) = file.node("uns/modality")? else { return Ok(None) };
-    Ok(match array.word().map(|word| FeatureKind::from_label(&word)) {
+    Ok(match array.word().and_then(|word| FeatureKind::from_label(&word)) {
         Some(FeatureKind::Of(modality)) => Some(modality),
         _ => None,
     })
 }
 
-fn features(file: &H5File, var: Frame) -> Result<Vec<Feature>> {
-    let kinds = match var.columns.get("feature_types").or_else(|| var.columns.get("feature_type")) {
-        Some(column) => column.values().map_err(|why| file.error(why))?,
+/// Columns of `var` with identifiers of features, as scanpy, Open Problems and others name them.
+const IDS: [&str; 4] = ["gene_ids", "gene_id", "feature_id", "ensembl_id"];
+
+fn features(file: &H5File, var: Frame) -> Result<Named> {
+    let column = |names: &[&str]| names.iter().find_map(|name| var.columns.get(*name));
+    let values = |column: &Column| column.values().map_err(|why| file.error(why));
+    let labels = match column(&["feature_types", "feature_type"]) {
+        Some(column) => values(column)?,
         None => vec![None; var.index.len()],
     };
-    let kind = |label: Option<String>| {
-        label.map_or(FeatureKind::Unknown, |label| FeatureKind::from_label(&label))
-    };
-    Ok(var
-        .index
-        .into_iter()
-        .zip(kinds)
-        .map(|(name, label)| Feature { name, kind: kind(label) })
-        .collect())
+    // Unlike types, identifiers may be missing or unreadable: they serve where names do not.
+    let ids = column(&IDS).and_then(|column| column.values().ok()).unwrap_or_default();
+    let described = Described { names: var.index, ids, labels };
+    described.named().map_err(|what| file.error(format!("`var`: {what}")))
 }
 
 fn read_matrix(file: &H5File, name: &str, shape: (usize, usize)) -> Result<Csr> {

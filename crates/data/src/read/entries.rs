@@ -17,10 +17,11 @@ pub(super) trait Entries {
     fn visit(&self, sink: &mut impl FnMut(usize, usize, f32)) -> Result<()>;
 }
 
-/// Sparse rows of `entries`. Beside the finished matrix only a row's length a cell and a few windows stand in memory.
+/// Sparse rows of `entries`; those of one cell and feature are added up. Beside the finished matrix only a row's length a
+/// cell and a few windows stand in memory.
 ///
 /// # Errors
-/// [`Error::File`](crate::Error::File) where an entry occurs twice, or what the source itself reports.
+/// [`Error::File`](crate::Error::File), as the source itself reports.
 pub(super) fn to_csr(path: &Path, entries: &impl Entries) -> Result<Csr> {
     let (rows, columns) = entries.shape();
     if u32::try_from(columns).is_err() {
@@ -29,7 +30,7 @@ pub(super) fn to_csr(path: &Path, entries: &impl Entries) -> Result<Csr> {
             format!("{columns} features are more than 32-bit column indices can count"),
         ));
     }
-    let indptr = pointers(&entries.row_counts()?);
+    let mut indptr = pointers(&entries.row_counts()?);
     let stored = indptr[rows];
     let (mut indices, mut data) = (vec![0_u32; stored], vec![0_f32; stored]);
     let mut next = indptr[..rows].to_vec();
@@ -43,12 +44,7 @@ pub(super) fn to_csr(path: &Path, entries: &impl Entries) -> Result<Csr> {
     if next != indptr[1..] {
         return Err(bad(path, "the file changed while it was read"));
     }
-    sort_rows(&indptr, &mut indices, &mut data).map_err(|(cell, feature)| {
-        bad(
-            path,
-            format!("cell {cell} has two entries for feature {feature} (both counted from 0)"),
-        )
-    })?;
+    sort_rows(&mut indptr, &mut indices, &mut data);
     Csr::try_new((rows, columns), indptr, indices, data)
         .map_err(|(_, _, _, error)| bad(path, format!("the matrix is not well formed: {error}")))
 }

@@ -8,6 +8,7 @@ mod anndata;
 mod cite;
 mod delimited;
 mod entries;
+mod feature;
 mod four_files;
 mod frame;
 mod h5;
@@ -15,52 +16,61 @@ mod layout;
 mod mtx;
 mod pair;
 mod place;
+mod recognise;
 mod rows;
 mod table;
 mod tenx;
 mod text;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use cite::{read_cite_file, read_pair};
+pub use feature::{Feature, FeatureKind};
 pub use four_files::read_four_files;
 pub use layout::{CellRule, CiteLayout, Sizes, Stored};
 pub use pair::{Block, Pair};
 pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
-pub use table::{Column, Columns, Feature, FeatureKind, Table};
+pub use table::{Column, Columns, Table};
 
+use self::recognise::{Format, MtxFiles, recognise};
 use crate::{Error, Result};
 
 /// Reads one matrix; what the file is, its content decides.
 ///
 /// Known are AnnData `.h5ad`, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
-/// `barcodes.tsv`, and comma- or tab-separated text (`.csv`, `.tsv`, `.txt`), text plain or gzip.
+/// `barcodes.tsv` (or the first of these, which may all have one prefix), and comma- or tab-separated text, text plain or gzip.
 /// `place` says which matrix of an AnnData or MuData file.
 ///
 /// # Errors
 /// [`Error::Io`] where the operating system refuses, [`Error::File`] where the content is not what it should be.
 pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
-    let meta =
-        std::fs::metadata(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
-    let table = match (meta.is_dir(), delimited::delimiter(path)) {
-        (false, None) => read_hdf5(path, place),
-        (_, _) if *place != Place::default() => {
+    let table = match recognise(path)? {
+        Format::AnnData | Format::MuData => anndata::read_anndata(&h5::H5File::open(path)?, place),
+        Format::Zarr => Err(bad(
+            path,
+            "this is a zarr store, which is not read; in Python, `anndata.read_zarr(FILE).write_h5ad(\"FILE.h5ad\")` writes it as AnnData",
+        )),
+        _ if *place != Place::default() => {
             Err(bad(path, format!("holds one matrix; `{place}` stands in AnnData files only")))
         }
-        (true, _) => tenx::read_folder(path),
-        (false, Some(_)) => delimited::read_matrix(path),
+        Format::TenX => tenx::read_h5(path),
+        Format::TenXGenome(genome) => tenx::read_genome(path, &genome),
+        Format::Mtx(files) => tenx::read_files(path, &files),
+        Format::Delimited(delimiter) => delimited::read_matrix(path, delimiter),
     };
     table?.checked()
 }
 
-fn read_hdf5(path: &Path, place: &Place) -> Result<Table> {
-    let file = h5::H5File::open(path)?;
-    if *place == Place::default() && tenx::is_tenx(&file)? {
-        tenx::read_h5(&file)
-    } else {
-        anndata::read_anndata(&file, place)
-    }
+/// The files that [`read_table`] reads of `path`.
+///
+/// # Errors
+/// As [`read_table`], where `path` is not what can be read.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    Ok(match recognise(path)? {
+        Format::Mtx(MtxFiles { matrix, features, barcodes }) => vec![matrix, features, barcodes],
+        _ => vec![path.to_owned()],
+    })
 }
 
 /// The modalities of a MuData file, in its order; none of any other file.
@@ -68,10 +78,10 @@ fn read_hdf5(path: &Path, place: &Place) -> Result<Table> {
 /// # Errors
 /// As [`read_table`].
 pub fn read_modalities(path: &Path) -> Result<Vec<String>> {
-    if path.is_dir() || delimited::delimiter(path).is_some() {
-        return Ok(Vec::new());
+    match recognise(path)? {
+        Format::MuData => anndata::modalities(&h5::H5File::open(path)?),
+        _ => Ok(Vec::new()),
     }
-    anndata::modalities(&h5::H5File::open(path)?)
 }
 
 /// An error about the content of `path`.

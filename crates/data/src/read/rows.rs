@@ -4,33 +4,33 @@ use ndarray::Array2;
 
 use crate::Csr;
 
-/// Puts each row's entries in order of their column.
-///
-/// # Errors
-/// Row and column of an entry that occurs twice.
-pub(super) fn sort_rows(
-    indptr: &[usize],
-    indices: &mut [u32],
-    data: &mut [f32],
-) -> Result<(), (usize, u32)> {
+/// Puts each row's entries in order of their column, and adds up those of one column, as scipy does.
+pub(super) fn sort_rows(indptr: &mut [usize], indices: &mut Vec<u32>, data: &mut Vec<f32>) {
     let mut scratch: Vec<(u32, f32)> = Vec::new();
-    for (row, bounds) in indptr.windows(2).enumerate() {
-        let (columns, values) =
-            (&mut indices[bounds[0]..bounds[1]], &mut data[bounds[0]..bounds[1]]);
-        if columns.is_sorted_by(|left, right| left < right) {
-            continue;
+    let (mut begin, mut end) = (0, 0);
+    for bound in indptr.iter_mut().skip(1) {
+        let entries = begin..*bound;
+        begin = *bound;
+        if indices[entries.clone()].is_sorted_by(|left, right| left < right) {
+            if end < entries.start {
+                indices.copy_within(entries.clone(), end);
+                data.copy_within(entries.clone(), end);
+            }
+            end += entries.len();
+        } else {
+            scratch.clear();
+            scratch.extend(entries.map(|entry| (indices[entry], data[entry])));
+            scratch.sort_unstable_by_key(|&(column, _)| column);
+            for entries in scratch.chunk_by(|left, right| left.0 == right.0) {
+                let sum = entries.iter().map(|&(_, value)| value).sum();
+                (indices[end], data[end]) = (entries[0].0, sum);
+                end += 1;
+            }
         }
-        scratch.clear();
-        scratch.extend(columns.iter().copied().zip(values.iter().copied()));
-        scratch.sort_unstable_by_key(|&(column, _)| column);
-        if let Some(twice) = scratch.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err((row, twice[0].0));
-        }
-        for (slot, &(column, value)) in scratch.iter().enumerate() {
-            (columns[slot], values[slot]) = (column, value);
-        }
+        *bound = end;
     }
-    Ok(())
+    indices.truncate(end);
+    data.truncate(end);
 }
 
 /// A copy of the given rows, in the given order.
@@ -98,8 +98,7 @@ pub(super) fn keep_columns(matrix: Csr, columns: &[usize]) -> Csr {
     data.truncate(end);
     indices.shrink_to_fit();
     data.shrink_to_fit();
-    let sorted = sort_rows(&indptr, &mut indices, &mut data);
-    debug_assert!(sorted.is_ok(), "columns are selected once each");
+    sort_rows(&mut indptr, &mut indices, &mut data);
     Csr::new((rows, columns.len()), indptr, indices, data)
 }
 
@@ -152,6 +151,16 @@ mod tests {
             indices,
             data,
         )
+    }
+
+    #[test]
+    fn entries_of_one_place_are_added_up() {
+        let (mut indptr, mut indices) = (vec![0, 3, 3, 5, 7], vec![2, 0, 2, 1, 1, 0, 3]);
+        let mut data = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+        sort_rows(&mut indptr, &mut indices, &mut data);
+        assert_eq!(indptr, [0, 2, 2, 3, 5]);
+        assert_eq!(indices, [0, 2, 1, 0, 3]);
+        assert_eq!(data, [2.0, 5.0, 24.0, 32.0, 64.0]);
     }
 
     proptest! {
