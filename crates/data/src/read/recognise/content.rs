@@ -34,15 +34,24 @@ const BINARY: [(&[u8], Known); 18] = [
     (HDF5, ("an HDF5 file", "decompress it with `gunzip`")),
     (
         b"BZh",
-        ("compressed with bzip2", "decompress it with `bunzip2`, and compress with gzip if at all"),
+        (
+            "a file compressed with bzip2",
+            "decompress it with `bunzip2`, and compress with gzip if at all",
+        ),
     ),
     (
         b"\xfd7zXZ\0",
-        ("compressed with xz", "decompress it with `unxz`, and compress with gzip if at all"),
+        (
+            "a file compressed with xz",
+            "decompress it with `unxz`, and compress with gzip if at all",
+        ),
     ),
     (
         b"\x28\xb5\x2f\xfd",
-        ("compressed with zstd", "decompress it with `unzstd`, and compress with gzip if at all"),
+        (
+            "a file compressed with zstd",
+            "decompress it with `unzstd`, and compress with gzip if at all",
+        ),
     ),
     (b"7z\xbc\xaf\x27\x1c", ("a 7z archive", "unpack it and name the file or folder inside")),
     (ZIP, ("a zip archive and no zarr store", "unpack it and name the file or folder inside")),
