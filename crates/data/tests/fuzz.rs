@@ -17,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
-use modality_data::{Pair, Place, read_table};
+use modality_data::{Pair, Place, read_modalities, read_table};
 use modality_protocol::Modality;
 use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
@@ -296,11 +296,23 @@ impl Reader {
     }
 }
 
-/// Reads as a user would; whether it is a matrix.
+/// Reads as a user would, of MuData every modality; whether there was a matrix.
 fn read(path: &Path) -> bool {
-    let Ok(table) = read_table(path, &Place::default()) else { return false };
-    assert_eq!(table.values.shape(), (table.cells.len(), table.features.len()));
-    let modalities = [Modality::Gex, Modality::Adt];
-    drop(Pair::from_table(table, modalities).and_then(|mut pair| pair.normalise()));
-    true
+    let modalities = read_modalities(path).unwrap_or_default();
+    let mut places: Vec<Place> = modalities
+        .into_iter()
+        .map(|modality| Place { modality: Some(modality), matrix: None })
+        .collect();
+    if places.is_empty() {
+        places.push(Place::default());
+    }
+    let tables = places.iter().filter_map(|place| read_table(path, place).ok());
+    let mut count = 0;
+    for table in tables {
+        count += 1;
+        assert_eq!(table.values.shape(), (table.cells.len(), table.features.len()));
+        let modalities = [Modality::Gex, Modality::Adt];
+        drop(Pair::from_table(table, modalities).and_then(|mut pair| pair.normalise()));
+    }
+    count > 0
 }
