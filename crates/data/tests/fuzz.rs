@@ -30,6 +30,9 @@ const FEW: u64 = 150;
 const LIMIT: Duration = Duration::from_secs(10);
 const MIB: usize = 1 << 20;
 
+/// A folder of inputs to take in place of the fixtures: a folder for each format, with valid files and folders.
+const OWN: &str = "MODALITY_BENCH_FUZZ_INPUTS";
+
 /// Formats, and the valid inputs of each: files and folders in `tests/fixtures`.
 const FORMATS: [(&str, &[&str]); 4] = [
     (
@@ -54,7 +57,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn a_few_damaged_inputs_are_answered() {
-    fuzz(0..FEW, None);
+    fuzz(&fixtures(), 0..FEW, None);
 }
 
 #[test]
@@ -63,22 +66,46 @@ fn many_damaged_inputs_are_answered() {
     let wanted = std::env::var(INPUTS).unwrap_or_else(|_| "100000".to_owned());
     let (first, end) = wanted.split_once("..").unwrap_or(("0", &wanted));
     let numbers = first.parse().ok().zip(end.parse().ok()).map(|(first, end)| first..end);
-    fuzz(numbers.expect("MODALITY_BENCH_FUZZ is a number, or A..B"), Some(LIMIT));
+    let mut formats = fixtures();
+    if let Some(own) = std::env::var_os(OWN) {
+        let name = |folder: &PathBuf| folder.file_name().unwrap().display().to_string();
+        let folders = inside(Path::new(&own)).into_iter();
+        formats = folders.map(|folder| (name(&folder), inside(&folder))).collect();
+    }
+    let numbers = numbers.expect("MODALITY_BENCH_FUZZ is a number, or A..B");
+    fuzz(&formats, numbers, Some(LIMIT));
 }
 
-fn fuzz(numbers: Range<u64>, limit: Option<Duration>) {
+/// Formats by name, and the inputs of each.
+type Formats = Vec<(String, Vec<PathBuf>)>;
+
+fn fixtures() -> Formats {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"));
+    let paths = |names: &[&str]| names.iter().map(|name| folder.join(name)).collect();
+    FORMATS.iter().map(|(format, names)| ((*format).to_owned(), paths(names))).collect()
+}
+
+/// What stands in a folder; its own order is the file system's.
+fn inside(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn fuzz(formats: &Formats, numbers: Range<u64>, limit: Option<Duration>) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let seed = modality_testing::seed();
     let mut reader = Reader::start(limit);
     let mut wrong = Vec::new();
-    for (format, names) in FORMATS {
+    for (format, paths) in formats {
         let folder = tempfile::tempdir().unwrap();
         let inputs: Vec<Input> =
-            names.iter().map(|name| Input::copy(name, folder.path())).collect();
+            paths.iter().map(|path| Input::copy(path, folder.path())).collect();
         let (mut read, mut peak) = (0_u64, 0);
         for number in numbers.clone() {
-            let mut rng =
-                ChaCha8Rng::seed_from_u64(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let draw = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut rng = ChaCha8Rng::seed_from_u64(seed ^ draw);
             let input = inputs.choose(&mut rng).unwrap();
             let damaged = input.damage(&mut rng);
             match reader.read(&input.path) {
@@ -87,8 +114,8 @@ fn fuzz(numbers: Range<u64>, limit: Option<Duration>) {
                     peak = peak.max(done.peak);
                     let most = 64 * MIB + 20 * input.bytes();
                     if done.peak > most {
-                        wrong
-                            .push(format!("{format} {number}: took {} bytes of {most}", done.peak));
+                        let took = done.peak;
+                        wrong.push(format!("{format} {number}: took {took} bytes of {most}"));
                     }
                 }
                 Err(what) => {
@@ -98,11 +125,8 @@ fn fuzz(numbers: Range<u64>, limit: Option<Duration>) {
             }
             damaged.mend();
         }
-        eprintln!(
-            "{format}: {} inputs, {read} of them read, {} KiB at most",
-            numbers.end - numbers.start,
-            peak >> 10
-        );
+        let count = numbers.end - numbers.start;
+        eprintln!("{format}: {count} inputs, {read} of them read, {} KiB at most", peak >> 10);
     }
     assert!(wrong.is_empty(), "with seed {seed}:\n{}", wrong.join("\n"));
 }
@@ -117,11 +141,10 @@ struct Input {
 struct Damaged<'a>(Vec<&'a (PathBuf, Vec<u8>)>);
 
 impl Input {
-    fn copy(name: &str, folder: &Path) -> Self {
-        let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name);
+    fn copy(source: &Path, folder: &Path) -> Self {
         let path = folder.join(source.file_name().unwrap());
         let mut files = Vec::new();
-        copy(&source, &path, &mut files);
+        copy(source, &path, &mut files);
         Self { path, files }
     }
 
@@ -155,11 +178,7 @@ impl Damaged<'_> {
 fn copy(source: &Path, target: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     if source.is_dir() {
         fs::create_dir(target).unwrap();
-        let entries = fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path());
-        let mut entries: Vec<PathBuf> = entries.collect();
-        // The order of a folder is the file system's.
-        entries.sort();
-        for entry in entries {
+        for entry in inside(source) {
             copy(&entry, &target.join(entry.file_name().unwrap()), files);
         }
     } else {

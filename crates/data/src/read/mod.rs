@@ -6,21 +6,27 @@
 
 mod anndata;
 mod cite;
+mod codec;
 mod delimited;
+mod element;
 mod entries;
 mod feature;
 mod four_files;
 mod frame;
 mod h5;
 mod layout;
+mod legacy;
 mod mtx;
 mod pair;
 mod place;
 mod recognise;
 mod rows;
+mod store;
 mod table;
 mod tenx;
 mod text;
+mod windows;
+mod zarr;
 
 use std::path::{Path, PathBuf};
 
@@ -33,24 +39,23 @@ pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
 pub use table::{Column, Columns, Table};
 
-use self::recognise::{Format, MtxFiles, recognise};
+use self::recognise::{Format, MtxFiles, below, recognise};
+use self::store::Store;
 use crate::{Error, Result};
 
 /// Reads one matrix; what the file is, its content decides.
 ///
-/// Known are AnnData `.h5ad`, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
-/// `barcodes.tsv` (or the first of these, which may all have one prefix), and comma- or tab-separated text, text plain or gzip.
+/// Known are AnnData and MuData, as HDF5 (`.h5ad`, `.h5mu`) or as a zarr folder, 10x Genomics HDF5, a 10x folder of `matrix.mtx`,
+/// `features.tsv` and `barcodes.tsv` (or the first of these, which may all have one prefix), and comma- or tab-separated text, text plain or gzip.
 /// `place` says which matrix of an AnnData or MuData file.
 ///
 /// # Errors
 /// [`Error::Io`] where the operating system refuses, [`Error::File`] where the content is not what it should be.
 pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
     let table = match recognise(path)? {
-        Format::AnnData | Format::MuData => anndata::read_anndata(&h5::H5File::open(path)?, place),
-        Format::Zarr => Err(bad(
-            path,
-            "this is a zarr store, which is not read; in Python, `anndata.read_zarr(FILE).write_h5ad(\"FILE.h5ad\")` writes it as AnnData",
-        )),
+        Format::AnnData | Format::MuData | Format::Zarr => {
+            anndata::read_anndata(&Store::open(path)?, place)
+        }
         _ if *place != Place::default() => {
             Err(bad(path, format!("holds one matrix; `{place}` stands in AnnData files only")))
         }
@@ -69,6 +74,7 @@ pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
 pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(match recognise(path)? {
         Format::Mtx(MtxFiles { matrix, features, barcodes }) => vec![matrix, features, barcodes],
+        Format::Zarr => below(path)?,
         _ => vec![path.to_owned()],
     })
 }
@@ -79,7 +85,7 @@ pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
 /// As [`read_table`].
 pub fn read_modalities(path: &Path) -> Result<Vec<String>> {
     match recognise(path)? {
-        Format::MuData => anndata::modalities(&h5::H5File::open(path)?),
+        Format::MuData | Format::Zarr => anndata::modalities(&Store::open(path)?),
         _ => Ok(Vec::new()),
     }
 }

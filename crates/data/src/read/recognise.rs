@@ -8,9 +8,10 @@ mod hdf5;
 
 use std::path::Path;
 
-pub(super) use folder::{MtxFiles, visible};
+pub(super) use folder::{MtxFiles, below, visible};
 
 use super::bad;
+use super::h5::is_hdf5;
 use super::text::Delimiter;
 use crate::{Error, Result};
 
@@ -21,7 +22,7 @@ pub(super) enum Format {
     AnnData,
     /// MuData in HDF5: AnnData for each modality below `mod`.
     MuData,
-    /// AnnData or MuData in zarr, a folder or a zip file.
+    /// AnnData or MuData in a zarr folder.
     Zarr,
     /// Cell Ranger's HDF5 since version 3: the group `matrix`.
     TenX,
@@ -44,7 +45,7 @@ pub(super) fn recognise(path: &Path) -> Result<Format> {
         folder::recognise(path)
     } else if !meta.is_file() {
         Err(bad(path, "this is neither a file nor a folder"))
-    } else if hdf5_pure::is_hdf5(path).map_err(io)? {
+    } else if is_hdf5(path).map_err(io)? {
         hdf5::recognise(path)
     } else {
         content::recognise(path)

@@ -4,29 +4,29 @@ use ndarray::Array2;
 
 use crate::Csr;
 
-/// Puts each row's entries in order of their column, and adds up those of one column, as scipy does.
-pub(super) fn sort_rows(indptr: &mut [usize], indices: &mut Vec<u32>, data: &mut Vec<f32>) {
+/// Puts each row's entries in order of their column, and adds up those of one column in the order they stood in.
+pub(super) fn tidy_rows(indptr: &mut [usize], indices: &mut Vec<u32>, data: &mut Vec<f32>) {
     let mut scratch: Vec<(u32, f32)> = Vec::new();
+    // Where the row begins that is looked at, and how many entries the rows before it have kept.
     let (mut begin, mut end) = (0, 0);
     for bound in indptr.iter_mut().skip(1) {
-        let entries = begin..*bound;
-        begin = *bound;
-        if indices[entries.clone()].is_sorted_by(|left, right| left < right) {
-            if end < entries.start {
-                indices.copy_within(entries.clone(), end);
-                data.copy_within(entries.clone(), end);
+        let row = begin..*bound;
+        if indices[row.clone()].is_sorted_by(|left, right| left < right) {
+            if end < row.start {
+                indices.copy_within(row.clone(), end);
+                data.copy_within(row.clone(), end);
             }
-            end += entries.len();
+            end += row.len();
         } else {
             scratch.clear();
-            scratch.extend(entries.map(|entry| (indices[entry], data[entry])));
-            scratch.sort_unstable_by_key(|&(column, _)| column);
-            for entries in scratch.chunk_by(|left, right| left.0 == right.0) {
-                let sum = entries.iter().map(|&(_, value)| value).sum();
-                (indices[end], data[end]) = (entries[0].0, sum);
+            scratch.extend(row.clone().map(|entry| (indices[entry], data[entry])));
+            scratch.sort_by_key(|&(column, _)| column);
+            for same in scratch.chunk_by(|left, right| left.0 == right.0) {
+                (indices[end], data[end]) = (same[0].0, same.iter().map(|entry| entry.1).sum());
                 end += 1;
             }
         }
+        begin = *bound;
         *bound = end;
     }
     indices.truncate(end);
@@ -98,7 +98,7 @@ pub(super) fn keep_columns(matrix: Csr, columns: &[usize]) -> Csr {
     data.truncate(end);
     indices.shrink_to_fit();
     data.shrink_to_fit();
-    sort_rows(&mut indptr, &mut indices, &mut data);
+    tidy_rows(&mut indptr, &mut indices, &mut data);
     Csr::new((rows, columns.len()), indptr, indices, data)
 }
 
@@ -155,12 +155,13 @@ mod tests {
 
     #[test]
     fn entries_of_one_place_are_added_up() {
-        let (mut indptr, mut indices) = (vec![0, 3, 3, 5, 7], vec![2, 0, 2, 1, 1, 0, 3]);
-        let mut data = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
-        sort_rows(&mut indptr, &mut indices, &mut data);
-        assert_eq!(indptr, [0, 2, 2, 3, 5]);
-        assert_eq!(indices, [0, 2, 1, 0, 3]);
-        assert_eq!(data, [2.0, 5.0, 24.0, 32.0, 64.0]);
+        let mut indptr = vec![0, 3, 3, 5, 9];
+        let mut indices = vec![2, 0, 2, 0, 1, 1, 1, 1, 0];
+        let mut data = vec![1.0, 2.0, 4.0, 5.0, 6.0, 1.0, 1.0, 1.0, 9.0];
+        tidy_rows(&mut indptr, &mut indices, &mut data);
+        assert_eq!(indptr, [0, 2, 2, 4, 6]);
+        assert_eq!(indices, [0, 2, 0, 1, 0, 1]);
+        assert_eq!(data, [2.0, 5.0, 5.0, 6.0, 9.0, 3.0]);
     }
 
     proptest! {

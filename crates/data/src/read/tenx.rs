@@ -5,9 +5,9 @@ use std::path::Path;
 use super::bad;
 use super::entries::{Compressed, Major, to_csr};
 use super::feature::{Described, Named};
-use super::h5::H5File;
 use super::mtx::read_mtx;
 use super::recognise::MtxFiles;
+use super::store::Store;
 use super::table::{Column, Columns, Table};
 use super::text::{Delimiter, Quotes, delimited};
 use crate::{Csr, Result};
@@ -17,7 +17,7 @@ const GENES: &str = "Gene Expression";
 
 /// Reads the group `matrix` of an HDF5 file of Cell Ranger 3 and later.
 pub(super) fn read_h5(path: &Path) -> Result<Table> {
-    let file = H5File::open(path)?;
+    let file = Store::open(path)?;
     let features = Described {
         names: text(&file, "matrix/features/name")?,
         ids: some(text(&file, "matrix/features/id")?),
@@ -28,7 +28,7 @@ pub(super) fn read_h5(path: &Path) -> Result<Table> {
 
 /// Reads the group of a genome in an HDF5 file of before Cell Ranger 3, which holds genes and nothing else.
 pub(super) fn read_genome(path: &Path, genome: &str) -> Result<Table> {
-    let file = H5File::open(path)?;
+    let file = Store::open(path)?;
     let names = text(&file, &format!("{genome}/gene_names"))?;
     let labels = vec![Some(GENES.to_owned()); names.len()];
     let ids = some(text(&file, &format!("{genome}/genes"))?);
@@ -39,7 +39,7 @@ pub(super) fn read_genome(path: &Path, genome: &str) -> Result<Table> {
     Ok(table)
 }
 
-fn read_group(file: &H5File, group: &str, features: Described) -> Result<Table> {
+fn read_group(file: &Store, group: &str, features: Described) -> Result<Table> {
     let shape = file.array(&format!("{group}/shape"))?;
     let shape = shape.integers(0..shape.vector_len()?)?;
     let cells = text(file, &format!("{group}/barcodes"))?;
@@ -57,7 +57,7 @@ fn read_group(file: &H5File, group: &str, features: Described) -> Result<Table> 
     Ok(table(file.path(), cells, features, values))
 }
 
-fn text(file: &H5File, name: &str) -> Result<Vec<String>> {
+fn text(file: &Store, name: &str) -> Result<Vec<String>> {
     file.array(name)?.text()
 }
 

@@ -109,9 +109,6 @@ pub(super) fn recognise(path: &Path) -> Result<Format> {
         _ if head.is_empty() => return Err(bad(path, "the file is empty")),
         _ => {}
     }
-    if head.starts_with(ZIP) && !is_gzip && is_zarr(path)? {
-        return Ok(Format::Zarr);
-    }
     let refused = |(what, way_out): Known| {
         let inside = if is_gzip { ", inside gzip" } else { "" };
         Err(foreign(path, &format!("{what}{inside}"), way_out))
@@ -121,6 +118,9 @@ pub(super) fn recognise(path: &Path) -> Result<Format> {
             folder::beside(path).map(Format::Mtx)
         }
         Some(text) => delimiter(text).map(Format::Delimited).or_else(refused),
+        None if head.starts_with(ZIP) && !is_gzip && is_zarr(path)? => {
+            refused(("a zarr store inside a zip archive", "unpack it into a folder and name that"))
+        }
         None => refused(binary(&head)),
     }
 }

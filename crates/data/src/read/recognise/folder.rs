@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Format, foreign};
 use crate::read::bad;
+use crate::read::store::Store;
 use crate::{Error, Result};
 
 /// The three files of a matrix as Cell Ranger writes it.
@@ -24,7 +25,7 @@ const PARTS: [&[&str]; 3] = [
 ];
 
 pub(super) fn recognise(folder: &Path) -> Result<Format> {
-    if [".zgroup", ".zattrs", "zarr.json"].iter().any(|name| folder.join(name).is_file()) {
+    if Store::is_zarr(folder) {
         return Ok(Format::Zarr);
     }
     let names = visible(folder)?;
@@ -133,6 +134,16 @@ pub(in crate::read) fn visible(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// All files below a folder, sorted, without what macOS leaves there.
+pub(in crate::read) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for name in visible(folder)? {
+        let path = folder.join(name);
+        if path.is_dir() { files.extend(below(&path)?) } else { files.push(path) }
+    }
+    Ok(files)
 }
 
 fn unknown(folder: &Path, names: &[String]) -> Error {

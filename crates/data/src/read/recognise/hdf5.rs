@@ -5,10 +5,10 @@ use std::path::Path;
 use super::{Format, foreign};
 use crate::Result;
 use crate::read::bad;
-use crate::read::h5::{H5File, Node};
+use crate::read::store::{Node, Store};
 
 pub(super) fn recognise(path: &Path) -> Result<Format> {
-    let file = H5File::open(path)?;
+    let file = Store::open(path)?;
     let names = file.children("/")?;
     let has = |name: &str| names.iter().any(|known| known == name);
     if has("mod") && file.has_group("mod")? {
@@ -69,7 +69,7 @@ fn relative(names: &[String]) -> Option<(&'static str, &'static str)> {
 }
 
 /// The groups that are matrices as Cell Ranger 2 wrote them.
-fn genomes(file: &H5File, names: Vec<String>) -> Result<Vec<String>> {
+fn genomes(file: &Store, names: Vec<String>) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for name in names {
         let is_array = |part: &str| {
