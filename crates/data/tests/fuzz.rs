@@ -57,7 +57,11 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn a_few_damaged_inputs_are_answered() {
-    fuzz(&fixtures(), 0..FEW, None);
+    let formats = fixtures();
+    for path in formats.iter().flat_map(|(_, paths)| paths) {
+        assert!(read(path), "{} is no valid input", path.display());
+    }
+    fuzz(&formats, 0..FEW, None);
 }
 
 #[test]

@@ -60,11 +60,14 @@ fn other_kinds_of_files() {
 }
 
 #[test]
-fn gzip_with_hdf5_inside_and_gzip_cut_off() {
+fn hdf5_inside_gzip_zarr_inside_zip_and_gzip_cut_off() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a.h5ad.gz");
     fs::write(&path, gzip(&fs::read(fixture("dense.h5ad")).unwrap())).unwrap();
     assert_refused(read_table(&path), &path, &["HDF5 file", "inside gzip", "gunzip"]);
+    let zip = b"PK\x03\x04\x14\0\0\0 obs/.zgroup PK\x01\x02 obs/.zgroup";
+    fs::write(&path, zip).unwrap();
+    assert_refused(read_table(&path), &path, &["zarr store inside a zip", "unpack"]);
     let text = fs::read(fixture("csv/adt.tsv.gz")).unwrap();
     fs::write(&path, &text[..text.len() / 2]).unwrap();
     assert_refused(read_table(&path), &path, &["truncated"]);
@@ -175,7 +178,7 @@ fn matrices_without_names_and_other_folders() {
     fs::rename(&matrix, &other).unwrap();
     assert_refused(read_table(&other), &other, &["matrix without names", "barcodes.tsv"]);
     fs::write(folder.path().join("zarr.json"), "{}").unwrap();
-    refused(&["zarr"]);
+    refused(&["`obs` is missing"]);
 }
 
 #[test]
