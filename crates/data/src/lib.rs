@@ -22,5 +22,5 @@ pub use read::{
     Stored, Table, files_of, read_cite_file, read_four_files, read_modalities, read_pair,
     read_table,
 };
-pub use sums::{hex, sha256_file};
+pub use sums::{file_sum, hex, sha256_file};
 pub use values::{Values, ValuesView};

@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails is a failed test")]
 
+#[path = "formats/archive.rs"]
+mod archive;
 mod counting;
 
 use std::fs;
@@ -26,7 +28,7 @@ use crate::counting::peak_of;
 
 /// How many inputs of each format, or `A..B`: those of these numbers.
 const INPUTS: &str = "MODALITY_BENCH_FUZZ";
-const FEW: u64 = 150;
+const FEW: u64 = 60;
 const LIMIT: Duration = Duration::from_secs(10);
 const MIB: usize = 1 << 20;
 
@@ -34,7 +36,7 @@ const MIB: usize = 1 << 20;
 const OWN: &str = "MODALITY_BENCH_FUZZ_INPUTS";
 
 /// Formats, and the valid inputs of each: files and folders in `tests/fixtures`.
-const FORMATS: [(&str, &[&str]); 4] = [
+const FIXTURES: [(&str, &[&str]); 4] = [
     (
         "h5ad",
         &[
@@ -52,12 +54,52 @@ const FORMATS: [(&str, &[&str]); 4] = [
     ("csv", &["csv/gex.csv", "csv/adt.tsv.gz"]),
 ];
 
+/// The same of what is in the archive of `tests/formats`: one of each way in which something is stored.
+const ARCHIVED: [(&str, &[&str]); 4] = [
+    (
+        "hdf5",
+        &[
+            "h5ad/records.h5ad",
+            "h5ad/names-nullable.h5ad",
+            "hdf5/latest-fixed-gzip.h5ad",
+            "hdf5/latest-extensible.h5ad",
+            "hdf5/latest-tree-gzip.h5ad",
+            "hdf5/v110-one-gzip.h5ad",
+            "hdf5/soft-link-latest.h5ad",
+            "hdf5/user-block.h5ad",
+        ],
+    ),
+    (
+        "codecs",
+        &[
+            "codec/zstd-csr.h5ad",
+            "codec/blosc-blosclz-2-csr.h5ad",
+            "codec/blosc-lz4-1-dense.h5ad",
+            "codec/lz4-blocks-csr.h5ad",
+            "codec/lzf-shuffle-csr.h5ad",
+        ],
+    ),
+    ("h5mu", &["h5mu/pair.h5mu"]),
+    (
+        "zarr",
+        &[
+            "zarr2/csr-f4.zarr",
+            "zarr2/names-category.zarr",
+            "zarr3/csr-f4.zarr",
+            "zarr3/names-nullable.zarr",
+            "codec/zarr2/blosc-zstd-1.zarr",
+            "codec/zarr3/shards-zstd.zarr",
+        ],
+    ),
+];
+
 /// Memory is counted for the whole process, so only one test may read at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn a_few_damaged_inputs_are_answered() {
-    let formats = fixtures();
+    let archive = tempfile::tempdir().unwrap();
+    let formats = formats(archive.path());
     for path in formats.iter().flat_map(|(_, paths)| paths) {
         assert!(read(path), "{} is no valid input", path.display());
     }
@@ -70,7 +112,8 @@ fn many_damaged_inputs_are_answered() {
     let wanted = std::env::var(INPUTS).unwrap_or_else(|_| "100000".to_owned());
     let (first, end) = wanted.split_once("..").unwrap_or(("0", &wanted));
     let numbers = first.parse().ok().zip(end.parse().ok()).map(|(first, end)| first..end);
-    let mut formats = fixtures();
+    let archive = tempfile::tempdir().unwrap();
+    let mut formats = formats(archive.path());
     if let Some(own) = std::env::var_os(OWN) {
         let name = |folder: &PathBuf| folder.file_name().unwrap().display().to_string();
         let folders = inside(Path::new(&own)).into_iter();
@@ -83,10 +126,18 @@ fn many_damaged_inputs_are_answered() {
 /// Formats by name, and the inputs of each.
 type Formats = Vec<(String, Vec<PathBuf>)>;
 
-fn fixtures() -> Formats {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"));
-    let paths = |names: &[&str]| names.iter().map(|name| folder.join(name)).collect();
-    FORMATS.iter().map(|(format, names)| ((*format).to_owned(), paths(names))).collect()
+/// Unpacks into `archive` what it takes from there.
+fn formats(archive: &Path) -> Formats {
+    let is_wanted = |name: &str| {
+        ARCHIVED.iter().any(|(_, inputs)| inputs.iter().any(|input| name.starts_with(input)))
+    };
+    archive::unpack(archive, is_wanted);
+    let fixtures = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures"));
+    let format = |folder: &Path, (name, inputs): (&str, &[&str])| {
+        (name.to_owned(), inputs.iter().map(|input| folder.join(input)).collect())
+    };
+    let fixtures = FIXTURES.into_iter().map(|known| format(fixtures, known));
+    fixtures.chain(ARCHIVED.into_iter().map(|known| format(archive, known))).collect()
 }
 
 /// What stands in a folder; its own order is the file system's.

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use modality_data::{
-    CiteLayout, Dataset, FileSum, files_of, hex, prepared, read_cite_file, read_four_files,
-    sha256_file,
+    CiteLayout, Dataset, FileSum, file_sum, files_of, hex, prepared, read_cite_file,
+    read_four_files, sha256_file,
     synthetic::{self, Size},
 };
 use modality_protocol::Task;
@@ -233,11 +233,7 @@ fn check_folder(folder: &Path, declared: &Sums) -> Result<()> {
 }
 
 fn sums(files: Vec<PathBuf>) -> Result<Vec<FileSum>> {
-    let sum = |path: PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(FileSum { name, sha256: sha256_file(&path).map_err(users)? })
-    };
-    files.into_iter().map(sum).collect()
+    files.into_iter().map(|path| Ok(file_sum(&path).map_err(users)?)).collect()
 }
 
 /// The `.h5ad` files right in `folder`, by name.

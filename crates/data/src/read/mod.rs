@@ -39,7 +39,7 @@ pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
 pub use table::{Column, Columns, Table};
 
-use self::recognise::{Format, MtxFiles, below, recognise};
+use self::recognise::{Format, MtxFiles, recognise};
 use self::store::Store;
 use crate::{Error, Result};
 
@@ -67,14 +67,13 @@ pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
     table?.checked()
 }
 
-/// The files that [`read_table`] reads of `path`.
+/// The files that [`read_table`] reads of `path`; a zarr folder counts as one.
 ///
 /// # Errors
 /// As [`read_table`], where `path` is not what can be read.
 pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(match recognise(path)? {
         Format::Mtx(MtxFiles { matrix, features, barcodes }) => vec![matrix, features, barcodes],
-        Format::Zarr => below(path)?,
         _ => vec![path.to_owned()],
     })
 }

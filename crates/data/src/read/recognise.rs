@@ -8,7 +8,7 @@ mod hdf5;
 
 use std::path::Path;
 
-pub(super) use folder::{MtxFiles, below, visible};
+pub(super) use folder::{MtxFiles, visible};
 
 use super::bad;
 use super::h5::is_hdf5;

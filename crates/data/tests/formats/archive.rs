@@ -5,8 +5,9 @@ use std::path::Path;
 
 const BLOCK: usize = 512;
 
-/// Writes the files of an archive into a folder.
-pub(crate) fn unpack(packed: &[u8], folder: &Path) {
+/// Writes those files of the archive into a folder whose name `wanted` takes.
+pub(crate) fn unpack(folder: &Path, wanted: impl Fn(&str) -> bool) {
+    let packed = &include_bytes!("files.tar.zst")[..];
     let mut archive = Vec::new();
     ruzstd::decoding::StreamingDecoder::new(packed).unwrap().read_to_end(&mut archive).unwrap();
     let mut rest = &archive[..];
@@ -15,9 +16,13 @@ pub(crate) fn unpack(packed: &[u8], folder: &Path) {
         rest.split_at_checked(BLOCK).filter(|(header, _)| header[0] != 0)
     {
         let size = usize::from_str_radix(text(&header[124..135]), 8).unwrap();
-        let path = folder.join(text(&header[345..500])).join(text(&header[..100]));
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, &behind[..size]).unwrap();
+        let (prefix, name) = (text(&header[345..500]), text(&header[..100]));
+        let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        if wanted(&name) {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, &behind[..size]).unwrap();
+        }
         rest = &behind[size.next_multiple_of(BLOCK)..];
     }
 }

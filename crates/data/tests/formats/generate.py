@@ -116,7 +116,8 @@ def refused(name, write, *words, asked="X"):
     """A file that is to be refused with a sentence of these words."""
     path = ROOT / name
     path.parent.mkdir(exist_ok=True, parents=True)
-    write(path)
+    if not path.exists():
+        write(path)
     CASES.append({"file": name, "asked": asked, "refused": list(words)})
 
 
@@ -128,6 +129,7 @@ def save(data, **options):
         if path.suffix == ".h5ad":
             return data.write_h5ad(path, **options)
         anndata.settings.zarr_write_format = 2 if "zarr2" in path.parts else 3
+        anndata.settings.auto_shard_zarr_v3 = "sharded" in path.name
         data.write_zarr(path, **options)
         without_empty_groups(path)
 
@@ -353,6 +355,8 @@ def text_of_every_kind():
         var = pd.DataFrame(index=index[:4])
         data = anndata.AnnData(SMALL.astype("f4"), obs=obs, var=var)
         case(name_of(store, f"names-{kind}"), save(data))
+        if store == "zarr3":
+            case(name_of(store, f"names-{kind}-sharded"), save(data))
     for kind in ["S", "fixed utf-8", "vlen ascii"]:
         dtype = {"fixed utf-8": h5py.string_dtype("utf-8", 40), "vlen ascii": h5py.string_dtype("ascii")}
 
@@ -367,6 +371,7 @@ def text_of_every_kind():
     for store in STORES:
         data = anndata.AnnData(sp.csr_matrix(np.eye(600, 2, dtype="f4")), obs=obs)
         case(name_of(store, "categories-300"), save(data))
+    case("zarr3/categories-sharded.zarr", save(data))
 
 
 def places():
@@ -378,15 +383,22 @@ def places():
     proteins = pd.DataFrame({"CD8": [1.5, 0, 2, 3, 4], "CD19": np.arange(5), "A": np.ones(5)}, index=obs.index)
     data.obsm["proteins"] = proteins
     data.obsm["pca"] = SMALL[:, :3].astype("f4") / 2
+    data.obsm["words"] = pd.DataFrame({"word": list("abcde")}, index=obs.index)
     data.obsm["sparse"] = sp.csr_matrix(SMALL[:, 1:].astype("f4"))
     for store in STORES:
         name = name_of(store, "places")
         for place in ["X", "layers/counts", "layers/dense", "raw/X", "obsm/proteins", "obsm/pca", "obsm/sparse"]:
             case(name, save(data), place)
+        known = ["`layers/counts`", "`raw/X`", "`obsm/pca`"]
+        refused(name, None, "`layers/none` is missing", *known, asked="layers/none")
+        refused(name, None, "`obsm/none` is missing", *known, asked="obsm/none")
+        refused(name, None, "`obsm/words/word` holds text", asked="obsm/words")
+        refused(name, None, "is no MuData file", "mod/rna/X", asked="mod/rna/X")
     bare = anndata.AnnData(obs=obs, var=var, layers={"counts": data.X, "normalized": data.X * 0.5})
     for store in STORES:
         case(name_of(store, "without-x"), save(bare), "layers/normalized", asked="")
         case(name_of(store, "without-x"), save(bare), "layers/counts")
+        refused(name_of(store, "without-x"), None, "`X` is missing", "`layers/counts`, `layers/normalized`")
     # Of two modalities one has two cells less, in another order.
     other = [4, 1, 2]
     pair = {
@@ -401,7 +413,10 @@ def places():
         if place == "mod/rna/X":
             case("h5mu/pair.h5mu", None, place, asked="mod/rna")
         case("zarr2/mudata.zarr", lambda path: both.write_zarr(path), place)
-    refused("h5mu/unnamed.h5mu", lambda path: both.write_h5mu(path), "MuData", "rna", "mod/", asked="")
+    for name in ["h5mu/pair.h5mu", "zarr2/mudata.zarr"]:
+        refused(name, None, "MuData", "rna", "prot", "`mod/rna/X`", asked="")
+        refused(name, None, "no modality `atac`", "rna", "prot", asked="mod/atac/X")
+        refused(name, None, "`mod/rna/layers/none` is missing", "`X`", asked="mod/rna/layers/none")
 
 
 def layouts_of_hdf5():

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails is a failed test")]
 
 mod archive;
+mod damaged;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -88,7 +89,7 @@ fn same(column: &Column, expected: &[Value]) -> bool {
 #[test]
 fn every_file_is_read_as_python_reads_it() {
     let folder = tempfile::tempdir().unwrap();
-    archive::unpack(include_bytes!("files.tar.zst"), folder.path());
+    archive::unpack(folder.path(), |_| true);
     let expected = std::fs::read(folder.path().join("expected.json")).unwrap();
     let cases: Vec<Case> = serde_json::from_slice(&expected).unwrap();
     let failures: Vec<String> =

@@ -136,16 +136,6 @@ pub(in crate::read) fn visible(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// All files below a folder, sorted, without what macOS leaves there.
-pub(in crate::read) fn below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for name in visible(folder)? {
-        let path = folder.join(name);
-        if path.is_dir() { files.extend(below(&path)?) } else { files.push(path) }
-    }
-    Ok(files)
-}
-
 fn unknown(folder: &Path, names: &[String]) -> Error {
     let mut holds: Vec<String> = names.iter().take(8).map(|name| format!("`{name}`")).collect();
     if names.len() > holds.len() {
