@@ -27,7 +27,10 @@ pub fn sha256_file(path: &Path) -> Result<String> {
 
 /// Name without folder, and sum. A folder counts as one file, whose sum is that of the lines `SUM  NAME` of all files in it,
 /// in order of their names.
-pub(crate) fn file_sum(path: &Path) -> Result<FileSum> {
+///
+/// # Errors
+/// [`Error::Io`] where a file cannot be read.
+pub fn file_sum(path: &Path) -> Result<FileSum> {
     let name = path.file_name().unwrap_or(path.as_os_str()).display().to_string();
     let sha256 = if path.is_dir() {
         let mut files = Vec::new();

@@ -162,6 +162,7 @@ def tenx():
         features = matrix.create_group("features")
         for name, values in (("id", ids), ("name", FEATURES), ("feature_type", KINDS)):
             features.create_dataset(name, data=fixed(values), compression="gzip")
+    tenx_of_before_version_3(stored, ids)
     entries = stored.tocoo()
     lines = [f"{row + 1} {column + 1} {value}" for row, column, value in zip(entries.row, entries.col, entries.data)]
     sizes = f"{stored.shape[0]} {stored.shape[1]} {stored.nnz}"
@@ -178,6 +179,16 @@ def tenx():
                 (HERE / folder / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
             else:
                 (HERE / folder / name).write_bytes(content)
+
+
+def tenx_of_before_version_3(stored, ids):
+    """Cell Ranger 2: a group with the genome's name, genes only; two symbols stand twice."""
+    with h5py.File(HERE / "raw_gene_bc_matrices.h5", "w") as file:
+        genome = file.create_group("GRCh38")
+        for name, values in (("barcodes", CELLS), ("genes", ids), ("gene_names", FEATURES)):
+            genome.create_dataset(name, data=np.array(values, dtype="S20"))
+        for name in ("data", "indices", "indptr", "shape"):
+            genome.create_dataset(name, data=np.array(getattr(stored, name), dtype=np.int64))
 
 
 def delimited():

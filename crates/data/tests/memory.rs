@@ -2,54 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper that fails is a failed test")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use hdf5_pure::{AttrValue, FileBuilder};
 use modality_data::{CellRule, CiteLayout, Place, Stored, read_cite_file, read_table};
 use modality_protocol::Task;
 
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system allocator unchanged; the counters are only added to.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        grow(layout.size());
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        grow(size);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-fn grow(bytes: usize) {
-    let now = NOW.fetch_add(bytes, Relaxed) + bytes;
-    PEAK.fetch_max(now, Relaxed);
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use crate::counting::peak_of;
 
 const CELLS: usize = 8_000;
 const GENES: usize = 9_900;
@@ -101,14 +62,6 @@ fn frame(file: &mut FileBuilder, name: &str, rows: usize, column: &str, values: 
     group.create_dataset("_index").with_vlen_strings(&index).with_shape(&[rows as u64]);
     group.create_dataset(column).with_vlen_strings(&values).with_shape(&[rows as u64]);
     file.add_group(group.finish());
-}
-
-/// What `read` gives, and the highest number of bytes that it had allocated at once.
-fn peak_of<T>(read: impl FnOnce() -> T) -> (T, usize) {
-    let before = NOW.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let result = read();
-    (result, PEAK.load(Relaxed) - before)
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use modality_data::{
-    CiteLayout, Dataset, FileSum, hex, prepared, read_cite_file, read_four_files, sha256_file,
+    CiteLayout, Dataset, FileSum, file_sum, files_of, hex, prepared, read_cite_file,
+    read_four_files, sha256_file,
     synthetic::{self, Size},
 };
 use modality_protocol::Task;
@@ -28,7 +29,7 @@ use modality_toolchain::{
 };
 
 /// Raised whenever the same files would be read or normalised to other numbers.
-const PREPARATION: u32 = 1;
+const PREPARATION: u32 = 2;
 
 /// A choice, and its places in the cache.
 pub(super) struct Material<'a> {
@@ -200,7 +201,7 @@ impl<'a> Material<'a> {
                 sums(h5ad_files(folder)?).map(Some)
             }
             Origin::CiteFile(path, layout) => {
-                let mut files = if path.is_dir() { files_in(path)? } else { vec![path.clone()] };
+                let mut files = files_of(path).map_err(users)?;
                 files.extend(layout.cells.iter().map(|cells| path.with_file_name("").join(cells)));
                 sums(files).map(Some)
             }
@@ -232,26 +233,18 @@ fn check_folder(folder: &Path, declared: &Sums) -> Result<()> {
 }
 
 fn sums(files: Vec<PathBuf>) -> Result<Vec<FileSum>> {
-    let sum = |path: PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(FileSum { name, sha256: sha256_file(&path).map_err(users)? })
-    };
-    files.into_iter().map(sum).collect()
+    files.into_iter().map(|path| Ok(file_sum(&path).map_err(users)?)).collect()
 }
 
+/// The `.h5ad` files right in `folder`, by name.
 fn h5ad_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = files_in(folder)?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "h5ad"));
-    Ok(files)
-}
-
-/// The files right in `folder`, by name.
-fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
     let entries = entries.with_context(|| folder.display().to_string())?;
-    let mut files: Vec<PathBuf> =
-        entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|path| {
+        path.is_file() && path.extension().is_some_and(|extension| extension == "h5ad")
+    });
     files.sort();
     Ok(files)
 }

@@ -3,10 +3,11 @@
 use modality_protocol::Modality;
 
 use super::entries::{Compressed, Dense, Major, to_csr};
+use super::feature::{Described, FeatureKind, Named};
 use super::frame::{Frame, column_order, read_frame};
 use super::place::{Matrix, Place};
 use super::store::{Array, Node, Store};
-use super::table::{Column, Columns, Feature, FeatureKind, Table, positions, take_cells};
+use super::table::{Column, Columns, Table, positions, take_cells};
 use crate::{Csr, Result};
 
 /// Reads the matrix at `place` of an open file.
@@ -27,8 +28,12 @@ pub(super) fn read_anndata(store: &Store, place: &Place) -> Result<Table> {
         }));
     }
     let mut table = read_matrix_at(&store.inside(&format!("mod/{name}")), place)?;
-    if !matches!(place.matrix, Some(Matrix::Obsm(_))) {
-        table.modality = table.modality.or_else(|| named_modality(name));
+    if let (
+        Some(FeatureKind::Of(modality)),
+        None | Some(Matrix::X | Matrix::Layer(_) | Matrix::Raw),
+    ) = (FeatureKind::from_label(name), &place.matrix)
+    {
+        table.modality = table.modality.or(Some(modality));
     }
     for (name, column) in shared_columns(store, &table.cells)? {
         table.obs.entry(name).or_insert(column);
@@ -49,16 +54,6 @@ pub(super) fn modalities(store: &Store) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// What MuData's usual names of modalities mean.
-fn named_modality(name: &str) -> Option<Modality> {
-    match name.to_ascii_lowercase().as_str() {
-        "rna" | "gex" | "gene" => Some(Modality::Gex),
-        "prot" | "protein" | "proteins" | "adt" | "cite" => Some(Modality::Adt),
-        "atac" | "peaks" => Some(Modality::Atac),
-        _ => None,
-    }
-}
-
 /// The columns of the whole file's `obs`, for the cells of one modality. They are left aside where these are not all in it.
 fn shared_columns(store: &Store, cells: &[String]) -> Result<Columns> {
     if store.node("obs")?.is_none() {
@@ -77,7 +72,7 @@ fn read_matrix_at(store: &Store, place: &Place) -> Result<Table> {
         None => main_matrix(store)?,
     };
     let obs = read_frame(store, "obs")?;
-    let (features, values) = match &matrix {
+    let (Named { features, notes }, values) = match &matrix {
         Matrix::Obsm(name) => read_obsm(store, name, &obs.index)?,
         Matrix::Raw => {
             // Before anndata 0.7 the names were `raw.X` and `raw.var`.
@@ -98,6 +93,7 @@ fn read_matrix_at(store: &Store, place: &Place) -> Result<Table> {
         obs: obs.columns,
         modality: if matches!(matrix, Matrix::Obsm(_)) { None } else { modality(store)? },
         place: Some(Place { modality: place.modality.clone(), matrix: Some(matrix) }),
+        notes,
     })
 }
 
@@ -112,19 +108,14 @@ fn main_matrix(store: &Store) -> Result<Matrix> {
 /// What the whole file is of, as files of Open Problems say in `uns/modality`.
 fn modality(store: &Store) -> Result<Option<Modality>> {
     let Some(Node::Array(array)) = store.node("uns/modality")? else { return Ok(None) };
-    Ok(match array.word().map(|word| FeatureKind::from_label(&word)) {
+    Ok(match array.word().and_then(|word| FeatureKind::from_label(&word)) {
         Some(FeatureKind::Of(modality)) => Some(modality),
         _ => None,
     })
 }
 
 /// A matrix whose columns the table at `var` describes.
-fn read_described(
-    store: &Store,
-    name: &str,
-    var: &str,
-    cells: usize,
-) -> Result<(Vec<Feature>, Csr)> {
+fn read_described(store: &Store, name: &str, var: &str, cells: usize) -> Result<(Named, Csr)> {
     if store.node(name)?.is_none() {
         let name = store.full(name);
         return Err(store.error(format!("`{name}` is missing; {}", known_matrices(store))));
@@ -134,20 +125,23 @@ fn read_described(
     Ok((features(store, var)?, values))
 }
 
-fn features(store: &Store, var: Frame) -> Result<Vec<Feature>> {
-    let kinds = match var.columns.get("feature_types").or_else(|| var.columns.get("feature_type")) {
+/// Columns of `var` with identifiers of features, as scanpy, Open Problems and others name them.
+const IDS: [&str; 4] = ["gene_ids", "gene_id", "feature_id", "ensembl_id"];
+
+fn features(store: &Store, var: Frame) -> Result<Named> {
+    let column = |names: &[&str]| names.iter().find_map(|name| var.columns.get(*name));
+    let labels = match column(&["feature_types", "feature_type"]) {
         Some(column) => column.values().map_err(|why| store.error(why))?,
         None => vec![None; var.index.len()],
     };
-    let kind = |label: Option<String>| {
-        label.map_or(FeatureKind::Unknown, |label| FeatureKind::from_label(&label))
-    };
-    let named = var.index.into_iter().zip(kinds);
-    Ok(named.map(|(name, label)| Feature { name, kind: kind(label) }).collect())
+    // Unlike types, identifiers may be missing or unreadable: they serve where names do not.
+    let ids = column(&IDS).and_then(|column| column.values().ok()).unwrap_or_default();
+    let described = Described { names: var.index, ids, labels };
+    described.named().map_err(|what| store.error(format!("`var`: {what}")))
 }
 
 /// A matrix of cells that `var` says nothing of: a table whose columns are features, or an array.
-fn read_obsm(store: &Store, name: &str, cells: &[String]) -> Result<(Vec<Feature>, Csr)> {
+fn read_obsm(store: &Store, name: &str, cells: &[String]) -> Result<(Named, Csr)> {
     let path = format!("obsm/{name}");
     if store.node(&path)?.is_none() {
         let path = store.full(&path);
@@ -161,8 +155,9 @@ fn read_obsm(store: &Store, name: &str, cells: &[String]) -> Result<(Vec<Feature
         let values = read_matrix(store, &path, (cells.len(), None))?;
         (names_of(store, name, values.cols())?, values)
     };
-    let feature = |name| Feature { name, kind: FeatureKind::Unknown };
-    Ok((names.into_iter().map(feature).collect(), values))
+    let labels = vec![None; names.len()];
+    let named = Described { names, ids: Vec::new(), labels }.named();
+    Ok((named.map_err(|what| store.error(what))?, values))
 }
 
 fn read_table_of_features(

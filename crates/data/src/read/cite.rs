@@ -9,8 +9,7 @@ use ndarray::Axis;
 use super::layout::{CiteLayout, Stored};
 use super::pair::{Block, Pair};
 use super::rows::partition_rows;
-use super::store::Store;
-use super::{read_table, tenx};
+use super::{files_of, read_table};
 use crate::sums::file_sum;
 use crate::{Dataset, Error, Provenance, Result, Split, Values};
 
@@ -56,11 +55,7 @@ fn into_dataset(
 ) -> Result<Dataset> {
     let mut read = Vec::new();
     for path in paths {
-        read.extend(if path.is_dir() && !Store::is_zarr(path) {
-            tenx::folder_files(path)?.to_vec()
-        } else {
-            vec![path.to_path_buf()]
-        });
+        read.extend(files_of(path)?);
     }
     if let Some(table) = &layout.cells {
         let table = pair.path.parent().unwrap_or(Path::new("")).join(table);

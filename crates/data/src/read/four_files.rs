@@ -8,9 +8,10 @@ use super::cite::{AS_STORED, provenance};
 use super::layout::{CellRule, CiteLayout, Stored};
 use super::pair::Pair;
 use super::place::Place;
+use super::recognise::visible;
 use super::table::Table;
 use super::{bad, read_table};
-use crate::{Cells, Dataset, Error, Result, Split};
+use crate::{Cells, Dataset, Result, Split};
 
 /// Reads a folder with one file each of `*train_mod1*.h5ad`, `*train_mod2*.h5ad`, `*test_mod1*.h5ad` and
 /// `*test_mod2*.h5ad`. What they are of they say themselves, feature by feature or in `uns/modality`; where they do not,
@@ -117,16 +118,9 @@ fn by_batch() -> CiteLayout {
 
 /// The one file of the folder whose name contains `part` and ends in `.h5ad`.
 fn find(dir: &Path, part: &str) -> Result<PathBuf> {
-    let io = |cause| Error::Io { path: dir.to_owned(), cause };
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        let fits = |name: &str| name.contains(part) && name.ends_with(".h5ad");
-        if path.file_name().and_then(|name| name.to_str()).is_some_and(fits) {
-            found.push(path);
-        }
-    }
-    found.sort();
+    let fits = |name: &String| name.contains(part) && name.ends_with(".h5ad");
+    let mut found: Vec<PathBuf> =
+        visible(dir)?.iter().filter(|name| fits(name)).map(|name| dir.join(name)).collect();
     match (found.pop(), found.pop()) {
         (Some(path), None) => Ok(path),
         (None, _) => Err(bad(dir, format!("the folder holds no file named like `*{part}*.h5ad`"))),

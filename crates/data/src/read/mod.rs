@@ -10,6 +10,7 @@ mod codec;
 mod delimited;
 mod element;
 mod entries;
+mod feature;
 mod four_files;
 mod frame;
 mod h5;
@@ -18,6 +19,7 @@ mod legacy;
 mod mtx;
 mod pair;
 mod place;
+mod recognise;
 mod rows;
 mod store;
 mod table;
@@ -26,49 +28,54 @@ mod text;
 mod windows;
 mod zarr;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use cite::{read_cite_file, read_pair};
+pub use feature::{Feature, FeatureKind};
 pub use four_files::read_four_files;
 pub use layout::{CellRule, CiteLayout, Sizes, Stored};
 pub use pair::{Block, Pair};
 pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
-use store::Store;
-pub use table::{Column, Columns, Feature, FeatureKind, Table};
+pub use table::{Column, Columns, Table};
 
+use self::recognise::{Format, MtxFiles, recognise};
+use self::store::Store;
 use crate::{Error, Result};
 
 /// Reads one matrix; what the file is, its content decides.
 ///
-/// Known are AnnData and MuData, as HDF5 (`.h5ad`, `.h5mu`) or as a zarr folder, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
-/// `barcodes.tsv`, and comma- or tab-separated text (`.csv`, `.tsv`, `.txt`), text plain or gzip.
+/// Known are AnnData and MuData, as HDF5 (`.h5ad`, `.h5mu`) or as a zarr folder, 10x Genomics HDF5, a 10x folder of `matrix.mtx`,
+/// `features.tsv` and `barcodes.tsv` (or the first of these, which may all have one prefix), and comma- or tab-separated text, text plain or gzip.
 /// `place` says which matrix of an AnnData or MuData file.
 ///
 /// # Errors
 /// [`Error::Io`] where the operating system refuses, [`Error::File`] where the content is not what it should be.
 pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
-    let meta =
-        std::fs::metadata(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
-    let table = match (meta.is_dir(), delimited::delimiter(path)) {
-        (true, _) if Store::is_zarr(path) => read_store(path, place),
-        (false, None) => read_store(path, place),
-        (_, _) if *place != Place::default() => {
+    let table = match recognise(path)? {
+        Format::AnnData | Format::MuData | Format::Zarr => {
+            anndata::read_anndata(&Store::open(path)?, place)
+        }
+        _ if *place != Place::default() => {
             Err(bad(path, format!("holds one matrix; `{place}` stands in AnnData files only")))
         }
-        (true, _) => tenx::read_folder(path),
-        (false, Some(_)) => delimited::read_matrix(path),
+        Format::TenX => tenx::read_h5(path),
+        Format::TenXGenome(genome) => tenx::read_genome(path, &genome),
+        Format::Mtx(files) => tenx::read_files(path, &files),
+        Format::Delimited(delimiter) => delimited::read_matrix(path, delimiter),
     };
     table?.checked()
 }
 
-fn read_store(path: &Path, place: &Place) -> Result<Table> {
-    let store = Store::open(path)?;
-    if *place == Place::default() && tenx::is_tenx(&store)? {
-        tenx::read_h5(&store)
-    } else {
-        anndata::read_anndata(&store, place)
-    }
+/// The files that [`read_table`] reads of `path`; a zarr folder counts as one.
+///
+/// # Errors
+/// As [`read_table`], where `path` is not what can be read.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    Ok(match recognise(path)? {
+        Format::Mtx(MtxFiles { matrix, features, barcodes }) => vec![matrix, features, barcodes],
+        _ => vec![path.to_owned()],
+    })
 }
 
 /// The modalities of a MuData file, in its order; none of any other file.
@@ -76,9 +83,10 @@ fn read_store(path: &Path, place: &Place) -> Result<Table> {
 /// # Errors
 /// As [`read_table`].
 pub fn read_modalities(path: &Path) -> Result<Vec<String>> {
-    let is_store =
-        if path.is_dir() { Store::is_zarr(path) } else { delimited::delimiter(path).is_none() };
-    if is_store { anndata::modalities(&Store::open(path)?) } else { Ok(Vec::new()) }
+    match recognise(path)? {
+        Format::MuData | Format::Zarr => anndata::modalities(&Store::open(path)?),
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// An error about the content of `path`.

@@ -1,11 +1,11 @@
 //! Matrix Market's coordinate format, as Cell Ranger writes it: features x cells, counted from 1.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 use super::bad;
 use super::entries::{Entries, to_csr};
-use super::text::open_text;
+use super::text::{Content, open_text, unreadable};
 use crate::{Csr, Error, Result};
 
 /// Longest line that an entry or a comment may have.
@@ -88,6 +88,13 @@ impl Mtx<'_> {
                 {
                     Ok(entries)
                 }
+                Some(&[cells, features, _])
+                    if features == self.shape.1 as u64 && cells == self.shape.0 as u64 =>
+                {
+                    Err(lines.error(format!(
+                        "says {cells} x {features}, cells x features; 10x Genomics' files are features x cells, so transpose the matrix"
+                    )))
+                }
                 _ => Err(lines.error(format!(
                     "must give {} features, {} cells and the number of entries",
                     self.shape.1, self.shape.0
@@ -110,22 +117,22 @@ fn entry(line: &str) -> Option<(usize, usize, f32)> {
 /// The lines of a text file, one buffer for all.
 struct Lines<'a> {
     path: &'a Path,
-    reader: Box<dyn BufRead>,
+    content: Content,
     line: Vec<u8>,
     number: u64,
 }
 
 impl<'a> Lines<'a> {
     fn open(path: &'a Path) -> Result<Self> {
-        Ok(Self { path, reader: open_text(path)?, line: Vec::new(), number: 0 })
+        Ok(Self { path, content: open_text(path)?, line: Vec::new(), number: 0 })
     }
 
     fn next(&mut self) -> Result<Option<&str>> {
         self.line.clear();
         self.number += 1;
-        let read =
-            std::io::Read::take(&mut self.reader, MAX_LINE).read_until(b'\n', &mut self.line);
-        let read = read.map_err(|cause| Error::Io { path: self.path.to_owned(), cause })?;
+        let Content { reader, is_gzip } = &mut self.content;
+        let read = reader.take(MAX_LINE).read_until(b'\n', &mut self.line);
+        let read = read.map_err(|cause| unreadable(self.path, *is_gzip, &cause))?;
         if read as u64 == MAX_LINE {
             return Err(self.error("is longer than 65,536 bytes"));
         }

@@ -6,8 +6,9 @@ use modality_protocol::{Modality, Task};
 use ndarray::Axis;
 
 use super::bad;
+use super::feature::FeatureKind;
 use super::rows::{dense_columns, keep_columns, take_rows};
-use super::table::{Columns, FeatureKind, Table, positions, take_cells};
+use super::table::{Columns, Table, positions, take_cells};
 use crate::normalise::{binarise, normalise_adt, normalise_gex};
 use crate::{Csr, Error, Features, Result, Values};
 
@@ -253,13 +254,15 @@ fn columns_of(
     let what = modality.feature();
     if columns.is_empty() {
         let labels = FeatureKind::labels(modality);
-        return Err(table.error(format!("no feature is a {what} ({labels})")));
+        let notes = table.notes.iter().map(|note| format!("; {note}")).collect::<String>();
+        return Err(table.error(format!("no feature is a {what} ({labels}){notes}")));
     }
     match positions(&names) {
         Ok(_) => Ok((columns, names)),
         Err(twice) => {
-            Err(table
-                .error(format!("two features are the {what} `{twice}`; each name may stand once")))
+            Err(table.error(format!(
+                "two features are the {what} `{twice}`; each name may stand once: name them anew, or give each an id of its own (in AnnData `var/gene_ids`)"
+            )))
         }
     }
 }

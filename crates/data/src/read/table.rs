@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use modality_protocol::Modality;
 
 use super::bad;
+use super::feature::{Feature, FeatureKind};
 use super::place::Place;
 use crate::{Csr, Error, Result};
 
@@ -29,26 +30,8 @@ pub struct Table {
     pub modality: Option<Modality>,
     /// Which matrix of the file it is, where a file may hold several; the matrix is named, even where the caller named none.
     pub place: Option<Place>,
-}
-
-/// A column of a [`Table`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Feature {
-    /// Gene symbol or protein name; the same name may stand in both modalities.
-    pub name: String,
-    /// What was measured.
-    pub kind: FeatureKind,
-}
-
-/// The modality of a feature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FeatureKind {
-    /// One that can be predicted, or predicted from.
-    Of(Modality),
-    /// The file names something else (guides, tags); never part of a data set.
-    Other,
-    /// The file does not say.
-    Unknown,
+    /// What a reader of the result should know of how the file was read; sentences without a full stop.
+    pub notes: Vec<String>,
 }
 
 /// Annotations of cells, one value a cell.
@@ -65,28 +48,6 @@ pub enum Column {
     Numbers(Vec<f64>),
     /// A column that cannot be read, and why.
     Unreadable(String),
-}
-
-impl FeatureKind {
-    /// The kind that a file's own word stands for: `Gene Expression` or `GEX`, `Antibody Capture` or `ADT`, `Peaks` or
-    /// `ATAC`.
-    pub fn from_label(label: &str) -> Self {
-        match label.to_ascii_lowercase().as_str() {
-            "gene expression" | "gex" => Self::Of(Modality::Gex),
-            "antibody capture" | "adt" => Self::Of(Modality::Adt),
-            "peaks" | "atac" => Self::Of(Modality::Atac),
-            _ => Self::Other,
-        }
-    }
-
-    /// The words that stand for a modality.
-    pub(super) fn labels(modality: Modality) -> &'static str {
-        match modality {
-            Modality::Gex => "`Gene Expression`, `GEX`",
-            Modality::Adt => "`Antibody Capture`, `ADT`",
-            Modality::Atac => "`Peaks`, `ATAC`",
-        }
-    }
 }
 
 impl Column {

@@ -1,8 +1,12 @@
 //! The same seven cells in every layout.
 
+use std::path::Path;
+
 use modality_data::{CiteLayout, Column, Dataset, FeatureKind, Pair, Stored, Table};
 use modality_protocol::Modality;
 use ndarray::{Array2, array, s};
+
+use crate::writer::{Codec, Form, Parts, Writer};
 
 use crate::{
     CELLS, COUNTS, GENES, PROTEINS, as_stored, fixture, read_cite_file, read_four_files, read_pair,
@@ -177,6 +181,84 @@ fn four_files_are_put_into_one_order() {
             "small.test_mod2.h5ad"
         ]
     );
+}
+
+#[test]
+fn genes_whose_symbols_stand_twice_are_named_by_their_ids() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let ids: Vec<String> = (0..4).map(|gene| format!("ENSG{gene}")).collect();
+    let twice = [("CD3D", "rna"), ("CD19", "rna"), ("CD3D", "rna"), ("MS4A1", "rna")];
+    let (cells, matrix) = (["c0", "c1"], array![[1.0, 2.0, 3.0, 4.0], [0.0, 5.0, 0.0, 6.0]]);
+    Writer::new(Codec::None)
+        .annotations_with_ids(&cells, &twice, &ids)
+        .sparse(&Parts::of(&matrix, Form::Csr))
+        .write(&place("twice.h5ad"));
+    let features =
+        ids.iter().zip(twice).map(|(id, (name, kind))| format!("{id}\t{name}\t{kind}\n"));
+    std::fs::write(place("features.tsv"), features.collect::<String>()).unwrap();
+    std::fs::write(place("barcodes.tsv"), "c0\nc1\n").unwrap();
+    let entries = "4 2 6\n1 1 1\n2 1 2\n3 1 3\n4 1 4\n2 2 5\n4 2 6\n";
+    let head = "%%MatrixMarket matrix coordinate integer general\n";
+    std::fs::write(place("matrix.mtx"), format!("{head}{entries}")).unwrap();
+    for path in [place("twice.h5ad"), place("matrix.mtx"), folder.path().to_owned()] {
+        let table = read_table(&path).unwrap();
+        let names: Vec<&String> = table.features.iter().map(|feature| &feature.name).collect();
+        assert_eq!(names, ids.iter().collect::<Vec<_>>(), "{}", path.display());
+        assert_eq!(table.values.to_dense(), matrix);
+        assert!(table.notes[0].contains("2 of 4 genes"), "{:?}", table.notes);
+    }
+}
+
+#[test]
+fn entries_of_one_cell_and_feature_are_added_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("twice.h5ad");
+    let mut parts = Parts::of(&array![[1.0, 2.0, 3.0], [0.0, 4.0, 0.0]], Form::Csr);
+    parts.indices[1] = 0;
+    Writer::new(Codec::None)
+        .annotations(&["c0", "c1"], &[("A", "GEX"), ("B", "GEX"), ("C", "GEX")])
+        .sparse(&parts)
+        .write(&path);
+    let expected = array![[3.0, 0.0, 3.0], [0.0, 4.0, 0.0]];
+    assert_eq!(read_table(&path).unwrap().values.to_dense(), expected);
+    write_mtx(folder.path(), "1 1 1\n1 1 2\n3 1 3\n2 2 4\n");
+    assert_eq!(read_table(folder.path()).unwrap().values.to_dense(), expected);
+}
+
+/// A folder of three features and two cells with these four entries.
+fn write_mtx(folder: &Path, entries: &str) {
+    let head = "%%MatrixMarket matrix coordinate integer general\n3 2 4\n";
+    std::fs::write(folder.join("features.tsv"), "i\tA\nj\tB\nk\tC\n").unwrap();
+    std::fs::write(folder.join("barcodes.tsv"), "c0\nc1\n").unwrap();
+    std::fs::write(folder.join("matrix.mtx"), format!("{head}{entries}")).unwrap();
+}
+
+#[test]
+fn text_of_other_systems_is_the_same_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = read_table(&fixture("csv/gex.csv")).unwrap();
+    let text = std::fs::read_to_string(fixture("csv/gex.csv")).unwrap();
+    let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let macintosh = text.replace('\n', "\r");
+    let tabs = text.replace(',', "\t");
+    let quoted = text.replace("CD19", "\"CD19\"").replace("AAACA-1", "\"AAACA-1\"");
+    let contents = [
+        ("windows.csv", windows + "\r\n"),
+        ("macintosh.csv", macintosh),
+        ("tabs.csv", tabs),
+        ("quoted.dat", quoted),
+    ];
+    for (name, content) in contents {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let table = read_table(&path).unwrap();
+        assert_eq!(table.values, expected.values, "{name}");
+        assert_eq!(
+            (table.cells, table.features),
+            (expected.cells.clone(), expected.features.clone())
+        );
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod fixtures;
 mod garbled;
+mod recognition;
 mod refusals;
 mod round_trip;
 mod starter;

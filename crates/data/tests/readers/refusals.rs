@@ -30,7 +30,7 @@ fn h5ad(folder: &TempDir, name: &str, parts: &Parts) -> PathBuf {
 
 /// The error of reading `path` must name the file and contain each of `words`.
 #[track_caller]
-fn assert_refused<T>(result: modality_data::Result<T>, path: &Path, words: &[&str]) {
+pub(crate) fn assert_refused<T>(result: modality_data::Result<T>, path: &Path, words: &[&str]) {
     let error = result.err().expect("the input must be refused").to_string();
     let name = path.file_name().unwrap().to_str().unwrap();
     for word in [name].iter().chain(words) {
@@ -48,15 +48,10 @@ fn assert_parts_refused(change: impl Fn(&mut Parts), words: &[&str]) {
 }
 
 #[test]
-fn missing_and_foreign_files() {
+fn missing_files() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("absent.h5ad");
     assert_refused(read_table(&path), &path, &["No such file"]);
-    std::fs::write(&path, "this is text").unwrap();
-    assert_refused(read_table(&path), &path, &["not an HDF5 file"]);
-    std::fs::write(&path, "").unwrap();
-    assert_refused(read_table(&path), &path, &["not an HDF5 file"]);
-    assert_refused(read_table(folder.path()), folder.path(), &["matrix.mtx"]);
     assert_refused(read_four_files(folder.path(), "x"), folder.path(), &["train_mod1"]);
 }
 
@@ -180,7 +175,15 @@ fn features_that_cannot_be_told_apart() {
         Writer::new(Codec::None).annotations(&CELLS, features).sparse(&parts()).write(&path);
         assert_refused(read_cite_file(&path, "x", &layout), &path, words);
     };
-    refused(&[("A", "GEX"), ("A", "GEX"), ("B", "ADT")], &["two features", "gene", "`A`"]);
+    refused(
+        &[("A", "GEX"), ("A", "GEX"), ("B", "ADT")],
+        &["two features", "gene", "`A`", "gene_ids"],
+    );
+    let labels = [("A", "GEX"), ("B", "GEX"), ("C", "epitope")];
+    refused(
+        &labels,
+        &["no feature is a protein", "`surface protein`", "`epitope`", "Antibody Capture"],
+    );
     refused(&[("A", "GEX"), ("B", "GEX"), ("C", "GEX")], &["no feature is a protein"]);
     refused(&[("A", "Peaks"), ("B", "Peaks"), ("C", "ADT")], &["no feature is a gene"]);
 }
@@ -272,10 +275,36 @@ fn text_that_is_no_matrix() {
     refused("", &["empty"]);
     refused("cell,A,B\n", &["no cells"]);
     refused("cell,A,A\nc0,1,2\n", &["column `A` stands twice"]);
-    refused("cell,A,B\nc0,1\n", &["line 2", "2 fields where 3"]);
-    refused("cell,A,B\nc0,1,much\n", &["line 2", "\"much\""]);
-    refused("cell,A,B\nc0,1,NaN\n", &["cell `c0`", "NaN"]);
+    refused("cell,A,B\nc0,1\n", &["line 2", "2 fields where the first line has 3"]);
+    refused("A,B\nc0,1,2\n", &["line 2", "3 fields", "col.names = NA"]);
+    refused("cell,A,B\nc0,1,much\n", &["line 2", "\"much\"", "number"]);
+    refused("cell,A,B\nid,ENSG1,ENSG2\n", &["line 2", "\"ENSG1\"", "first line"]);
+    for missing in ["NaN", "NA", "", " ", "null"] {
+        let content = format!("cell,A,B\r\nc0,1,2\r\nc1,1,{missing}\r\n");
+        refused(&content, &["line 3", "cell `c1`", "feature `B`", "no missing values"]);
+    }
+    refused("cell,A,B\nc0,1,-inf\n", &["line 2", "-inf", "finite"]);
+    refused("cell\tA\tB\nc0\t1\t2,5\n", &["line 2", "\"2,5\"", "point"]);
     refused("cell,A,B\nc0,1,2\nc0,3,4\n", &["cell"]);
+}
+
+#[test]
+fn names_that_are_not_utf_8() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("latin.csv");
+    std::fs::write(&path, b"cell,A,B\nc0,1,2\nc\xfc,3,4\n").unwrap();
+    assert_refused(read_table(&path), &path, &["field 1 of line 3", "UTF-8"]);
+}
+
+#[test]
+fn matrix_market_of_cells_by_features() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("barcodes.tsv"), "c0\n").unwrap();
+    std::fs::write(folder.path().join("features.tsv"), "i0\tA\ni1\tB\n").unwrap();
+    let path = folder.path().join("matrix.mtx");
+    let content = "%%MatrixMarket matrix coordinate integer general\n1 2 1\n1 1 1\n";
+    std::fs::write(&path, content).unwrap();
+    assert_refused(read_table(folder.path()), &path, &["line 2", "cells x features", "transpose"]);
 }
 
 #[test]
@@ -294,6 +323,7 @@ fn matrix_market_that_does_not_fit_its_names() {
     };
     const HEAD: &str = "%%MatrixMarket matrix coordinate integer general\n";
     refused("", &["%%MatrixMarket"]);
+    refused(&format!("{HEAD}2 3 1\n1 1 1\n"), &["line 2", "2 features, 2 cells"]);
     refused("%%MatrixMarket matrix array real general\n2 2\n", &["coordinate"]);
     refused(HEAD, &["ends before its sizes"]);
     refused(&format!("{HEAD}3 2 1\n1 1 1\n"), &["line 2", "2 features, 2 cells"]);

@@ -57,7 +57,17 @@ impl Writer {
         Self { file: FileBuilder::new(), codec }
     }
 
-    pub(crate) fn annotations(mut self, cells: &[&str], features: &[(&str, &str)]) -> Self {
+    pub(crate) fn annotations(self, cells: &[&str], features: &[(&str, &str)]) -> Self {
+        self.annotations_with_ids(cells, features, &[])
+    }
+
+    /// Features have `gene_ids`, where some are given.
+    pub(crate) fn annotations_with_ids(
+        mut self,
+        cells: &[&str],
+        features: &[(&str, &str)],
+        ids: &[String],
+    ) -> Self {
         let names: Vec<&str> = features.iter().map(|&(name, _)| name).collect();
         let kinds: Vec<&str> = features.iter().map(|&(_, kind)| kind).collect();
         let batches: Vec<&str> =
@@ -70,6 +80,13 @@ impl Writer {
             strings(&mut group, "_index", index);
             broken_category(&mut group, index.len());
             strings(&mut group, column, values);
+            if frame == "var" && !ids.is_empty() {
+                strings(
+                    &mut group,
+                    "gene_ids",
+                    &ids.iter().map(String::as_str).collect::<Vec<_>>(),
+                );
+            }
             self.file.add_group(group.finish());
         }
         self
