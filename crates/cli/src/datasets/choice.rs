@@ -1,12 +1,14 @@
 //! From what was asked for to one source with nothing left open.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use modality_data::{CiteLayout, synthetic::Size};
+use modality_data::{CiteLayout, Source as Files, Wanted, synthetic::Size};
 use modality_protocol::Task;
 
 use super::catalogue::{Catalogue, CiteFile, Download, Folder, Generator, Source, Sums, Wheel};
+use crate::cli::OwnData;
 use modality_toolchain::UserError;
 
 /// A data set as a user asks for it.
@@ -16,12 +18,14 @@ pub(crate) struct Request<'a> {
     pub(crate) name: &'a str,
     /// How much to generate, where the data set is generated: `tiny`, `small` or `paper`.
     pub(crate) size: Option<&'a str>,
-    /// A folder with the competition's four files. It is the data set `name` if that consists of such files,
-    /// and else takes its place, under the folder's name.
-    pub(crate) data: Option<&'a Path>,
-    /// What is predicted from what; if left out, what the folder says that `data` names, or the first task that the data
+    /// Files of the user's. A folder of the competition's four is the data set `name` if that consists of such files;
+    /// whatever else they are takes its place, under a name of its own.
+    pub(crate) own: Option<&'a OwnData>,
+    /// What is predicted from what; if left out, what the files of the user's say, or the first task that the data
     /// set can serve.
     pub(crate) task: Option<Task>,
+    /// The task of files that do not say what they hold, or that can serve several.
+    pub(crate) usual: Task,
 }
 
 /// A data set whose source is decided.
@@ -43,9 +47,9 @@ pub(crate) enum Origin {
     /// Four files by https.
     Download(Download),
     /// Four files in an existing folder, with the sums that some must have.
-    Folder(PathBuf, Sums),
-    /// An existing file or 10x folder, and what to read from it.
-    CiteFile(PathBuf, CiteLayout),
+    Folder(PathBuf, Sums, CiteLayout),
+    /// Existing files or 10x folders, what to read from them, and what is predicted from what.
+    Files(Files, CiteLayout, Wanted),
     /// The generator.
     Generated(Size, u64),
 }
@@ -63,24 +67,39 @@ impl Request<'_> {
         data_folder: Option<&Path>,
     ) -> Result<Choice> {
         let entry = catalogue.get(self.name)?;
-        let source = &entry.source;
-        let origin = match (source, self.data) {
-            (Source::Download(Download { sha256, .. }), Some(folder)) => {
-                Origin::Folder(existing_folder(folder)?, sha256.clone())
+        let four = match self.own {
+            Some(own) => match self.four_files(own)? {
+                None => return self.instead(self.own_files(own)?, catalogue),
+                four => four,
+            },
+            None => None,
+        };
+        let task = match self.task {
+            Some(task) if entry.tasks().any(|known| known == task) => task,
+            _ => entry.tasks().next().expect("an entry serves a task"),
+        };
+        let origin = match (&entry.source, four) {
+            (Source::Download(Download { sha256, layout, .. }), Some(own)) => {
+                own.or_layout(layout).origin(sha256)
             }
-            (Source::Folder(Folder { path, sha256 }), data) => {
-                let folder = self.find_folder(
-                    data,
-                    data_folder,
-                    path.as_deref().map(|path| root.join(path)),
-                )?;
-                Origin::Folder(folder, sha256.clone())
+            (Source::Folder(Folder { sha256, layout, .. }), Some(own)) => {
+                own.or_layout(layout).origin(sha256)
             }
-            (_, Some(folder)) => return instead(folder, catalogue, self.task),
+            (_, Some(own)) => return self.instead(own.origin(&Sums::new()), catalogue),
+            (Source::Folder(Folder { path, sha256, layout }), None) => {
+                let own = path.as_deref().map(|path| root.join(path));
+                let folder = self.find_folder(data_folder, own)?;
+                Origin::Folder(folder, sha256.clone(), layout.clone())
+            }
             (Source::Wheel(wheel), None) => Origin::Wheel(wheel.clone()),
             (Source::Download(download), None) => Origin::Download(download.clone()),
-            (Source::CiteFile(CiteFile { path, layout }), None) => {
-                Origin::CiteFile(self.existing(&root.join(path))?, layout.clone())
+            (Source::CiteFile(CiteFile { path, paths, layout }), None) => {
+                let there = |path: &Path| self.existing(&root.join(path));
+                let files = match path {
+                    Some(path) => Files::One(there(path)?),
+                    None => Files::Two([there(&paths[&task.input])?, there(&paths[&task.target])?]),
+                };
+                Origin::Files(files, layout.clone(), Wanted::Exactly(task))
             }
             (Source::Generator(Generator { size, seed }), None) => {
                 Origin::Generated(self.size.map(parse_size).transpose()?.unwrap_or(*size), *seed)
@@ -93,34 +112,72 @@ impl Request<'_> {
             ))
             .into());
         }
-        let task = match self.task {
-            Some(task) if entry.tasks().any(|known| known == task) => task,
-            None => entry.tasks().next().expect("an entry serves a task"),
-            Some(task) => {
-                let known = entry.tasks().map(|task| task.to_string()).collect::<Vec<_>>();
-                return Err(UserError(format!(
-                    "data set `{}` does not serve task {task}; it serves {}",
-                    self.name,
-                    known.join(", ")
-                ))
-                .into());
-            }
-        };
+        if let Some(asked) = self.task.filter(|asked| *asked != task) {
+            let known = entry.tasks().map(|task| task.to_string()).collect::<Vec<_>>();
+            return Err(UserError(format!(
+                "data set `{}` does not serve task {asked}; it serves {}",
+                self.name,
+                known.join(", ")
+            ))
+            .into());
+        }
         Ok(Choice { name: self.name.to_owned(), origin, task: Some(task) })
     }
 
-    /// The first of: `--data`, `$MODALITY_BENCH_DATA/NAME`, `$MODALITY_BENCH_DATA`, the entry's own path.
-    fn find_folder(
-        &self,
-        data: Option<&Path>,
-        data_folder: Option<&Path>,
-        own: Option<PathBuf>,
-    ) -> Result<PathBuf> {
+    /// The user's folder of four files, if it is one.
+    fn four_files(&self, own: &OwnData) -> Result<Option<FourFiles>, UserError> {
+        let Some(data) = &own.data else { return Ok(None) };
+        let folder = existing(data)?;
+        if !folder.is_dir() || holds_a_matrix(&folder) {
+            return Ok(None);
+        }
+        Ok(Some(FourFiles { folder, layout: self.own_layout(own)? }))
+    }
+
+    /// The user's other files, with what the command line says of them.
+    fn own_files(&self, own: &OwnData) -> Result<Origin, UserError> {
+        let files = match (&own.data, &own.input, &own.target) {
+            (Some(data), ..) => Files::One(existing(data)?),
+            (None, Some(input), Some(target)) => Files::Two([existing(input)?, existing(target)?]),
+            _ => return Err(UserError("`--input` and `--target` name a file each".to_owned())),
+        };
+        let layout = self.own_layout(own)?;
+        // Places are of input and target, which only a task tells apart.
+        let wanted = match self.task {
+            Some(task) => Wanted::Exactly(task),
+            None if !layout.places.is_empty() => Wanted::Exactly(self.usual),
+            None => Wanted::Rather(self.usual),
+        };
+        Ok(Origin::Files(files, layout, wanted))
+    }
+
+    fn own_layout(&self, own: &OwnData) -> Result<CiteLayout, UserError> {
+        let layout = own.layout(self.task.unwrap_or(self.usual));
+        let cells = layout.cells.as_deref().map(existing).transpose()?;
+        Ok(CiteLayout { cells, ..layout })
+    }
+
+    /// Files that take the place of a named data set.
+    fn instead(&self, origin: Origin, catalogue: &Catalogue) -> Result<Choice> {
+        let mut name = match &origin {
+            Origin::Files(files, ..) => {
+                files.paths().iter().map(|path| name_of(path)).collect::<Vec<_>>().join("-")
+            }
+            Origin::Folder(folder, ..) => name_of(folder),
+            Origin::Wheel(_) | Origin::Download(_) | Origin::Generated(..) => self.name.to_owned(),
+        };
+        if catalogue.names().any(|known| known == name) {
+            name.push_str("-folder");
+        }
+        Ok(Choice { name, origin, task: self.task })
+    }
+
+    /// The first of: `$MODALITY_BENCH_DATA/NAME`, `$MODALITY_BENCH_DATA`, the entry's own path.
+    fn find_folder(&self, data_folder: Option<&Path>, own: Option<PathBuf>) -> Result<PathBuf> {
         let below =
             data_folder.map(|folder| folder.join(self.name)).filter(|folder| folder.is_dir());
-        let named = data.or(below.as_deref()).or(data_folder);
-        match named.or(own.as_deref().filter(|path| path.is_dir())) {
-            Some(folder) => existing_folder(folder),
+        match below.as_deref().or(data_folder).or(own.as_deref().filter(|path| path.is_dir())) {
+            Some(folder) => Ok(existing(folder)?),
             None => Err(UserError(format!(
                 "the files of `{}` are not here; name their folder with `--data DIR` or $MODALITY_BENCH_DATA",
                 self.name
@@ -136,31 +193,49 @@ impl Request<'_> {
     }
 }
 
-/// A folder that takes the place of a named data set.
-fn instead(folder: &Path, catalogue: &Catalogue, task: Option<Task>) -> Result<Choice> {
-    let folder = existing_folder(folder)?;
-    let mut name = name_of(&folder);
-    if catalogue.names().any(|known| known == name) {
-        name.push_str("-folder");
-    }
-    Ok(Choice { name, origin: Origin::Folder(folder, Sums::new()), task })
+/// A folder of the user's with the competition's four files, and what the command line says of them.
+struct FourFiles {
+    folder: PathBuf,
+    layout: CiteLayout,
 }
 
-fn existing_folder(folder: &Path) -> Result<PathBuf> {
-    if !folder.is_dir() {
-        return Err(UserError(format!(
-            "{} is not a folder; a folder with the data is expected",
-            folder.display()
-        ))
-        .into());
+impl FourFiles {
+    /// With the entry's layout, where the command line says nothing.
+    fn or_layout(self, entry: &CiteLayout) -> Self {
+        let says_nothing = self.layout == CiteLayout::default();
+        Self { layout: if says_nothing { entry.clone() } else { self.layout }, ..self }
     }
-    Ok(folder.canonicalize()?)
+
+    fn origin(self, sums: &Sums) -> Origin {
+        Origin::Folder(self.folder, sums.clone(), self.layout)
+    }
 }
 
-/// The folder's name, fit for a file name.
-fn name_of(folder: &Path) -> String {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+/// Whether a folder is itself a matrix: of 10x, or a zarr store.
+fn holds_a_matrix(folder: &Path) -> bool {
+    let is_part = |name: &str| {
+        name.contains("matrix.mtx") || [".zgroup", ".zattrs", "zarr.json"].contains(&name)
+    };
+    fs::read_dir(folder).is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(is_part))
+    })
+}
+
+fn existing(path: &Path) -> Result<PathBuf, UserError> {
+    path.canonicalize().map_err(|error| UserError(format!("{}: {error}", path.display())))
+}
+
+/// The name of a folder, or of a file without its endings, fit for a file name.
+fn name_of(path: &Path) -> String {
+    const ENDINGS: [&str; 7] = [".gz", ".h5ad", ".h5mu", ".h5", ".csv", ".tsv", ".txt"];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let without =
+        |name: &'_ str, ending: &str| name.strip_suffix(ending).unwrap_or(name).to_owned();
+    let stem = match path.is_dir() {
+        true => name.into_owned(),
+        false => ENDINGS.iter().fold(name.into_owned(), |name, ending| without(&name, ending)),
+    };
     let fit = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let name: String = name.trim_start_matches('.').chars().map(fit).collect();
-    if name.is_empty() { "folder".to_owned() } else { name }
+    let stem: String = stem.trim_start_matches('.').chars().map(fit).collect();
+    if stem.is_empty() { "folder".to_owned() } else { stem }
 }

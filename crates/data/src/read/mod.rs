@@ -11,23 +11,29 @@ mod entries;
 mod four_files;
 mod frame;
 mod h5;
+mod labels;
 mod layout;
+mod looks;
 mod mtx;
 mod pair;
 mod place;
 mod rows;
+mod sources;
+mod split;
 mod table;
 mod tenx;
 mod text;
+mod words;
 
 use std::path::Path;
 
-pub use cite::{read_cite_file, read_pair};
+pub use cite::{read_cite_file, read_pair, read_source, source_sums};
 pub use four_files::read_four_files;
 pub use layout::{CellRule, CiteLayout, Sizes, Stored};
 pub use pair::{Block, Pair};
 pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
+pub use sources::{Source, Wanted};
 pub use table::{Column, Columns, Feature, FeatureKind, Table};
 
 use crate::{Error, Result};

@@ -46,7 +46,8 @@ impl Parts {
     }
 }
 
-/// An AnnData file under construction: cells `c0`, `c1`, ..., and as many features of each kind as asked for.
+/// An AnnData file under construction: cells `c0`, `c1`, ..., and as many features of each kind as asked for; of empty
+/// kinds it does not speak.
 pub(crate) struct Writer {
     file: FileBuilder,
     codec: Codec,
@@ -69,7 +70,9 @@ impl Writer {
             group.set_attr("_index", AttrValue::String("_index".into()));
             strings(&mut group, "_index", index);
             broken_category(&mut group, index.len());
-            strings(&mut group, column, values);
+            if values.iter().any(|value| !value.is_empty()) {
+                strings(&mut group, column, values);
+            }
             self.file.add_group(group.finish());
         }
         self
@@ -77,23 +80,27 @@ impl Writer {
 
     pub(crate) fn sparse(mut self, parts: &Parts) -> Self {
         let mut group = self.file.create_group("X");
-        group.set_attr("encoding-type", AttrValue::String(parts.encoding.clone()));
-        group.set_attr("shape", AttrValue::I64Array(parts.shape.clone()));
-        let length = |values: usize| [values as u64];
-        let data = group
-            .create_dataset("data")
-            .with_f32_data(&parts.data)
-            .with_shape(&length(parts.data.len()));
-        compress(data, self.codec, parts.data.len());
-        let indices = group
-            .create_dataset("indices")
-            .with_i64_data(&parts.indices)
-            .with_shape(&length(parts.indices.len()));
-        compress(indices, self.codec, parts.indices.len());
-        group
-            .create_dataset("indptr")
-            .with_i64_data(&parts.indptr)
-            .with_shape(&length(parts.indptr.len()));
+        fill(&mut group, parts, self.codec);
+        self.file.add_group(group.finish());
+        self
+    }
+
+    /// A matrix inside a group, `layers` or `raw`.
+    pub(crate) fn inside(mut self, group: &str, matrices: &[(&str, &Parts)]) -> Self {
+        let mut outer = self.file.create_group(group);
+        for (name, parts) in matrices {
+            let mut inner = outer.create_group(name);
+            fill(&mut inner, parts, self.codec);
+            outer.add_group(inner.finish());
+        }
+        self.file.add_group(outer.finish());
+        self
+    }
+
+    /// What the whole file is of, in `uns/modality`.
+    pub(crate) fn of(mut self, modality: &str) -> Self {
+        let mut group = self.file.create_group("uns");
+        strings(&mut group, "modality", &[modality]);
         self.file.add_group(group.finish());
         self
     }
@@ -117,6 +124,26 @@ impl Writer {
     pub(crate) fn write(self, path: &Path) {
         self.file.write(path).unwrap();
     }
+}
+
+fn fill(group: &mut GroupBuilder, parts: &Parts, codec: Codec) {
+    group.set_attr("encoding-type", AttrValue::String(parts.encoding.clone()));
+    group.set_attr("shape", AttrValue::I64Array(parts.shape.clone()));
+    let length = |values: usize| [values as u64];
+    let data = group
+        .create_dataset("data")
+        .with_f32_data(&parts.data)
+        .with_shape(&length(parts.data.len()));
+    compress(data, codec, parts.data.len());
+    let indices = group
+        .create_dataset("indices")
+        .with_i64_data(&parts.indices)
+        .with_shape(&length(parts.indices.len()));
+    compress(indices, codec, parts.indices.len());
+    group
+        .create_dataset("indptr")
+        .with_i64_data(&parts.indptr)
+        .with_shape(&length(parts.indptr.len()));
 }
 
 fn compress(array: &mut DatasetBuilder, codec: Codec, len: usize) {
