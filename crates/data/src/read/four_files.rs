@@ -58,7 +58,9 @@ pub fn read_four_files(
         Stored::Unsaid => Stored::Normalised,
         said => said,
     };
-    let layout = CiteLayout { values, ..layout.clone() };
+    let own_batch = || train.obs.contains_key("batch").then(|| "batch".to_owned());
+    let batch_column = layout.batch_column.clone().or_else(own_batch);
+    let layout = CiteLayout { values, batch_column, ..layout.clone() };
     let normalisation = make_values(&mut [&mut train, &mut test], &layout, &mut remarks)?;
     let columns = LabelColumns::of(&layout, &train);
     let annotated =

@@ -215,10 +215,9 @@ fn whole_donors_are_drawn_where_nobody_names_the_test_cells() {
     assert_eq!(dataset.test.cells.names.len(), 2);
     assert_said(&dataset, &["donors stand in both halves", "all cells count as one batch"]);
     own.order.reverse();
-    assert_eq!(
-        own.read(&CiteLayout::default()).unwrap().test.cells.names,
-        dataset.test.cells.names
-    );
+    let mut again = own.read(&CiteLayout::default()).unwrap().test.cells.names;
+    again.reverse();
+    assert_eq!(again, dataset.test.cells.names);
 }
 
 #[test]
@@ -226,10 +225,10 @@ fn names_that_are_nearly_the_same_stay_apart() {
     let mut own = Own::new();
     let names = ["1", "1.0", "A", "a", "a ", "NA"];
     own.columns = vec![("batch", (0..12).map(|cell| names[cell % 6].to_owned()).collect())];
-    let dataset = own
-        .read(&CiteLayout { test: Some(cells_with("batch", &["1"])), ..CiteLayout::default() })
-        .unwrap();
-    assert_eq!(dataset.train.cells.batch.names, ["1.0", "A", "a", "a ", "NA"].map(str::to_owned));
+    own.columns.push(("half", (0..12).map(|cell| (cell / 6).to_string()).collect()));
+    let layout = CiteLayout { test: Some(cells_with("half", &["1"])), ..CiteLayout::default() };
+    let dataset = own.read(&layout).unwrap();
+    assert_eq!(dataset.train.cells.batch.names, names.map(str::to_owned));
     assert_said(
         &dataset,
         &["Column `batch` holds `A` and `a`, which are two.", "`NA` or the like"],
