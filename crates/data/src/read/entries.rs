@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::bad;
-use super::h5::{H5Array, H5File, Pace, for_windows};
-use super::rows::sort_rows;
+use super::rows::tidy_rows;
+use super::store::{Array, Store};
+use super::windows::{Pace, for_windows};
 use crate::{Csr, Result};
 
 /// A matrix whose entries can be gone through twice.
@@ -17,10 +18,10 @@ pub(super) trait Entries {
     fn visit(&self, sink: &mut impl FnMut(usize, usize, f32)) -> Result<()>;
 }
 
-/// Sparse rows of `entries`. Beside the finished matrix only a row's length a cell and a few windows stand in memory.
+/// Sparse rows of `entries`; what stands at one place is added up, as SciPy does. Beside the finished matrix only a row's length a cell and a few windows stand in memory.
 ///
 /// # Errors
-/// [`Error::File`](crate::Error::File) where an entry occurs twice, or what the source itself reports.
+/// [`Error::File`](crate::Error::File) where memory does not suffice, or what the source itself reports.
 pub(super) fn to_csr(path: &Path, entries: &impl Entries) -> Result<Csr> {
     let (rows, columns) = entries.shape();
     if u32::try_from(columns).is_err() {
@@ -29,9 +30,9 @@ pub(super) fn to_csr(path: &Path, entries: &impl Entries) -> Result<Csr> {
             format!("{columns} features are more than 32-bit column indices can count"),
         ));
     }
-    let indptr = pointers(&entries.row_counts()?);
+    let mut indptr = pointers(&entries.row_counts()?);
     let stored = indptr[rows];
-    let (mut indices, mut data) = (vec![0_u32; stored], vec![0_f32; stored]);
+    let (mut indices, mut data) = (zeros::<u32>(path, stored)?, zeros::<f32>(path, stored)?);
     let mut next = indptr[..rows].to_vec();
     entries.visit(&mut |row, column, value| {
         let slot = next[row];
@@ -43,14 +44,19 @@ pub(super) fn to_csr(path: &Path, entries: &impl Entries) -> Result<Csr> {
     if next != indptr[1..] {
         return Err(bad(path, "the file changed while it was read"));
     }
-    sort_rows(&indptr, &mut indices, &mut data).map_err(|(cell, feature)| {
-        bad(
-            path,
-            format!("cell {cell} has two entries for feature {feature} (both counted from 0)"),
-        )
-    })?;
+    tidy_rows(&mut indptr, &mut indices, &mut data);
     Csr::try_new((rows, columns), indptr, indices, data)
         .map_err(|(_, _, _, error)| bad(path, format!("the matrix is not well formed: {error}")))
+}
+
+/// A file may claim more entries than there is memory for.
+fn zeros<T: Copy + Default>(path: &Path, length: usize) -> Result<Vec<T>> {
+    let mut zeros = Vec::new();
+    zeros
+        .try_reserve_exact(length)
+        .map_err(|_| bad(path, format!("there is no memory for {length} stored entries")))?;
+    zeros.resize(length, T::default());
+    Ok(zeros)
 }
 
 fn pointers(counts: &[usize]) -> Vec<usize> {
@@ -71,19 +77,19 @@ pub(super) enum Major {
     Features,
 }
 
-/// A compressed sparse matrix in an HDF5 group: `data`, `indices`, `indptr`.
+/// A compressed sparse matrix in a group: `data`, `indices`, `indptr`.
 pub(super) struct Compressed<'a> {
     major: Major,
     shape: (usize, usize),
     indptr: Vec<usize>,
-    indices: H5Array<'a>,
-    data: H5Array<'a>,
+    indices: Array<'a>,
+    data: Array<'a>,
 }
 
 impl<'a> Compressed<'a> {
     /// Opens `group`; `shape` (cells, features) is what the annotations of cells and features say.
     pub(super) fn open(
-        file: &'a H5File,
+        file: &'a Store,
         group: &str,
         major: Major,
         shape: (usize, usize),
@@ -136,7 +142,7 @@ impl<'a> Compressed<'a> {
     }
 }
 
-fn checked_pointers(array: &H5Array<'_>, stored: usize) -> Result<Vec<usize>> {
+fn checked_pointers(array: &Array<'_>, stored: usize) -> Result<Vec<usize>> {
     let pointers = array.integers(0..array.vector_len()?)?;
     if pointers.first() != Some(&0) || pointers.last().copied() != i64::try_from(stored).ok() {
         return Err(
@@ -192,12 +198,12 @@ impl Entries for Compressed<'_> {
 
 /// A dense two-dimensional array, cells x features; zeros are left out.
 pub(super) struct Dense<'a> {
-    array: H5Array<'a>,
+    array: Array<'a>,
     shape: (usize, usize),
 }
 
 impl<'a> Dense<'a> {
-    pub(super) fn new(array: H5Array<'a>, shape: (usize, usize)) -> Result<Self> {
+    pub(super) fn new(array: Array<'a>, shape: (usize, usize)) -> Result<Self> {
         if array.shape() != [shape.0, shape.1] {
             let what = format!(
                 "has shape {:?} where {shape:?} (cells, features) is expected",

@@ -6,13 +6,16 @@
 
 mod anndata;
 mod cite;
+mod codec;
 mod delimited;
+mod element;
 mod entries;
 mod four_files;
 mod frame;
 mod h5;
 mod labels;
 mod layout;
+mod legacy;
 mod looks;
 mod mtx;
 mod pair;
@@ -20,10 +23,13 @@ mod place;
 mod rows;
 mod sources;
 mod split;
+mod store;
 mod table;
 mod tenx;
 mod text;
+mod windows;
 mod words;
+mod zarr;
 
 use std::path::Path;
 
@@ -34,13 +40,14 @@ pub use pair::{Block, Pair};
 pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
 pub use sources::{Source, Wanted};
+use store::Store;
 pub use table::{Column, Columns, Feature, FeatureKind, Table};
 
 use crate::{Error, Result};
 
 /// Reads one matrix; what the file is, its content decides.
 ///
-/// Known are AnnData `.h5ad`, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
+/// Known are AnnData and MuData, as HDF5 (`.h5ad`, `.h5mu`) or as a zarr folder, 10x Genomics HDF5, a 10x folder of `matrix.mtx`, `features.tsv` and
 /// `barcodes.tsv`, and comma- or tab-separated text (`.csv`, `.tsv`, `.txt`), text plain or gzip.
 /// `place` says which matrix of an AnnData or MuData file.
 ///
@@ -50,7 +57,8 @@ pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
     let meta =
         std::fs::metadata(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
     let table = match (meta.is_dir(), delimited::delimiter(path)) {
-        (false, None) => read_hdf5(path, place),
+        (true, _) if Store::is_zarr(path) => read_store(path, place),
+        (false, None) => read_store(path, place),
         (_, _) if *place != Place::default() => {
             Err(bad(path, format!("holds one matrix; `{place}` stands in AnnData files only")))
         }
@@ -60,12 +68,12 @@ pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
     table?.checked()
 }
 
-fn read_hdf5(path: &Path, place: &Place) -> Result<Table> {
-    let file = h5::H5File::open(path)?;
-    if *place == Place::default() && tenx::is_tenx(&file)? {
-        tenx::read_h5(&file)
+fn read_store(path: &Path, place: &Place) -> Result<Table> {
+    let store = Store::open(path)?;
+    if *place == Place::default() && tenx::is_tenx(&store)? {
+        tenx::read_h5(&store)
     } else {
-        anndata::read_anndata(&file, place)
+        anndata::read_anndata(&store, place)
     }
 }
 
@@ -74,10 +82,9 @@ fn read_hdf5(path: &Path, place: &Place) -> Result<Table> {
 /// # Errors
 /// As [`read_table`].
 pub fn read_modalities(path: &Path) -> Result<Vec<String>> {
-    if path.is_dir() || delimited::delimiter(path).is_some() {
-        return Ok(Vec::new());
-    }
-    anndata::modalities(&h5::H5File::open(path)?)
+    let is_store =
+        if path.is_dir() { Store::is_zarr(path) } else { delimited::delimiter(path).is_none() };
+    if is_store { anndata::modalities(&Store::open(path)?) } else { Ok(Vec::new()) }
 }
 
 /// An error about the content of `path`.

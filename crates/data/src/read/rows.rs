@@ -4,33 +4,33 @@ use ndarray::Array2;
 
 use crate::Csr;
 
-/// Puts each row's entries in order of their column.
-///
-/// # Errors
-/// Row and column of an entry that occurs twice.
-pub(super) fn sort_rows(
-    indptr: &[usize],
-    indices: &mut [u32],
-    data: &mut [f32],
-) -> Result<(), (usize, u32)> {
+/// Puts each row's entries in order of their column, and adds up those of one column in the order they stood in.
+pub(super) fn tidy_rows(indptr: &mut [usize], indices: &mut Vec<u32>, data: &mut Vec<f32>) {
     let mut scratch: Vec<(u32, f32)> = Vec::new();
-    for (row, bounds) in indptr.windows(2).enumerate() {
-        let (columns, values) =
-            (&mut indices[bounds[0]..bounds[1]], &mut data[bounds[0]..bounds[1]]);
-        if columns.is_sorted_by(|left, right| left < right) {
-            continue;
+    // Where the row begins that is looked at, and how many entries the rows before it have kept.
+    let (mut begin, mut end) = (0, 0);
+    for bound in indptr.iter_mut().skip(1) {
+        let row = begin..*bound;
+        if indices[row.clone()].is_sorted_by(|left, right| left < right) {
+            if end < row.start {
+                indices.copy_within(row.clone(), end);
+                data.copy_within(row.clone(), end);
+            }
+            end += row.len();
+        } else {
+            scratch.clear();
+            scratch.extend(row.clone().map(|entry| (indices[entry], data[entry])));
+            scratch.sort_by_key(|&(column, _)| column);
+            for same in scratch.chunk_by(|left, right| left.0 == right.0) {
+                (indices[end], data[end]) = (same[0].0, same.iter().map(|entry| entry.1).sum());
+                end += 1;
+            }
         }
-        scratch.clear();
-        scratch.extend(columns.iter().copied().zip(values.iter().copied()));
-        scratch.sort_unstable_by_key(|&(column, _)| column);
-        if let Some(twice) = scratch.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err((row, twice[0].0));
-        }
-        for (slot, &(column, value)) in scratch.iter().enumerate() {
-            (columns[slot], values[slot]) = (column, value);
-        }
+        begin = *bound;
+        *bound = end;
     }
-    Ok(())
+    indices.truncate(end);
+    data.truncate(end);
 }
 
 /// A copy of the given rows, in the given order.
@@ -98,8 +98,7 @@ pub(super) fn keep_columns(matrix: Csr, columns: &[usize]) -> Csr {
     data.truncate(end);
     indices.shrink_to_fit();
     data.shrink_to_fit();
-    let sorted = sort_rows(&indptr, &mut indices, &mut data);
-    debug_assert!(sorted.is_ok(), "columns are selected once each");
+    tidy_rows(&mut indptr, &mut indices, &mut data);
     Csr::new((rows, columns.len()), indptr, indices, data)
 }
 
@@ -152,6 +151,17 @@ mod tests {
             indices,
             data,
         )
+    }
+
+    #[test]
+    fn entries_of_one_place_are_added_up() {
+        let mut indptr = vec![0, 3, 3, 5, 9];
+        let mut indices = vec![2, 0, 2, 0, 1, 1, 1, 1, 0];
+        let mut data = vec![1.0, 2.0, 4.0, 5.0, 6.0, 1.0, 1.0, 1.0, 9.0];
+        tidy_rows(&mut indptr, &mut indices, &mut data);
+        assert_eq!(indptr, [0, 2, 2, 4, 6]);
+        assert_eq!(indices, [0, 2, 0, 1, 0, 1]);
+        assert_eq!(data, [2.0, 5.0, 5.0, 6.0, 9.0, 3.0]);
     }
 
     proptest! {

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::bad;
 use super::entries::{Compressed, Major, to_csr};
-use super::h5::H5File;
 use super::mtx::read_mtx;
+use super::store::Store;
 use super::table::{Column, Columns, Feature, FeatureKind, Table};
 use super::text::delimited;
 use crate::{Error, Result};
 
 /// Reads the group `matrix` of a Cell Ranger HDF5 file.
-pub(super) fn read_h5(file: &H5File) -> Result<Table> {
+pub(super) fn read_h5(file: &Store) -> Result<Table> {
     let shape = file.array("matrix/shape")?;
     let shape = shape.integers(0..shape.vector_len()?)?;
     let cells = file.array("matrix/barcodes")?.text()?;
@@ -120,6 +120,6 @@ fn gem_groups(cells: &[String]) -> Column {
 }
 
 /// Whether an HDF5 file follows Cell Ranger's layout.
-pub(super) fn is_tenx(file: &H5File) -> Result<bool, Error> {
+pub(super) fn is_tenx(file: &Store) -> Result<bool, Error> {
     Ok(file.has_group("matrix")? && !file.has_group("obs")?)
 }

@@ -98,7 +98,6 @@ fn matrices_that_contradict_themselves() {
         |parts| parts.data.truncate(5),
         &["X/indices", "6 entries and its values 5"],
     );
-    assert_parts_refused(|parts| parts.indices[1] = parts.indices[0], &["two entries", "cell 0"]);
     assert_parts_refused(|parts| parts.data[2] = f32::NAN, &["cell `c1`", "feature `CD8A`", "NaN"]);
     assert_parts_refused(|parts| parts.data[2] = f32::INFINITY, &["cell `c1`", "finite"]);
     assert_parts_refused(
@@ -127,7 +126,7 @@ fn sizes_that_the_file_cannot_hold() {
     assert_refused(
         read_table(&path),
         &path,
-        &["`X/indices` claims 4398046511104 bytes", "stores 0 bytes"],
+        &["`X/indices` claims 4398046511104 bytes", "where the file has 21736"],
     );
     let path = fixture("chunk_past_end.h5ad");
     assert_refused(

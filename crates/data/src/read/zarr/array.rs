@@ -1,0 +1,242 @@
+//! The entries of an array, out of the chunks that are stored of it.
+
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::block::{Block, copy, for_each_index};
+use super::metadata::{Entry, Layout};
+use super::steps::{Fixed, entries, undo_all};
+use crate::read::element::Target;
+use crate::read::store::{Kind, Problem};
+
+/// An array that claims more than this must have some of it stored, as chunks of nothing but the fill value need not be.
+const MOST_UNSTORED: u64 = 1 << 30;
+/// Nothing shrinks further than this: Zstandard and Blosc make long runs very short.
+const MOST_GROWTH: u64 = 1 << 17;
+/// A file a chunk: no store has more of one array.
+const MOST_CHUNKS: u64 = 1 << 20;
+/// What the text of a chunk may come to.
+const MOST_TEXT: usize = 1 << 32;
+
+/// An array whose claimed size its folder can hold.
+#[derive(Debug)]
+pub(in crate::read) struct ZarrArray {
+    folder: PathBuf,
+    layout: Layout,
+    kind: Kind,
+}
+
+impl ZarrArray {
+    pub(super) fn new(folder: PathBuf, layout: Layout) -> Result<Self, Problem> {
+        let Layout { shape, chunk, entry, fill, .. } = &layout;
+        // A text takes so much before it has a letter.
+        let size = if *entry == Entry::Text { size_of::<String>() } else { fill.len().max(1) };
+        let grid = shape.iter().zip(chunk).map(|(extent, chunk)| extent.div_ceil(*chunk));
+        let chunks = product(1, grid).unwrap_or(u64::MAX);
+        if chunks > MOST_CHUNKS {
+            return Err(Problem::Here(format!(
+                "is cut into {chunks} chunks of {chunk:?}, which are too many files; write it in larger chunks"
+            )));
+        }
+        let whole = product(size, shape.iter().copied());
+        let Some((whole, chunk)) = whole.zip(product(size, chunk.iter().copied())) else {
+            return Err(Problem::Here(format!(
+                "claims a shape of {shape:?} in chunks of {chunk:?}, more than memory can address"
+            )));
+        };
+        check_stored(&folder, whole.max(chunk))?;
+        let kind = match entry {
+            Entry::Number(element) => Kind::Number(*element),
+            Entry::Bytes(_) | Entry::Characters { .. } | Entry::Text => Kind::Text,
+            Entry::Other(what) => Kind::Other(what.clone()),
+        };
+        Ok(Self { folder, layout, kind })
+    }
+
+    pub(in crate::read) fn shape(&self) -> &[usize] {
+        &self.layout.shape
+    }
+
+    pub(in crate::read) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Rows that are stored together.
+    pub(in crate::read) fn band(&self) -> usize {
+        self.layout.chunk.first().copied().unwrap_or(1)
+    }
+
+    /// Numbers of some rows, flattened row by row.
+    pub(in crate::read) fn numbers<T: Target>(
+        &self,
+        rows: Range<usize>,
+    ) -> Result<Vec<T>, Problem> {
+        let Kind::Number(element) = self.kind else {
+            return Err(Problem::Here("holds no numbers".to_owned()));
+        };
+        Ok(element.decode(&self.bytes(&self.block(rows))?))
+    }
+
+    /// Every entry of an array of text of at most one dimension.
+    pub(in crate::read) fn text(&self) -> Result<Vec<String>, Problem> {
+        let all = self.block(0..self.layout.shape.first().copied().unwrap_or(1));
+        match &self.layout.entry {
+            Entry::Text => self.texts(&all),
+            Entry::Bytes(size) => {
+                let bytes = self.bytes(&all)?;
+                bytes.chunks_exact((*size).max(1)).map(utf_8).collect()
+            }
+            Entry::Characters { count, big_endian } => {
+                let bytes = self.bytes(&all)?;
+                let texts = bytes.chunks_exact((4 * count).max(1));
+                texts.map(|text| characters(text, *big_endian)).collect()
+            }
+            _ => Err(Problem::Here("holds no text".to_owned())),
+        }
+    }
+
+    fn block(&self, rows: Range<usize>) -> Block {
+        let mut block =
+            Block { origin: vec![0; self.layout.shape.len()], shape: self.layout.shape.clone() };
+        if let (Some(start), Some(extent)) = (block.origin.first_mut(), block.shape.first_mut()) {
+            (*start, *extent) = (rows.start, rows.len());
+        }
+        block
+    }
+
+    /// The entries of a box, each of one size; where nothing is stored the fill value.
+    fn bytes(&self, wanted: &Block) -> Result<Vec<u8>, Problem> {
+        let fill = &self.layout.fill;
+        let mut bytes = fill.repeat(wanted.entries());
+        let fixed = Fixed { steps: &self.layout.steps, fill };
+        self.for_each_chunk(wanted, |chunk, stored| {
+            let decoded = fixed.decode(stored, &chunk.shape)?;
+            copy((chunk, &decoded), (wanted, &mut bytes), fill.len());
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    fn texts(&self, wanted: &Block) -> Result<Vec<String>, Problem> {
+        let mut texts = vec![String::new(); wanted.entries()];
+        self.for_each_chunk(wanted, |chunk, stored| {
+            let bytes = undo_all(&self.layout.steps, stored, MOST_TEXT)?;
+            let start = chunk.origin.first().copied().unwrap_or(0);
+            let slots = texts.iter_mut().skip(start);
+            let found = counted_texts(&bytes, entries(&chunk.shape)?)?;
+            slots.zip(found).for_each(|(slot, text)| *slot = text);
+            Ok(())
+        })?;
+        Ok(texts)
+    }
+
+    /// Hands every stored chunk that a box touches, and the content of its file, to `visit`.
+    fn for_each_chunk(
+        &self,
+        wanted: &Block,
+        mut visit: impl FnMut(&Block, Vec<u8>) -> Result<(), String>,
+    ) -> Result<(), Problem> {
+        let mut result = Ok(());
+        for_each_index(&wanted.touched(&self.layout.chunk), |index| {
+            if result.is_ok() {
+                result = self.stored(index).and_then(|stored| {
+                    let Some(stored) = stored else { return Ok(()) };
+                    let chunk = Block::of_grid(index, &self.layout.chunk);
+                    visit(&chunk, stored)
+                        .map_err(|why| Problem::Damaged(self.chunk_error(index, &why)))
+                });
+            }
+        });
+        result
+    }
+
+    fn chunk_error(&self, index: &[usize], why: &str) -> String {
+        format!("chunk {index:?}: {why}")
+    }
+
+    /// The content of a chunk's file, or nothing where there is none.
+    fn stored(&self, index: &[usize]) -> Result<Option<Vec<u8>>, Problem> {
+        match std::fs::read(self.folder.join(self.key(index))) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Problem::Here(format!("cannot be read: chunk {index:?}: {error}"))),
+        }
+    }
+
+    fn key(&self, index: &[usize]) -> String {
+        let (prefix, separator) = self.layout.key;
+        let mut key = prefix.to_owned();
+        for number in index {
+            if !key.is_empty() {
+                key.push(separator);
+            }
+            key += &number.to_string();
+        }
+        if key.is_empty() { "0".to_owned() } else { key }
+    }
+}
+
+fn product(start: usize, mut extents: impl Iterator<Item = usize>) -> Option<u64> {
+    extents.try_fold(start as u64, |product, extent| product.checked_mul(extent as u64))
+}
+
+/// Refuses an array that claims far more bytes than its folder holds.
+fn check_stored(folder: &Path, claimed: u64) -> Result<(), Problem> {
+    if claimed <= MOST_UNSTORED {
+        return Ok(());
+    }
+    let stored = folder_bytes(folder).map_err(Problem::Io)?;
+    if claimed / MOST_GROWTH > stored {
+        return Err(Problem::Here(format!(
+            "claims {claimed} bytes where its folder holds {stored}; the store is incomplete or damaged"
+        )));
+    }
+    Ok(())
+}
+
+fn folder_bytes(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        bytes += if meta.is_dir() { folder_bytes(&entry.path())? } else { meta.len() };
+    }
+    Ok(bytes)
+}
+
+fn utf_8(bytes: &[u8]) -> Result<String, Problem> {
+    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    String::from_utf8(bytes[..end].to_vec())
+        .map_err(|error| Problem::Here(format!("holds text that is no UTF-8: {error}")))
+}
+
+fn characters(bytes: &[u8], big_endian: bool) -> Result<String, Problem> {
+    let (words, _) = bytes.as_chunks::<4>();
+    let word = |&word| if big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) };
+    let end = words.iter().rposition(|&word| word != [0; 4]).map_or(0, |last| last + 1);
+    let text = words[..end].iter().map(|bytes| char::from_u32(word(bytes))).collect::<Option<_>>();
+    text.ok_or_else(|| Problem::Here("holds text that is no Unicode".to_owned()))
+}
+
+/// The texts of a chunk: their count in four bytes with the lowest first, then each behind its length.
+fn counted_texts(bytes: &[u8], most: usize) -> Result<Vec<String>, String> {
+    let cut_off = || "the texts are cut off".to_owned();
+    let word = |bytes: &mut &[u8]| {
+        let (word, rest) = bytes.split_first_chunk().ok_or_else(cut_off)?;
+        *bytes = rest;
+        Ok::<_, String>(u32::from_le_bytes(*word) as usize)
+    };
+    let mut rest = bytes;
+    let count = word(&mut rest)?;
+    if count > most {
+        return Err(format!("a chunk has {count} texts where {most} belong"));
+    }
+    let text = |_| {
+        let length = word(&mut rest)?;
+        let (text, after) = rest.split_at_checked(length).ok_or_else(cut_off)?;
+        rest = after;
+        String::from_utf8(text.to_vec()).map_err(|error| format!("a text is no UTF-8: {error}"))
+    };
+    (0..count).map(text).collect()
+}
