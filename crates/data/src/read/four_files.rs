@@ -110,7 +110,10 @@ fn said_and_read<'a>(
         places.extend(table.place.as_ref().map(|place| format!("`{place}`")));
         if table.modality().is_none() {
             let name = table.path.file_name().unwrap_or_default().display();
-            remarks.push(format!("`{name}` does not say what it holds: {}", modality.words()));
+            remarks.push(format!(
+                "`{name}` does not say what it holds: taken for {}",
+                modality.words()
+            ));
         }
     }
     let places: Vec<String> = places.into_iter().collect();

@@ -107,7 +107,7 @@ fn one(path: &Path, layout: &CiteLayout, wanted: Wanted) -> Result<Reading> {
     let mut modalities = [task.input, task.target];
     modalities.sort_unstable();
     let mut remarks = vec![match &table.place {
-        Some(place) => format!("both modalities are `{place}` of the file"),
+        Some(place) => format!("both modalities: `{place}` of the file"),
         None => "both modalities stand in one matrix".to_owned(),
     }];
     let other = table.features.iter().filter(|feature| {
@@ -174,7 +174,7 @@ fn join(tables: [Table; 2], task: Task) -> Result<Reading> {
         .zip(modalities)
         .map(|(table, modality)| where_it_stands(table, modality))
         .collect();
-    remarks.push(stands.join(", "));
+    remarks.push(stands.join("; "));
     for (table, modality) in tables.iter().zip(modalities) {
         let says = |feature: &super::table::Feature| feature.kind != FeatureKind::Unknown;
         if table.modality().is_none() && !table.features.iter().any(says) {
@@ -195,8 +195,8 @@ fn join(tables: [Table; 2], task: Task) -> Result<Reading> {
 fn where_it_stands(table: &Table, modality: Modality) -> String {
     let (words, name) = (modality.words(), file_name(&table.path));
     match &table.place {
-        Some(place) => format!("{words} is `{place}` of `{name}`"),
-        None => format!("{words} is `{name}`"),
+        Some(place) => format!("{words}: `{place}` of `{name}`"),
+        None => format!("{words}: `{name}`"),
     }
 }
 

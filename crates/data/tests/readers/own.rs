@@ -91,8 +91,8 @@ fn two_files_need_nothing_but_the_test_cells() {
     assert_said(
         &dataset,
         &[
-            "Gene expression is `rna.csv`, surface proteins is `adt.csv`.",
-            "`adt.csv` does not say what that is: surface proteins, as task gex-to-adt has it.",
+            "Gene expression: `rna.csv`; surface proteins: `adt.csv`.",
+            "`adt.csv` does not say what it holds: taken for surface proteins, as task gex-to-adt has it.",
             "Gene expression: taken for counts, as all are whole numbers.",
             "Test cells are those with `d4`, `d5` in column `donor`, training cells those with another value.",
             "Batches are column `donor`, donors are column `donor`, found by name.",

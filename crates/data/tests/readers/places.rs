@@ -65,7 +65,7 @@ fn counts_stand_in_a_layer_or_in_raw() {
             dataset.train.input.view().to_dense().row(0).to_vec(),
             [1_f32.ln_1p(), 3_f32.ln_1p()]
         );
-        assert_said(&dataset, &[&format!("Both modalities are `{place}` of the file.")]);
+        assert_said(&dataset, &[&format!("Both modalities: `{place}` of the file.")]);
     }
     let dataset = read_cite_file(&path, "x", &second_batch(None)).unwrap();
     assert_eq!(dataset.provenance.normalisation, "none: values as stored in the files");
@@ -74,6 +74,39 @@ fn counts_stand_in_a_layer_or_in_raw() {
         message.contains("`layers/count` is missing") && message.contains("counts"),
         "{message}"
     );
+}
+
+#[test]
+fn proteins_stand_in_obsm() {
+    let folder = TempDir::new().unwrap();
+    let genes = counts().slice(s![.., ..2]).to_owned();
+    let proteins = counts().column(2).to_vec();
+    let write = |name: &str| {
+        let writer = written(&UNKNOWN[..2]).sparse(&parts(&genes));
+        file(&folder, "x.h5ad", writer.beside(name, &CELLS, &[("P", &proteins)]))
+    };
+    // Where scvi-tools looks for them they are found; elsewhere they are named.
+    let path = write("protein_expression");
+    let found = read_cite_file(&path, "x", &second_batch(None)).unwrap();
+    assert_eq!(
+        (&found.input.names[..], &found.target.names[..]),
+        (&["A", "B"].map(str::to_owned)[..], &["P".to_owned()][..])
+    );
+    assert_said(
+        &found,
+        &[
+            "Gene expression: `X` of `x.h5ad`; surface proteins: `obsm/protein_expression` of `x.h5ad`.",
+        ],
+    );
+    assert_eq!(found.provenance.files.len(), 1);
+
+    let path = write("prot");
+    let message = read_cite_file(&path, "x", &second_batch(None)).unwrap_err().to_string();
+    assert!(message.contains("`--target-at`"), "{message}");
+    let places = [(Modality::Adt, "obsm/prot".parse().unwrap())].into();
+    let named = read_cite_file(&path, "x", &CiteLayout { places, ..second_batch(None) }).unwrap();
+    assert_eq!(named.train.target, found.train.target);
+    assert_eq!(named.test.input, found.test.input);
 }
 
 #[test]

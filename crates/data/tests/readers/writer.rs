@@ -97,6 +97,21 @@ impl Writer {
         self
     }
 
+    /// A table of cells in `obsm`, whose columns are features.
+    pub(crate) fn beside(mut self, name: &str, cells: &[&str], columns: &[(&str, &[f32])]) -> Self {
+        let mut obsm = self.file.create_group("obsm");
+        let mut table = obsm.create_group(name);
+        table.set_attr("encoding-type", AttrValue::String("dataframe".into()));
+        table.set_attr("_index", AttrValue::String("_index".into()));
+        strings(&mut table, "_index", cells);
+        for (column, values) in columns {
+            table.create_dataset(column).with_f32_data(values).with_shape(&[values.len() as u64]);
+        }
+        obsm.add_group(table.finish());
+        self.file.add_group(obsm.finish());
+        self
+    }
+
     /// What the whole file is of, in `uns/modality`.
     pub(crate) fn of(mut self, modality: &str) -> Self {
         let mut group = self.file.create_group("uns");
