@@ -76,6 +76,9 @@ pub(crate) fn run_until(
         usual: study.task,
     };
     let data = data(world, &request)?;
+    if request.own.is_some() {
+        data.manifest.provenance.remarks.iter().for_each(|remark| world.progress.say(remark));
+    }
     if data.manifest.task() != study.task {
         study = load(Some(data.manifest.task()))?;
     }

@@ -180,7 +180,7 @@ fn join(tables: [Table; 2], task: Task) -> Result<Reading> {
         if table.modality().is_none() && !table.features.iter().any(says) {
             let (words, name) = (modality.words(), file_name(&table.path));
             remarks.push(format!(
-                "`{name}` does not say what that is: {words}, as task {task} has it"
+                "`{name}` does not say what it holds: taken for {words}, as task {task} has it"
             ));
         }
         let other = table
