@@ -175,7 +175,12 @@ fn find(dir: &Path, part: &str) -> Result<PathBuf> {
     found.sort();
     match (found.pop(), found.pop()) {
         (Some(path), None) => Ok(path),
-        (None, _) => Err(bad(dir, format!("the folder holds no file named like `*{part}*.h5ad`"))),
+        (None, _) => Err(bad(
+            dir,
+            format!(
+                "the folder holds no file named like `*{part}*.h5ad`; single files are named with `--data FILE`, or `--input` and `--target`"
+            ),
+        )),
         (Some(last), Some(other)) => Err(bad(
             dir,
             format!(

@@ -146,9 +146,11 @@ impl<'a> Looks<'a> {
     fn found(&self, remarks: &mut Vec<String>) -> Result<Stored> {
         let words = self.modality().words();
         let (decided, why) = match (self.negative, self.fraction) {
-            (Some(entry), _) => (Stored::Normalised, self.told(entry).1),
+            (Some(entry), _) => {
+                (Stored::Normalised, format!("some are below zero ({})", self.told(entry).1))
+            }
             (None, Some(entry)) if self.largest <= LARGEST_LOGARITHM => {
-                (Stored::Normalised, self.told(entry).1)
+                (Stored::Normalised, format!("not all are whole numbers ({})", self.told(entry).1))
             }
             (None, Some(entry)) => {
                 let (pair, what) = self.told(entry);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::CiteLayout;
 use super::pair::Pair;
 use super::place::{Matrix, Place};
-use super::table::{FeatureKind, Table};
+use super::table::{Feature, FeatureKind, Table};
 use super::words::counted;
 use super::{read_modalities, read_table};
 use crate::Result;
@@ -142,61 +142,88 @@ fn mudata(path: &Path, names: &[String], common: &Place, wanted: Wanted) -> Resu
 /// Reads a file of the input and one of the target.
 fn two(files: [&Path; 2], layout: &CiteLayout, wanted: Wanted) -> Result<Reading> {
     let Task { input, target } = wanted.task();
-    let tables =
-        [read_table(files[0], &layout.place(input))?, read_table(files[1], &layout.place(target))?];
-    let task = match (wanted, [0, 1].map(|i| tables[i].modality())) {
-        (Wanted::Exactly(task), said) => {
-            if said == [Some(task.target), Some(task.input)] {
-                return Err(tables[0].error(format!(
-                    "holds {} and {} {}, the other way round than task {task}: exchange the two files, or say `--task {}`",
-                    target.words(), tables[1].path.display(), input.words(),
-                    Task { input: target, target: input }
-                )));
-            }
-            task
+    let tables = match [read_place(files[0], layout, input), read_place(files[1], layout, target)] {
+        [Ok(input), Ok(target)] => [input, target],
+        // A layer of all files is one of those that have layers; of one at least.
+        [Ok(input), Err(error)] if input.place.is_some() => {
+            [input, read_only_matrix(files[1], layout, target).ok_or(error)?]
         }
-        (Wanted::Rather(task), said) => {
+        [Err(error), Ok(target)] if target.place.is_some() => {
+            [read_only_matrix(files[0], layout, input).ok_or(error)?, target]
+        }
+        [Err(error), _] | [_, Err(error)] => return Err(error),
+    };
+    let task = agreed(&tables, wanted)?;
+    join(tables, task)
+}
+
+fn read_place(path: &Path, layout: &CiteLayout, modality: Modality) -> Result<Table> {
+    read_table(path, &layout.place(modality))
+}
+
+/// The matrix of a file that has no other, where nothing but a layer of all files is asked for.
+fn read_only_matrix(path: &Path, layout: &CiteLayout, modality: Modality) -> Option<Table> {
+    if layout.places.contains_key(&modality) {
+        return None;
+    }
+    read_table(path, &Place::default()).ok().filter(|table| table.place.is_none())
+}
+
+/// The task that the files of input and target can serve.
+fn agreed(tables: &[Table; 2], wanted: Wanted) -> Result<Task> {
+    let said = [0, 1].map(|i| tables[i].modality());
+    match wanted {
+        Wanted::Exactly(Task { input, target }) if said == [Some(target), Some(input)] => {
+            let (here, there) = (target.words(), input.words());
+            let reverse = Task { input: target, target: input };
+            Err(tables[0].error(format!(
+                "holds {here}, and {} {there}, the other way round than task {}: exchange the two files, or say \
+                 `--task {reverse}`",
+                tables[1].path.display(),
+                wanted.task()
+            )))
+        }
+        Wanted::Exactly(task) => Ok(task),
+        Wanted::Rather(task) => {
             let fits = |task: &Task| {
                 let of = [task.input, task.target];
                 said.iter().zip(of).all(|(said, of)| said.is_none_or(|said| said == of))
             };
-            if fits(&task) { task } else { Task::ALL.into_iter().find(fits).unwrap_or(task) }
+            let known = || Task::ALL.into_iter().find(fits);
+            Ok(if fits(&task) { task } else { known().unwrap_or(task) })
         }
-    };
-    join(tables, task)
+    }
 }
 
 fn join(tables: [Table; 2], task: Task) -> Result<Reading> {
     let modalities = [task.input, task.target];
-    let mut remarks = Vec::new();
-    let stands: Vec<String> = tables
-        .iter()
-        .zip(modalities)
-        .map(|(table, modality)| where_it_stands(table, modality))
+    let of = || tables.iter().zip(modalities);
+    let stands: Vec<String> = of()
+        .map(|(table, modality)| format!("{}: {}", modality.words(), where_it_stands(table)))
         .collect();
-    remarks.push(stands.join("; "));
-    for (table, modality) in tables.iter().zip(modalities) {
-        let says = |feature: &super::table::Feature| feature.kind != FeatureKind::Unknown;
+    let mut remarks = vec![stands.join("; ")];
+    let says = |feature: &Feature| feature.kind != FeatureKind::Unknown;
+    for (table, modality) in of() {
         if table.modality().is_none() && !table.features.iter().any(says) {
-            let (words, name) = (modality.words(), file_name(&table.path));
             remarks.push(format!(
-                "`{name}` does not say what it holds: taken for {words}, as task {task} has it"
+                "{} does not say what it holds: taken for {}, as task {task} has it",
+                where_it_stands(table),
+                modality.words()
             ));
         }
-        let other = table
-            .features
-            .iter()
-            .filter(|feature| says(feature) && feature.kind != FeatureKind::Of(modality));
+        let is_other =
+            |feature: &&Feature| says(feature) && feature.kind != FeatureKind::Of(modality);
+        let other = table.features.iter().filter(is_other);
         remarks.extend(left_out(other.count(), [modality; 2]));
     }
     Ok(Reading { pair: Pair::from_tables(tables, modalities)?, task, remarks })
 }
 
-fn where_it_stands(table: &Table, modality: Modality) -> String {
-    let (words, name) = (modality.words(), file_name(&table.path));
+fn where_it_stands(table: &Table) -> String {
+    let name = table.path.file_name().unwrap_or(table.path.as_os_str()).display();
     match &table.place {
-        Some(place) => format!("{words}: `{place}` of `{name}`"),
-        None => format!("{words}: `{name}`"),
+        Some(place) => format!("`{place}` of `{name}`"),
+        None => format!("`{name}`"),
     }
 }
 
@@ -209,8 +236,4 @@ fn left_out(features: usize, [one, other]: [Modality; 2]) -> Option<String> {
     (features > 0).then(|| {
         format!("{} left out, not being {what}", counted(features, "feature is", "features are"))
     })
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).display().to_string()
 }

@@ -116,7 +116,7 @@ impl Halves {
     fn held_out(test: Vec<usize>, cells: usize, how: &str) -> Self {
         let train = (0..cells).filter(|row| test.binary_search(row).is_err()).collect();
         let remark = format!(
-            "nobody says which cells test (`--split-by`, `test`): {} of {cells} were drawn with seed {SEED}, {how}",
+            "no option says which cells test (`--split-by`, `test`): {} of {cells} were drawn with seed {SEED}, {how}",
             test.len()
         );
         Self { train, test, remarks: vec![remark] }

@@ -124,7 +124,12 @@ fn logarithms_are_not_counts_and_counts_are_not_normalised() {
     let dataset = own.read(&last_donors()).unwrap();
     assert_eq!(dataset.train.input.view().to_dense().row(0).to_vec(), genes);
     assert!(dataset.provenance.normalisation.starts_with("GEX as stored; ADT log1p"));
-    assert_said(&dataset, &["Gene expression: taken for normalised already, as cell `c00`"]);
+    assert_said(
+        &dataset,
+        &[
+            "Gene expression: taken for normalised already, as not all are whole numbers (cell `c00`",
+        ],
+    );
 
     // Centred proteins have values below zero.
     own.proteins.iter_mut().flatten().for_each(|value| *value = (*value - 15.0) / 4.0);

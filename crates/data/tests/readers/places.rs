@@ -53,8 +53,8 @@ fn counts_stand_in_a_layer_or_in_raw() {
     let folder = TempDir::new().unwrap();
     let features = [("A", "GEX"), ("B", "GEX"), ("P", "ADT")];
     let (raw, log) = (parts(&counts()), parts(&counts().mapv(f32::ln_1p)));
-    let writer = written(&features).sparse(&log).inside("layers", &[("counts", &raw)]);
-    let path = file(&folder, "x.h5ad", writer.inside("raw", &[("X", &raw)]));
+    let writer = written(&features).sparse(&log).layers(&[("counts", &raw)]);
+    let path = file(&folder, "x.h5ad", writer.raw(&raw, &features));
     for (layer, place) in
         [("counts", "layers/counts"), ("layers/counts", "layers/counts"), ("raw/X", "raw/X")]
     {
@@ -135,6 +135,29 @@ fn a_file_that_says_what_it_is_of_is_not_taken_for_another() {
 }
 
 #[test]
+fn a_layer_of_all_files_is_one_of_those_that_have_layers() {
+    let folder = TempDir::new().unwrap();
+    let genes = counts().slice(s![.., ..2]).to_owned();
+    let log = parts(&genes.mapv(f32::ln_1p));
+    let writer = written(&UNKNOWN[..2]).sparse(&log).layers(&[("counts", &parts(&genes))]);
+    let genes = file(&folder, "rna.h5ad", writer);
+    let proteins = folder.path().join("adt.csv");
+    std::fs::write(&proteins, "cell,P\nc0,20\nc1,4\nc2,9\nc3,30\n").unwrap();
+    let read = |layer, files: [&PathBuf; 2]| {
+        crate::read_pair(files[0], files[1], "x", &second_batch(Some(layer)))
+    };
+    let dataset = read("counts", [&genes, &proteins]).unwrap();
+    assert_said(
+        &dataset,
+        &["Gene expression: `layers/counts` of `rna.h5ad`; surface proteins: `adt.csv`."],
+    );
+    let message = read("count", [&genes, &proteins]).unwrap_err().to_string();
+    assert!(message.contains("`layers/count` is missing"), "{message}");
+    let message = read("counts", [&proteins, &proteins]).unwrap_err().to_string();
+    assert!(message.contains("holds one matrix"), "{message}");
+}
+
+#[test]
 fn a_column_that_two_sources_fill_differently_cannot_be_used() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("x.h5ad");
@@ -160,7 +183,7 @@ fn open_problems(folder: &TempDir) {
             let writer = Writer::new(Codec::None)
                 .annotations(&CELLS[rows.clone()], &UNKNOWN[columns])
                 .of(modality)
-                .inside("layers", &[("counts", &parts(&raw)), ("normalized", &parts(&log))]);
+                .layers(&[("counts", &parts(&raw)), ("normalized", &parts(&log))]);
             writer.write(&folder.path().join(format!("{half}_{name}.h5ad")));
         }
     }

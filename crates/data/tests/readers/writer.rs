@@ -67,12 +67,7 @@ impl Writer {
             [("obs", cells, "batch", &batches), ("var", &names, "feature_types", &kinds)]
         {
             let mut group = self.file.create_group(frame);
-            group.set_attr("_index", AttrValue::String("_index".into()));
-            strings(&mut group, "_index", index);
-            broken_category(&mut group, index.len());
-            if values.iter().any(|value| !value.is_empty()) {
-                strings(&mut group, column, values);
-            }
+            fill_frame(&mut group, index, (column, values));
             self.file.add_group(group.finish());
         }
         self
@@ -85,15 +80,28 @@ impl Writer {
         self
     }
 
-    /// A matrix inside a group, `layers` or `raw`.
-    pub(crate) fn inside(mut self, group: &str, matrices: &[(&str, &Parts)]) -> Self {
-        let mut outer = self.file.create_group(group);
-        for (name, parts) in matrices {
-            let mut inner = outer.create_group(name);
-            fill(&mut inner, parts, self.codec);
-            outer.add_group(inner.finish());
+    pub(crate) fn layers(mut self, layers: &[(&str, &Parts)]) -> Self {
+        let mut group = self.file.create_group("layers");
+        for (name, parts) in layers {
+            let mut layer = group.create_group(name);
+            fill(&mut layer, parts, self.codec);
+            group.add_group(layer.finish());
         }
-        self.file.add_group(outer.finish());
+        self.file.add_group(group.finish());
+        self
+    }
+
+    pub(crate) fn raw(mut self, parts: &Parts, features: &[(&str, &str)]) -> Self {
+        let names: Vec<&str> = features.iter().map(|&(name, _)| name).collect();
+        let kinds: Vec<&str> = features.iter().map(|&(_, kind)| kind).collect();
+        let mut group = self.file.create_group("raw");
+        let mut x = group.create_group("X");
+        fill(&mut x, parts, self.codec);
+        group.add_group(x.finish());
+        let mut var = group.create_group("var");
+        fill_frame(&mut var, &names, ("feature_types", &kinds));
+        group.add_group(var.finish());
+        self.file.add_group(group.finish());
         self
     }
 
@@ -138,6 +146,16 @@ impl Writer {
 
     pub(crate) fn write(self, path: &Path) {
         self.file.write(path).unwrap();
+    }
+}
+
+/// A table with a column, unless that is empty.
+fn fill_frame(group: &mut GroupBuilder, index: &[&str], (column, values): (&str, &[&str])) {
+    group.set_attr("_index", AttrValue::String("_index".into()));
+    strings(group, "_index", index);
+    broken_category(group, index.len());
+    if values.iter().any(|value| !value.is_empty()) {
+        strings(group, column, values);
     }
 }
 
