@@ -7,7 +7,9 @@ use anyhow::Result;
 use modality_data::{CiteLayout, Source as Files, Wanted, synthetic::Size};
 use modality_protocol::Task;
 
-use super::catalogue::{Catalogue, CiteFile, Download, Folder, Generator, Source, Sums, Wheel};
+use super::catalogue::{
+    Catalogue, CiteFile, Download, Entry, Folder, Generator, Source, Sums, Wheel,
+};
 use crate::cli::OwnData;
 use modality_toolchain::UserError;
 
@@ -67,43 +69,19 @@ impl Request<'_> {
         data_folder: Option<&Path>,
     ) -> Result<Choice> {
         let entry = catalogue.get(self.name)?;
-        let four = match self.own {
-            Some(own) => match self.four_files(own)? {
-                None => return self.instead(self.own_files(own)?, catalogue),
-                four => four,
+        let origin = match (self.own, &entry.source) {
+            (None, _) => self.origin_of(entry, root, data_folder)?,
+            (Some(own), source) => match (self.own_origin(own)?, source) {
+                (
+                    Origin::Folder(folder, _, said),
+                    Source::Download(Download { sha256, layout, .. })
+                    | Source::Folder(Folder { sha256, layout, .. }),
+                ) => {
+                    let layout = if said == CiteLayout::default() { layout.clone() } else { said };
+                    Origin::Folder(folder, sha256.clone(), layout)
+                }
+                (origin, _) => return Ok(self.instead(origin, catalogue)),
             },
-            None => None,
-        };
-        let task = match self.task {
-            Some(task) if entry.tasks().any(|known| known == task) => task,
-            _ => entry.tasks().next().expect("an entry serves a task"),
-        };
-        let origin = match (&entry.source, four) {
-            (Source::Download(Download { sha256, layout, .. }), Some(own)) => {
-                own.or_layout(layout).origin(sha256)
-            }
-            (Source::Folder(Folder { sha256, layout, .. }), Some(own)) => {
-                own.or_layout(layout).origin(sha256)
-            }
-            (_, Some(own)) => return self.instead(own.origin(&Sums::new()), catalogue),
-            (Source::Folder(Folder { path, sha256, layout }), None) => {
-                let own = path.as_deref().map(|path| root.join(path));
-                let folder = self.find_folder(data_folder, own)?;
-                Origin::Folder(folder, sha256.clone(), layout.clone())
-            }
-            (Source::Wheel(wheel), None) => Origin::Wheel(wheel.clone()),
-            (Source::Download(download), None) => Origin::Download(download.clone()),
-            (Source::CiteFile(CiteFile { path, paths, layout }), None) => {
-                let there = |path: &Path| self.existing(&root.join(path));
-                let files = match path {
-                    Some(path) => Files::One(there(path)?),
-                    None => Files::Two([there(&paths[&task.input])?, there(&paths[&task.target])?]),
-                };
-                Origin::Files(files, layout.clone(), Wanted::Exactly(task))
-            }
-            (Source::Generator(Generator { size, seed }), None) => {
-                Origin::Generated(self.size.map(parse_size).transpose()?.unwrap_or(*size), *seed)
-            }
         };
         if self.size.is_some() && !matches!(origin, Origin::Generated(..)) {
             return Err(UserError(format!(
@@ -112,30 +90,51 @@ impl Request<'_> {
             ))
             .into());
         }
-        if let Some(asked) = self.task.filter(|asked| *asked != task) {
-            let known = entry.tasks().map(|task| task.to_string()).collect::<Vec<_>>();
-            return Err(UserError(format!(
-                "data set `{}` does not serve task {asked}; it serves {}",
-                self.name,
-                known.join(", ")
-            ))
-            .into());
-        }
+        let task = self.task_of(entry)?;
         Ok(Choice { name: self.name.to_owned(), origin, task: Some(task) })
     }
 
-    /// The user's folder of four files, if it is one.
-    fn four_files(&self, own: &OwnData) -> Result<Option<FourFiles>, UserError> {
-        let Some(data) = &own.data else { return Ok(None) };
-        let folder = existing(data)?;
-        if !folder.is_dir() || holds_a_matrix(&folder) {
-            return Ok(None);
+    /// The task that is asked for, or the first that the entry serves.
+    fn task_of(&self, entry: &Entry) -> Result<Task, UserError> {
+        let first = || entry.tasks().next().expect("an entry serves a task");
+        let task = self.task.unwrap_or_else(first);
+        if entry.tasks().any(|known| known == task) {
+            return Ok(task);
         }
-        Ok(Some(FourFiles { folder, layout: self.own_layout(own)? }))
+        let known = entry.tasks().map(|task| task.to_string()).collect::<Vec<_>>().join(", ");
+        Err(UserError(format!(
+            "data set `{}` does not serve task {task}; it serves {known}",
+            self.name
+        )))
     }
 
-    /// The user's other files, with what the command line says of them.
-    fn own_files(&self, own: &OwnData) -> Result<Origin, UserError> {
+    /// Where an entry's data comes from.
+    fn origin_of(&self, entry: &Entry, root: &Path, data_folder: Option<&Path>) -> Result<Origin> {
+        Ok(match &entry.source {
+            Source::Folder(Folder { path, sha256, layout }) => {
+                let own = path.as_deref().map(|path| root.join(path));
+                let folder = self.find_folder(data_folder, own)?;
+                Origin::Folder(folder, sha256.clone(), layout.clone())
+            }
+            Source::Wheel(wheel) => Origin::Wheel(wheel.clone()),
+            Source::Download(download) => Origin::Download(download.clone()),
+            Source::CiteFile(CiteFile { path, paths, layout }) => {
+                let task = self.task_of(entry)?;
+                let there = |path: &Path| self.existing(&root.join(path));
+                let files = match path {
+                    Some(path) => Files::One(there(path)?),
+                    None => Files::Two([there(&paths[&task.input])?, there(&paths[&task.target])?]),
+                };
+                Origin::Files(files, layout.clone(), Wanted::Exactly(task))
+            }
+            Source::Generator(Generator { size, seed }) => {
+                Origin::Generated(self.size.map(parse_size).transpose()?.unwrap_or(*size), *seed)
+            }
+        })
+    }
+
+    /// Where the user's files are, and what the command line says of them: the competition's four, or others.
+    fn own_origin(&self, own: &OwnData) -> Result<Origin, UserError> {
         let files = match (&own.data, &own.input, &own.target) {
             (Some(data), ..) => Files::One(existing(data)?),
             (None, Some(input), Some(target)) => Files::Two([existing(input)?, existing(target)?]),
@@ -148,7 +147,12 @@ impl Request<'_> {
             None if !layout.places.is_empty() => Wanted::Exactly(self.usual),
             None => Wanted::Rather(self.usual),
         };
-        Ok(Origin::Files(files, layout, wanted))
+        Ok(match files {
+            Files::One(folder) if folder.is_dir() && !holds_a_matrix(&folder) => {
+                Origin::Folder(folder, Sums::new(), layout)
+            }
+            files => Origin::Files(files, layout, wanted),
+        })
     }
 
     fn own_layout(&self, own: &OwnData) -> Result<CiteLayout, UserError> {
@@ -158,7 +162,7 @@ impl Request<'_> {
     }
 
     /// Files that take the place of a named data set.
-    fn instead(&self, origin: Origin, catalogue: &Catalogue) -> Result<Choice> {
+    fn instead(&self, origin: Origin, catalogue: &Catalogue) -> Choice {
         let mut name = match &origin {
             Origin::Files(files, ..) => {
                 files.paths().iter().map(|path| name_of(path)).collect::<Vec<_>>().join("-")
@@ -169,7 +173,7 @@ impl Request<'_> {
         if catalogue.names().any(|known| known == name) {
             name.push_str("-folder");
         }
-        Ok(Choice { name, origin, task: self.task })
+        Choice { name, origin, task: self.task }
     }
 
     /// The first of: `$MODALITY_BENCH_DATA/NAME`, `$MODALITY_BENCH_DATA`, the entry's own path.
@@ -190,24 +194,6 @@ impl Request<'_> {
         path.canonicalize().map_err(|error| {
             UserError(format!("data set `{}`: {}: {error}", self.name, path.display()))
         })
-    }
-}
-
-/// A folder of the user's with the competition's four files, and what the command line says of them.
-struct FourFiles {
-    folder: PathBuf,
-    layout: CiteLayout,
-}
-
-impl FourFiles {
-    /// With the entry's layout, where the command line says nothing.
-    fn or_layout(self, entry: &CiteLayout) -> Self {
-        let says_nothing = self.layout == CiteLayout::default();
-        Self { layout: if says_nothing { entry.clone() } else { self.layout }, ..self }
-    }
-
-    fn origin(self, sums: &Sums) -> Origin {
-        Origin::Folder(self.folder, sums.clone(), self.layout)
     }
 }
 
