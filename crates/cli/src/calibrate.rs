@@ -44,8 +44,13 @@ pub(crate) fn run(world: &World, arguments: &Calibrate) -> anyhow::Result<ExitCo
     let study = Study::load(&configs, STUDY, None, &backends)?;
     let is_published = |row: &&Row| PUBLISHED.iter().any(|(method, ..)| *method == row.method);
     let rows: Vec<Row> = study.rows.iter().filter(is_published).cloned().collect();
-    let request =
-        Request { name: &study.dataset.name, size: Some(&arguments.size), data: None, task: None };
+    let request = Request {
+        name: &study.dataset.name,
+        size: Some(&arguments.size),
+        own: None,
+        task: None,
+        usual: study.task,
+    };
     let catalogue = Catalogue::load(&world.root)?;
     let data = datasets::ready(world, &catalogue, &request, &Cache::from_env()?)?;
     let output = output::choose(&world.root, "calibrate", None, false)?.claim()?;

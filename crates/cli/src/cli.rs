@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use modality_protocol::{DeviceId, Task};
 
+mod own_data;
+
+pub(crate) use own_data::OwnData;
+
 /// The variable in which whoever calls this program for a user says what the user typed.
 const CALLED_AS: &str = "MODALITY_BENCH_CALLED_AS";
 
@@ -82,9 +86,6 @@ pub(crate) struct Reproduce {
     /// What is predicted from what, in place of the study's own: gex-to-adt, adt-to-gex, gex-to-atac or atac-to-gex
     #[arg(long, value_name = "TASK")]
     pub(crate) task: Option<Task>,
-    /// Folder with the competition's four files (*train_mod1*.h5ad, ...), in place of the study's data set
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
     /// Only these rows: methods, backends, or method/backend
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
@@ -109,6 +110,8 @@ pub(crate) struct Reproduce {
     /// Go on with a study that was stopped, in --out or the newest folder
     #[arg(long)]
     pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) own: OwnData,
 }
 
 fn memory(text: &str) -> Result<f64, String> {
@@ -129,9 +132,8 @@ pub(crate) struct Fetch {
     /// Size of generated data: tiny, small or paper
     #[arg(long, value_name = "SIZE")]
     pub(crate) size: Option<String>,
-    /// Folder with the data set's files
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) own: OwnData,
 }
 
 #[derive(Debug, Default, Args)]

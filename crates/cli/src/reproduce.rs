@@ -70,11 +70,15 @@ pub(crate) fn run_until(
     let request = Request {
         name: &study.dataset.name,
         size: study.dataset.size.as_deref(),
-        data: arguments.data.as_deref(),
-        // A folder says itself what it is of, unless the user does.
-        task: (arguments.data.is_none() || arguments.task.is_some()).then_some(study.task),
+        own: arguments.own.given(),
+        // Files of the user's say themselves what they are of, unless the user does.
+        task: (arguments.own.given().is_none() || arguments.task.is_some()).then_some(study.task),
+        usual: study.task,
     };
     let data = data(world, &request)?;
+    if request.own.is_some() {
+        data.manifest.provenance.remarks.iter().for_each(|remark| world.progress.say(remark));
+    }
     if data.manifest.task() != study.task {
         study = load(Some(data.manifest.task()))?;
     }
@@ -119,10 +123,8 @@ fn on_gpu(row: PlannedRow, gpu: Option<u16>) -> PlannedRow {
 
 /// What to type to have the study run again.
 fn command(arguments: &Reproduce) -> String {
-    let data = arguments.data.as_ref().map(|folder| quoted(&folder.display().to_string()));
-    let options = [
-        ("task", arguments.task.map(|task| task.to_string())),
-        ("data", data),
+    let task = ("task", arguments.task.map(|task| task.to_string()));
+    let others = [
         ("only", (!arguments.only.is_empty()).then(|| arguments.only.join(","))),
         ("repeats", arguments.repeats.map(|repeats| repeats.to_string())),
         ("threads", arguments.threads.map(|threads| threads.to_string())),
@@ -131,9 +133,11 @@ fn command(arguments: &Reproduce) -> String {
         ("row-limit", arguments.row_limit.map(|seconds| seconds.to_string())),
     ];
     let mut command = format!("cargo xtask reproduce --study {}", arguments.study);
-    for (option, value) in options {
-        if let Some(value) = value {
-            command.push_str(&format!(" --{option} {value}"));
+    for (option, value) in [task].into_iter().chain(arguments.own.typed()).chain(others) {
+        match value.as_deref() {
+            None => {}
+            Some("") => command.push_str(&format!(" --{option}")),
+            Some(value) => command.push_str(&format!(" --{option} {}", quoted(value))),
         }
     }
     command
@@ -141,7 +145,7 @@ fn command(arguments: &Reproduce) -> String {
 
 /// As one word of a shell's.
 fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./,=".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();
     }
@@ -202,7 +206,7 @@ fn data(world: &World, request: &Request<'_>) -> anyhow::Result<Ready> {
         Err(error) if error.is::<NotReachable>() => {
             let (name, size) = FALLBACK;
             eprintln!("{error:#}; going on with generated data ({name}, {size}) in its place");
-            let request = Request { name, size: Some(size), data: None, ..*request };
+            let request = Request { name, size: Some(size), own: None, ..*request };
             datasets::ready(world, &catalogue, &request, &cache)
         }
         ready => ready,
@@ -365,6 +369,7 @@ mod tests {
     use modality_harness::host::Runner;
 
     use super::*;
+    use crate::cli::OwnData;
 
     #[test]
     fn a_reason_is_given_once_for_all_rows_that_it_concerns() {
@@ -427,7 +432,6 @@ mod tests {
         let arguments = Reproduce {
             study: "smoke".to_owned(),
             task: Some(Task::ADT_TO_GEX),
-            data: Some("/my data".into()),
             only: vec!["mean".to_owned(), "knn".to_owned()],
             repeats: Some(2),
             threads: None,
@@ -436,12 +440,18 @@ mod tests {
             row_limit: Some(60),
             out: None,
             resume: false,
+            own: OwnData {
+                data: Some("/my data".into()),
+                split_by: Some("donor=d3,d 4".parse().unwrap()),
+                counts: true,
+                ..OwnData::default()
+            },
         };
         let shown = command(&arguments);
         assert_eq!(
             shown,
-            "cargo xtask reproduce --study smoke --task adt-to-gex --data '/my data' --only mean,knn --repeats 2 \
-             --memory 1.5 --gpu 1 --row-limit 60"
+            "cargo xtask reproduce --study smoke --task adt-to-gex --data '/my data' --split-by 'donor=d3,d 4' --counts \
+             --only mean,knn --repeats 2 --memory 1.5 --gpu 1 --row-limit 60"
         );
     }
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, path::Path};
 use backend_linfa::CpuStages;
 use common::emulator;
 use modality_data::{
-    Dataset,
+    CiteLayout, Dataset,
     prepared::{self, Inputs},
     read_four_files,
     synthetic::{self, Size},
@@ -102,7 +102,9 @@ fn every_direction_gives_the_predictions_of_the_cpu() {
     let mut datasets: Vec<Dataset> =
         others.map(|task| synthetic::generate(Size::Tiny, 3, task)).collect();
     if let Some(starter) = modality_testing::multiome_starter() {
-        let read = |task| read_four_files(&starter, "starter", Some(task)).unwrap();
+        let read = |task| {
+            read_four_files(&starter, "starter", &CiteLayout::default(), Some(task)).unwrap()
+        };
         datasets.extend([Task::GEX_TO_ATAC, Task::ATAC_TO_GEX].map(read));
     }
     for dataset in datasets {

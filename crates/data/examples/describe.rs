@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("usage: describe PATH [LAYOUT.toml | liu-covid]")?;
     let start = Instant::now();
     let dataset = match arguments.next() {
-        None => read_four_files(&path, "described", None)?,
+        None => read_four_files(&path, "described", &CiteLayout::default(), None)?,
         Some(layout) if layout.as_os_str() == "liu-covid" => {
             read_cite_file(&path, "described", &CiteLayout::liu_covid(), Task::default())?
         }
@@ -42,6 +42,9 @@ fn print(dataset: &Dataset) {
         dataset.target.modality.features()
     );
     println!("normalisation: {}", dataset.provenance.normalisation);
+    for remark in &dataset.provenance.remarks {
+        println!("  {remark}");
+    }
     for (half, split) in [("training", &dataset.train), ("test", &dataset.test)] {
         describe(half, split);
     }

@@ -78,6 +78,9 @@ pub struct Provenance {
     pub synthetic: bool,
     /// What was done to the values after reading, in one line.
     pub normalisation: String,
+    /// What was read, found and chosen, and what a reader should know of the values; a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 /// A file that was read.

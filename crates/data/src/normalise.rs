@@ -12,18 +12,32 @@ use crate::Csr;
 /// # Errors
 /// A sentence, where the median total is zero, as of half of the cells or more being empty.
 pub fn normalise_gex(gex: &mut Csr) -> Result<(), String> {
-    let bounds = gex.indptr().raw_storage().to_vec();
-    let total = |row: &[usize], data: &[f32]| {
-        data[row[0]..row[1]].iter().map(|&count| f64::from(count)).sum::<f64>()
-    };
-    let totals: Vec<f64> = bounds.windows(2).map(|row| total(row, gex.data())).collect();
-    let median = median(totals.clone());
+    normalise_gex_together(&mut [gex])
+}
+
+/// The same of cells that stand in several matrices: the median is that of all of them.
+pub(crate) fn normalise_gex_together(parts: &mut [&mut Csr]) -> Result<(), String> {
+    let all: Vec<Vec<f64>> = parts.iter().map(|gex| totals(gex)).collect();
+    let median = median(all.concat());
     if median <= 0.0 {
         return Err(
             "half of the cells or more have no gene counts, so that the median total is zero"
                 .to_owned(),
         );
     }
+    parts.iter_mut().zip(all).for_each(|(gex, totals)| scale(gex, totals, median));
+    Ok(())
+}
+
+/// The sum of each cell.
+fn totals(gex: &Csr) -> Vec<f64> {
+    let sum =
+        |row: &[usize]| gex.data()[row[0]..row[1]].iter().map(|&count| f64::from(count)).sum();
+    gex.indptr().raw_storage().windows(2).map(sum).collect()
+}
+
+fn scale(gex: &mut Csr, totals: Vec<f64>, median: f64) {
+    let bounds = gex.indptr().raw_storage().to_vec();
     let mut rest = gex.data_mut();
     let mut rows = Vec::with_capacity(totals.len());
     for (row, total) in bounds.windows(2).zip(totals) {
@@ -34,7 +48,6 @@ pub fn normalise_gex(gex: &mut Csr) -> Result<(), String> {
     rows.into_par_iter().filter(|(_, size)| *size > 0.0).for_each(|(counts, size)| {
         counts.iter_mut().for_each(|count| *count = libm::log1p(f64::from(*count) / size) as f32);
     });
-    Ok(())
 }
 
 /// Replaces each count of cells x peaks by 1: a peak is seen or not. Zeros that are stored are left out of no row.
@@ -80,6 +93,16 @@ mod tests {
         let expected =
             [1.0 * 3.0 / 4.0, 3.0 * 3.0 / 4.0, 3.0, 3.0].map(|ratio: f64| ratio.ln_1p() as f32);
         assert_eq!(gex.data(), expected);
+    }
+
+    #[test]
+    fn parts_are_scaled_as_the_whole() {
+        let whole = Csr::new((3, 2), vec![0, 2, 3, 4], vec![0, 1, 0, 1], vec![1.0, 3.0, 2.0, 6.0]);
+        let rows = |rows: &[usize]| crate::read::take_rows(&whole, rows);
+        let (mut first, mut second, mut whole) = (rows(&[0]), rows(&[1, 2]), whole.clone());
+        normalise_gex_together(&mut [&mut first, &mut second]).unwrap();
+        normalise_gex(&mut whole).unwrap();
+        assert_eq!([first.data(), second.data()].concat(), whole.data());
     }
 
     #[test]

@@ -159,6 +159,7 @@ fn generate_with(model: &Model, shape: &Shape, seed: u64) -> Dataset {
             files: Vec::new(),
             synthetic: true,
             normalisation: format!("{OF_GENES}; {normalisation}"),
+            remarks: Vec::new(),
         },
     }
 }

@@ -79,13 +79,9 @@ fn reading_takes_little_more_memory_than_the_finished_matrices() {
 
     let layout = CiteLayout {
         values: Stored::Counts,
-        train: CellRule { column: "half".into(), values: vec!["a".into()] },
-        test: None,
-        batch_column: "half".into(),
-        donor_column: None,
-        site_column: None,
-        sizes: None,
-        ..CiteLayout::liu_covid()
+        train: Some(CellRule { column: "half".into(), values: vec!["a".into()] }),
+        batch_column: Some("half".into()),
+        ..CiteLayout::default()
     };
     let (dataset, peak) =
         peak_of(|| read_cite_file(&path, "large", &layout, Task::default()).unwrap());

@@ -150,6 +150,7 @@ impl Plan {
                 test_cells: manifest.test_cells,
                 inputs: manifest.input.features.names.len(),
                 targets: manifest.target.features.names.len(),
+                remarks: manifest.provenance.remarks,
             },
             source: manifest.provenance.source,
             threads: limits.threads,

@@ -104,6 +104,9 @@ pub struct DatasetId {
     /// Features of the target.
     #[serde(alias = "proteins")]
     pub targets: usize,
+    /// What was read, found and chosen, and what a reader should know of the values, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 /// How a run ended.

@@ -72,6 +72,7 @@ struct Dataset<'a> {
     input: &'static str,
     /// What there is of input and target, and how many.
     features: [(String, String); 2],
+    remarks: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -130,6 +131,7 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
             input: id.task.input.words(),
             features: [(id.task.input, id.inputs), (id.task.target, id.targets)]
                 .map(|(of, number)| (format::capitalised(of.features()), format::count(number))),
+            remarks: &id.remarks,
         },
         machines: machines(summary),
         params: &summary.params,

@@ -219,6 +219,17 @@ fn synthetic_data_are_called_so_everywhere_and_only_then() {
 }
 
 #[test]
+fn what_was_read_is_told() {
+    let mut records = study();
+    let remark = "Test cells are those with `d3` in column `donor`.";
+    records.iter_mut().for_each(|record| record.dataset.remarks = vec![remark.to_owned()]);
+    let report = report(&records);
+    for page in [report.markdown().unwrap(), report.html().unwrap()] {
+        assert!(page.contains("Test cells are those with"), "{page}");
+    }
+}
+
+#[test]
 fn names_cannot_break_out_of_a_page() {
     let mut records = validated_study();
     for record in &mut records {

@@ -47,7 +47,7 @@ pub(crate) enum Source {
     Download(Download),
     /// The competition's four files, in a folder.
     Folder(Folder),
-    /// One file, or 10x folder, of both modalities.
+    /// One file, or 10x folder, of both modalities, or one of each.
     CiteFile(CiteFile),
     /// Generated cells.
     Generator(Generator),
@@ -80,6 +80,9 @@ pub(crate) struct Download {
     /// Sums by file name, where they are published.
     #[serde(default)]
     pub(crate) sha256: Sums,
+    /// What to read from the files.
+    #[serde(default)]
+    pub(crate) layout: CiteLayout,
 }
 
 /// The competition's four files, in a folder.
@@ -91,15 +94,22 @@ pub(crate) struct Folder {
     /// Sums by file name; files without one are not checked.
     #[serde(default)]
     pub(crate) sha256: Sums,
+    /// What to read from the files.
+    #[serde(default)]
+    pub(crate) layout: CiteLayout,
 }
 
-/// One file, or 10x folder, of both modalities.
+/// One file, or 10x folder, of both modalities, or one of each.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CiteFile {
-    /// Where it is; a relative path starts at the checkout.
-    pub(crate) path: PathBuf,
+    /// Where it is, if it is one; a relative path starts at the checkout.
+    pub(crate) path: Option<PathBuf>,
+    /// Where they are, if they are several.
+    #[serde(default)]
+    pub(crate) paths: BTreeMap<Modality, PathBuf>,
     /// What to read from it.
+    #[serde(default)]
     pub(crate) layout: CiteLayout,
 }
 
@@ -123,7 +133,8 @@ impl Catalogue {
     /// One data set to download, from addresses that a file must not name.
     #[cfg(test)]
     pub(super) fn with_download(name: &str, urls: Vec<String>) -> Self {
-        let source = Source::Download(Download { urls, sha256: Sums::new() });
+        let source =
+            Source::Download(Download { urls, sha256: Sums::new(), layout: CiteLayout::default() });
         Self {
             entries: BTreeMap::from([(
                 name.to_owned(),
@@ -150,7 +161,7 @@ impl Catalogue {
         self.entries.get(name).ok_or_else(|| {
             let known = self.names().collect::<Vec<_>>().join(", ");
             UserError(format!(
-                "there is no data set `{name}`; there are: {known}; `--data DIR` takes any other"
+                "there is no data set `{name}`; there are: {known}; `--data PATH` takes any other"
             ))
             .into()
         })
@@ -188,6 +199,9 @@ impl Entry {
             .into());
         }
         entry.source.check().map_err(wrong)?;
+        if let Source::CiteFile(files) = &entry.source {
+            files.check(&entry.modalities).map_err(wrong)?;
+        }
         Ok(entry)
     }
 }
@@ -203,6 +217,20 @@ impl Source {
             Self::Folder(folder) => check_sums(&folder.sha256),
             Self::CiteFile(_) | Self::Generator(_) => Ok(()),
         }
+    }
+}
+
+impl CiteFile {
+    fn check(&self, modalities: &[Modality]) -> Result<(), String> {
+        let has_all = modalities.iter().all(|modality| self.paths.contains_key(modality));
+        if self.path.is_some() == self.paths.is_empty() && (self.path.is_some() || has_all) {
+            return Ok(());
+        }
+        let names: Vec<&str> = modalities.iter().map(|modality| modality.name()).collect();
+        Err(format!(
+            "`source` names either `path`, a file of both modalities, or `paths`, one each of {}",
+            names.join(" and ")
+        ))
     }
 }
 
@@ -331,6 +359,12 @@ mod tests {
             (entry("kind = \"download\"\nurls = [\"http://a/b\"]"), "`source.urls`"),
             (entry("kind = \"download\"\nurls = [\"https://a/b\"]"), "four are expected"),
             (entry("kind = \"folder\"\nsha256 = { f = \"12\" }"), "`source.sha256.\"f\"`"),
+            (entry("kind = \"cite-file\""), "either `path`"),
+            (entry("kind = \"cite-file\"\npaths = { gex = \"a\" }"), "each of gex and adt"),
+            (
+                entry("kind = \"cite-file\"\npath = \"a\"\npaths = { gex = \"a\", adt = \"b\" }"),
+                "either `path`",
+            ),
         ];
         for (text, what) in cases {
             let message = refused(&text);

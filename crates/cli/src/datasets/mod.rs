@@ -24,6 +24,7 @@ pub(crate) use choice::Request;
 use prepare::Material;
 
 use crate::cli;
+use modality_protocol::Task;
 use modality_toolchain::{
     UserError, World,
     cache::Cache,
@@ -53,8 +54,8 @@ pub(crate) struct Ready {
 /// What `fetch` has to tell.
 struct Fetched {
     ready: Ready,
-    /// The folder or file that was read; `None` where the data was generated.
-    origin: Option<PathBuf>,
+    /// The folders and files that were read; none where the data was generated.
+    origins: Vec<PathBuf>,
 }
 
 /// Makes a data set ready; at once where it has been before.
@@ -86,8 +87,9 @@ pub(crate) fn published(
     let material = Material::new(&choice, cache);
     let _lock = cache.lock(&choice.name, &world.progress)?;
     material.obtain(&world.network, &world.progress)?;
-    let place = material.place();
-    place
+    let mut places = material.places();
+    places
+        .pop()
         .ok_or_else(|| UserError(format!("`{}` is generated; it has no files", choice.name)).into())
 }
 
@@ -101,8 +103,9 @@ pub(crate) fn fetch(world: &World, arguments: &cli::Fetch) -> Result<()> {
     let request = Request {
         name: &arguments.name,
         size: arguments.size.as_deref(),
-        data: arguments.data.as_deref(),
+        own: arguments.own.given(),
         task: arguments.task,
+        usual: Task::default(),
     };
     println!("{}", Workshop::new(world, &catalogue, &cache).fetch(&request)?);
     Ok(())
@@ -133,7 +136,7 @@ impl<'a> Workshop<'a> {
         let _lock = self.cache.lock(&choice.name, self.progress)?;
         material.obtain(self.network, self.progress)?;
         let ready = self.make_ready(&material)?;
-        Ok(Fetched { ready, origin: material.place() })
+        Ok(Fetched { ready, origins: material.places() })
     }
 
     fn choose(&self, request: &Request<'_>) -> Result<Choice> {
@@ -167,11 +170,17 @@ impl fmt::Display for Fetched {
             if manifest.provenance.synthetic { ", synthetic" } else { "" }
         )?;
         writeln!(f, "  normalisation: {}", manifest.provenance.normalisation)?;
-        if let Some(origin) = &self.origin {
+        for remark in &manifest.provenance.remarks {
+            writeln!(f, "  {remark}")?;
+        }
+        for origin in &self.origins {
             writeln!(f, "  read from {}", origin.display())?;
-            for FileSum { name, sha256 } in &manifest.provenance.files {
-                let path = if origin.is_dir() { origin.join(name) } else { origin.clone() };
-                writeln!(f, "    {sha256}  {name}, {}", megabytes(size(&path)))?;
+        }
+        for FileSum { name, sha256 } in &manifest.provenance.files {
+            write!(f, "    {sha256}  {name}")?;
+            match self.origins.iter().find_map(|origin| size(origin, name)) {
+                Some(bytes) => writeln!(f, ", {}", megabytes(bytes))?,
+                None => writeln!(f)?,
             }
         }
         writeln!(
@@ -184,8 +193,10 @@ impl fmt::Display for Fetched {
     }
 }
 
-fn size(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |meta| meta.len())
+/// Bytes of the file of that name, which is the origin or stands in it.
+fn size(origin: &Path, name: &str) -> Option<u64> {
+    let path = if origin.ends_with(name) { origin.to_owned() } else { origin.join(name) };
+    std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use modality_data::{
-    CiteLayout, Dataset, FileSum, file_sum, files_of, hex, prepared, read_cite_file,
-    read_four_files, sha256_file,
+    CiteLayout, Dataset, FileSum, Wanted, hex, prepared, read_cite_file, read_four_files,
+    read_source, sha256_file, source_sums,
     synthetic::{self, Size},
 };
 use modality_protocol::Task;
@@ -48,6 +48,7 @@ struct Key<'a> {
     layout: Option<&'a CiteLayout>,
     generated: Option<(Size, u64, u32)>,
     task: Option<Task>,
+    wanted: Option<Wanted>,
     files: Vec<FileSum>,
 }
 
@@ -85,8 +86,8 @@ impl<'a> Material<'a> {
                 }
                 Ok(())
             }
-            Origin::Folder(folder, declared) => check_folder(folder, declared),
-            Origin::CiteFile(..) | Origin::Generated(..) => Ok(()),
+            Origin::Folder(folder, declared, _) => check_folder(folder, declared),
+            Origin::Files(..) | Origin::Generated(..) => Ok(()),
         }
     }
 
@@ -116,13 +117,14 @@ impl<'a> Material<'a> {
         Ok(Ready { folder, manifest })
     }
 
-    /// The folder or file that the data is read from; `None` where it is generated.
-    pub(super) fn place(&self) -> Option<PathBuf> {
+    /// The folders and files that the data is read from; none where it is generated.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
         match &self.choice.origin {
-            Origin::Wheel(wheel) => Some(self.downloads.join(wheel.file_name())),
-            Origin::Download(_) => Some(self.downloads.clone()),
-            Origin::Folder(path, _) | Origin::CiteFile(path, _) => Some(path.clone()),
-            Origin::Generated(..) => None,
+            Origin::Wheel(wheel) => vec![self.downloads.join(wheel.file_name())],
+            Origin::Download(_) => vec![self.downloads.clone()],
+            Origin::Folder(path, ..) => vec![path.clone()],
+            Origin::Files(files, ..) => files.paths().into_iter().map(Path::to_owned).collect(),
+            Origin::Generated(..) => Vec::new(),
         }
     }
 
@@ -133,10 +135,12 @@ impl<'a> Material<'a> {
             Origin::Wheel(wheel) => {
                 read_cite_file(&self.downloads.join(wheel.file_name()), name, &wheel.layout, known)?
             }
-            Origin::Download(_) => read_four_files(&self.downloads, name, task)?,
-            Origin::Folder(folder, _) => read_four_files(folder, name, task).map_err(users)?,
-            Origin::CiteFile(path, layout) => {
-                read_cite_file(path, name, layout, known).map_err(users)?
+            Origin::Download(files) => read_four_files(&self.downloads, name, &files.layout, task)?,
+            Origin::Folder(folder, _, layout) => {
+                read_four_files(folder, name, layout, task).map_err(users)?
+            }
+            Origin::Files(files, layout, wanted) => {
+                read_source(files, name, layout, *wanted).map_err(users)?
             }
             Origin::Generated(size, seed) => {
                 Dataset { name: name.clone(), ..synthetic::generate(*size, *seed, known) }
@@ -160,7 +164,7 @@ impl<'a> Material<'a> {
                     .map_or("", |(folder, _)| folder);
                 Some(format!("four files fetched from {folder}/"))
             }
-            Origin::Folder(..) | Origin::CiteFile(..) | Origin::Generated(..) => None,
+            Origin::Folder(..) | Origin::Files(..) | Origin::Generated(..) => None,
         }
     }
 
@@ -174,14 +178,19 @@ impl<'a> Material<'a> {
             source: self.sentence(),
             layout: match &self.choice.origin {
                 Origin::Wheel(wheel) => Some(&wheel.layout),
-                Origin::CiteFile(_, layout) => Some(layout),
-                _ => None,
+                Origin::Download(files) => Some(&files.layout),
+                Origin::Folder(_, _, layout) | Origin::Files(_, layout, _) => Some(layout),
+                Origin::Generated(..) => None,
             },
             generated: match self.choice.origin {
                 Origin::Generated(size, seed) => Some((size, seed, synthetic::VERSION)),
                 _ => None,
             },
             task: self.choice.task,
+            wanted: match self.choice.origin {
+                Origin::Files(_, _, wanted) => Some(wanted),
+                _ => None,
+            },
             files,
         };
         Ok(Some(self.cache.prepared(&self.choice.name, &key.digest()?)))
@@ -196,14 +205,19 @@ impl<'a> Material<'a> {
             Origin::Download(files) => {
                 Remote { folder: self.downloads.clone(), files }.known_sums()
             }
-            Origin::Folder(folder, declared) => {
+            Origin::Folder(folder, declared, _) => {
                 check_folder(folder, declared)?;
-                sums(h5ad_files(folder)?).map(Some)
+                let sums =
+                    h5ad_files(folder)?.into_iter().map(|path| source_sums(&path).map_err(users));
+                Ok(Some(sums.collect::<Result<Vec<_>, _>>()?.concat()))
             }
-            Origin::CiteFile(path, layout) => {
-                let mut files = files_of(path).map_err(users)?;
-                files.extend(layout.cells.iter().map(|cells| path.with_file_name("").join(cells)));
-                sums(files).map(Some)
+            Origin::Files(files, layout, _) => {
+                let paths = files.paths();
+                let beside = paths[0].with_file_name("");
+                let cells = layout.cells.iter().map(|cells| beside.join(cells));
+                let all = paths.into_iter().map(Path::to_owned).chain(cells);
+                let sums = all.map(|path| source_sums(&path).map_err(users));
+                Ok(Some(sums.collect::<Result<Vec<_>, _>>()?.concat()))
             }
             Origin::Generated(..) => Ok(Some(Vec::new())),
         }
@@ -232,11 +246,6 @@ fn check_folder(folder: &Path, declared: &Sums) -> Result<()> {
     Ok(())
 }
 
-fn sums(files: Vec<PathBuf>) -> Result<Vec<FileSum>> {
-    files.into_iter().map(|path| Ok(file_sum(&path).map_err(users)?)).collect()
-}
-
-/// The `.h5ad` files right in `folder`, by name.
 fn h5ad_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries =
         fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());

@@ -5,6 +5,7 @@ use std::{
 };
 
 use super::*;
+use modality_data::CiteLayout;
 use modality_testing::{Reply, Server};
 use modality_toolchain::fetch::download::Patience;
 
@@ -21,7 +22,11 @@ impl Scene {
         let content = Arc::new(Mutex::new(b"first".to_vec()));
         let served = Arc::clone(&content);
         let server = Server::start(move |_, request| Reply::file(&served.lock().unwrap(), request));
-        let files = Download { urls: vec![server.url("f.h5ad")], sha256: BTreeMap::new() };
+        let files = Download {
+            urls: vec![server.url("f.h5ad")],
+            sha256: BTreeMap::new(),
+            layout: CiteLayout::default(),
+        };
         Self { content, server, folder: tempfile::tempdir().unwrap(), files }
     }
 

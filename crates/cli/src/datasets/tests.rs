@@ -1,6 +1,9 @@
 use std::{fs, time::Duration};
 
+mod own;
+
 use super::*;
+use crate::cli::OwnData;
 use modality_testing::{Reply, Server};
 use modality_toolchain::{
     NotReachable, UserError,
@@ -12,6 +15,11 @@ use modality_toolchain::{
 };
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// A data set by its name, with nothing more to say.
+fn named(name: &str) -> Request<'_> {
+    Request { name, size: None, own: None, task: None, usual: Task::default() }
+}
 
 /// The shipped catalogue over a cache of its own.
 struct Scene {
@@ -56,7 +64,8 @@ impl Scene {
     }
 
     fn ready(&self, name: &str, size: Option<&str>, data: Option<&Path>) -> Result<Ready> {
-        self.workshop().ready(&Request { name, size, data, task: None })
+        let own = OwnData { data: data.map(Path::to_owned), ..OwnData::default() };
+        self.workshop().ready(&Request { size, own: own.given(), ..named(name) })
     }
 
     fn refused(&self, name: &str, size: Option<&str>, data: Option<&Path>) -> String {
@@ -126,9 +135,7 @@ fn two_at_a_time_make_one_folder() {
     let make = || {
         let (cache, quiet) = (scene.cache.clone(), Progress::stderr(true));
         let workshop = Workshop { progress: &quiet, cache: &cache, ..scene.workshop() };
-        workshop
-            .ready(&Request { name: "bmmc-synthetic", size: Some("tiny"), data: None, task: None })
-            .unwrap()
+        workshop.ready(&Request { size: Some("tiny"), ..named("bmmc-synthetic") }).unwrap()
     };
     let (one, two) = std::thread::scope(|scope| {
         let (one, two) = (scope.spawn(make), scope.spawn(make));
@@ -159,11 +166,11 @@ fn the_starter_sample_is_held_to_its_sums() {
 fn the_variable_names_the_folder_or_the_one_above_it() {
     let scene = Scene::new();
     let Some(data) = scene.starter() else { return };
-    let request = Request { name: "bmmc-cite-starter", size: None, data: None, task: None };
+    let request = named("bmmc-cite-starter");
     let with = |folder: &Path| {
         Workshop { data_folder: Some(folder.to_owned()), ..scene.workshop() }.fetch(&request)
     };
-    let origin = |folder: &Path| with(folder).unwrap().origin.unwrap();
+    let origin = |folder: &Path| with(folder).unwrap().origins.remove(0);
     assert_eq!(origin(&data), data.canonicalize().unwrap());
     let named = scene.folder.path().join("bmmc-cite-starter");
     fs::rename(&data, &named).unwrap();
@@ -204,7 +211,7 @@ fn downloaded_files_are_prepared_and_then_need_no_server() {
     let urls = names.map(|part| server.url(&format!("openproblems_bmmc_cite_starter.{part}.h5ad")));
     scene.catalogue = Catalogue::with_download("mine", urls.to_vec());
 
-    let request = Request { name: "mine", size: None, data: None, task: None };
+    let request = named("mine");
     let fetched = scene.workshop().fetch(&request).unwrap();
     let text = fetched.to_string();
     assert!(
@@ -229,7 +236,9 @@ fn data_out_of_reach_is_told_apart_from_mistakes() {
     assert!(scene.refused("bmmc-synthetic", Some("huge"), None).contains("tiny, small, paper"));
     assert!(scene.refused("bmmc", None, None).contains("bmmc-cite-starter"));
     assert!(
-        scene.refused("bmmc-cite", None, Some(Path::new("/nowhere"))).contains("is not a folder")
+        scene
+            .refused("bmmc-cite", None, Some(Path::new("/nowhere")))
+            .contains("/nowhere: No such file")
     );
 }
 

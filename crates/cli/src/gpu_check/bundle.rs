@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use flate2::{Compression, write::GzEncoder};
 use modality_harness::{environment::Environment, study};
+use modality_protocol::Task;
 
 use super::{BACKEND, MADE_FROM};
 use crate::{
@@ -98,7 +99,7 @@ fn programs(world: &World) -> Result<Vec<Taken>> {
 /// As published, at its place in the cache.
 fn data(world: &World) -> Result<Taken> {
     let (catalogue, cache) = (Catalogue::load(&world.root)?, Cache::from_env()?);
-    let request = Request { name: DATA, size: None, data: None, task: None };
+    let request = Request { name: DATA, size: None, own: None, task: None, usual: Task::default() };
     let path = datasets::published(world, &catalogue, &request, &cache)?;
     let name = path.file_name().unwrap_or_default().to_owned();
     Ok((path, Path::new("cache/downloads").join(DATA).join(name)))

@@ -10,7 +10,11 @@ use modality_harness::{
 };
 
 use super::{BACKEND, Checkup, TOO_LATE, summary::Line};
-use crate::{cli::Reproduce, reproduce, root::CONFIGS};
+use crate::{
+    cli::{OwnData, Reproduce},
+    reproduce,
+    root::CONFIGS,
+};
 
 /// What is run where nothing else is asked for, what is worth most first.
 const STUDIES: [&str; 4] = ["gpu-paper", "gpu", "paper-scale", "default"];
@@ -58,7 +62,7 @@ impl Checkup<'_> {
         let arguments = Reproduce {
             task: None,
             study: name.to_owned(),
-            data: None,
+            own: OwnData::default(),
             only,
             repeats: self.arguments.repeats,
             threads: None,

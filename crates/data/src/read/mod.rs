@@ -14,29 +14,35 @@ mod feature;
 mod four_files;
 mod frame;
 mod h5;
+mod labels;
 mod layout;
 mod legacy;
+mod looks;
 mod mtx;
 mod pair;
 mod place;
 mod recognise;
 mod rows;
+mod sources;
+mod split;
 mod store;
 mod table;
 mod tenx;
 mod text;
 mod windows;
+mod words;
 mod zarr;
 
 use std::path::{Path, PathBuf};
 
-pub use cite::{read_cite_file, read_pair};
+pub use cite::{read_cite_file, read_pair, read_source, source_sums};
 pub use feature::{Feature, FeatureKind};
 pub use four_files::read_four_files;
 pub use layout::{CellRule, CiteLayout, Sizes, Stored};
 pub use pair::{Block, Pair};
 pub use place::{Matrix, Place};
 pub(crate) use rows::take_rows;
+pub use sources::{Source, Wanted};
 pub use table::{Column, Columns, Table};
 
 use self::recognise::{Format, MtxFiles, recognise};
@@ -71,7 +77,7 @@ pub fn read_table(path: &Path, place: &Place) -> Result<Table> {
 ///
 /// # Errors
 /// As [`read_table`], where `path` is not what can be read.
-pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(match recognise(path)? {
         Format::Mtx(MtxFiles { matrix, features, barcodes }) => vec![matrix, features, barcodes],
         _ => vec![path.to_owned()],

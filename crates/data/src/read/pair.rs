@@ -8,8 +8,8 @@ use ndarray::Axis;
 use super::bad;
 use super::feature::FeatureKind;
 use super::rows::{dense_columns, keep_columns, take_rows};
-use super::table::{Columns, Table, positions, take_cells};
-use crate::normalise::{binarise, normalise_adt, normalise_gex};
+use super::table::{Column, Columns, Table, positions, take_cells};
+use crate::normalise::{binarise, normalise_adt, normalise_gex_together};
 use crate::{Csr, Error, Features, Result, Values};
 
 /// Two modalities of the same cells, in one order.
@@ -44,7 +44,8 @@ impl Pair {
         if table.features.iter().all(|feature| feature.kind == FeatureKind::Unknown) {
             let [one, other] = modalities.map(Modality::features);
             return Err(table.error(format!(
-                "does not say which features are {one} and which {other}: `var/feature_types` is missing"
+                "does not say which features are {one} and which {other}: `var/feature_types` is missing; where they \
+                 stand apart, name the places with `--input-at` and `--target-at` (`places`)"
             )));
         }
         let [first, second] = modalities;
@@ -67,14 +68,22 @@ impl Pair {
     pub fn from_tables(tables: [Table; 2], modalities: [Modality; 2]) -> Result<Self> {
         let [first, second] = tables;
         let (first, second) = (first.checked()?, second.checked()?);
+        for (table, modality) in [&first, &second].into_iter().zip(modalities) {
+            if let Some(found) = table.modality().filter(|found| *found != modality) {
+                let (found, wanted) = (found.words(), modality.words());
+                return Err(
+                    table.error(format!("says that it holds {found} where {wanted} is to be read"))
+                );
+            }
+        }
         let columns = |table: &Table, modality| {
             let belongs = |kind| kind == FeatureKind::Of(modality) || kind == FeatureKind::Unknown;
             columns_of(table, modality, belongs)
         };
         let columns = [columns(&first, modalities[0])?, columns(&second, modalities[1])?];
         let order = matching("cell", (&first.path, &first.cells), (&second.path, &second.cells))?;
-        let mut obs = take_cells(&second.obs, &order);
-        obs.extend(first.obs);
+        let mut obs = first.obs;
+        add(&mut obs, take_cells(&second.obs, &order), [&first.path, &second.path], &first.cells);
         let values =
             if is_identity(&order) { second.values } else { take_rows(&second.values, &order) };
         let [of_first, of_second] = columns;
@@ -105,13 +114,14 @@ impl Pair {
         [0, 1].map(|i| self.blocks[i].features.modality)
     }
 
-    /// Adds the columns of a table of cells; cells that are not in this pair are left aside.
+    /// Adds the columns of a table of cells; cells that are not in this pair are left aside. A column in which both
+    /// have other values of a cell cannot be used.
     ///
     /// # Errors
     /// [`Error::File`] where a cell is not in the table or stands there twice.
     pub fn add_columns(&mut self, path: &Path, cells: &[String], columns: &Columns) -> Result<()> {
         let rows = find_all("cell", (&self.path, &self.cells), (path, cells))?;
-        self.obs.extend(take_cells(columns, &rows));
+        add(&mut self.obs, take_cells(columns, &rows), [&self.path, path], &self.cells);
         Ok(())
     }
 
@@ -131,13 +141,14 @@ impl Pair {
         Ok(())
     }
 
-    /// Leaves out the proteins whose name contains one of `parts`, in upper or lower case.
+    /// Leaves out the proteins whose name contains one of `parts`, in upper or lower case; says how many.
     ///
     /// # Errors
     /// [`Error::File`] where nothing remains.
-    pub fn drop_proteins_containing(&mut self, parts: &[String]) -> Result<()> {
+    pub fn drop_proteins_containing(&mut self, parts: &[String]) -> Result<usize> {
         let parts: Vec<String> = parts.iter().map(|part| part.to_lowercase()).collect();
         let dropped = |name: &str| parts.iter().any(|part| name.to_lowercase().contains(part));
+        let mut left_out = 0;
         for block in self.blocks.iter_mut().filter(|block| block.features.modality == Modality::Adt)
         {
             let names = &block.features.names;
@@ -150,10 +161,11 @@ impl Pair {
                 ));
             }
             if kept.len() < names.len() {
+                left_out += names.len() - kept.len();
                 block.keep(&kept);
             }
         }
-        Ok(())
+        Ok(left_out)
     }
 
     /// Turns counts into the values that models are fitted on; see [`normalise_gex`](crate::normalise_gex),
@@ -163,18 +175,7 @@ impl Pair {
     /// [`Error::File`] with cell and feature where a count is negative or no number.
     pub fn normalise(&mut self) -> Result<()> {
         self.check_counts()?;
-        for block in &mut self.blocks {
-            match &mut block.values {
-                Values::Dense(adt) => normalise_adt(adt),
-                Values::Sparse(peaks) if block.features.modality == Modality::Atac => {
-                    binarise(peaks)
-                }
-                Values::Sparse(gex) => {
-                    normalise_gex(gex).map_err(|what| bad(&self.path, what))?;
-                }
-            }
-        }
-        Ok(())
+        (0..2).try_for_each(|index| normalise_together(&mut [&mut *self], index))
     }
 
     fn check_counts(&self) -> Result<()> {
@@ -200,6 +201,56 @@ impl Pair {
 
     pub(super) fn error(&self, what: impl Into<String>) -> Error {
         bad(&self.path, what)
+    }
+}
+
+/// Turns the counts of one modality into the values that models are fitted on. The pairs are parts of one data set: what
+/// is taken over all cells is taken over those of all parts.
+///
+/// # Errors
+/// [`Error::File`] where there is too little to normalise by.
+pub(super) fn normalise_together(pairs: &mut [&mut Pair], index: usize) -> Result<()> {
+    let mut genes = Vec::new();
+    let path = pairs[0].path.clone();
+    for pair in pairs {
+        let Block { features, values } = &mut pair.blocks[index];
+        match values {
+            Values::Dense(adt) => normalise_adt(adt),
+            Values::Sparse(peaks) if features.modality == Modality::Atac => binarise(peaks),
+            Values::Sparse(gex) => genes.push(gex),
+        }
+    }
+    if genes.is_empty() {
+        return Ok(());
+    }
+    normalise_gex_together(&mut genes).map_err(|what| bad(&path, what))
+}
+
+/// Adds columns of the same cells. Where both sources have a column, it must say the same of each cell, or it is unreadable.
+fn add(obs: &mut Columns, more: Columns, sources: [&Path; 2], cells: &[String]) {
+    for (name, column) in more {
+        match obs.get_mut(&name) {
+            Some(known) if matches!(known, Column::Unreadable(_)) => *known = column,
+            Some(known) if *known != column => {
+                if let (Ok(one), Ok(other)) = (known.values(), column.values())
+                    && let Some(row) = one.iter().zip(&other).position(|(one, other)| one != other)
+                {
+                    let told = |value: &Option<String>| value.clone().unwrap_or_default();
+                    *known = Column::Unreadable(format!(
+                        "of cell `{}` it holds `{}` in {} and `{}` in {}",
+                        cells[row],
+                        told(&one[row]),
+                        sources[0].display(),
+                        told(&other[row]),
+                        sources[1].display()
+                    ));
+                }
+            }
+            Some(_) => {}
+            None => {
+                obs.insert(name, column);
+            }
+        }
     }
 }
 

@@ -275,7 +275,7 @@ fn tenx_cells_are_told_apart_by_gem_group() {
 fn delimited_pairs_are_joined_by_cell_and_take_columns_from_a_table() {
     let layout = CiteLayout {
         cells: Some("cells.csv".into()),
-        batch_column: "batch".into(),
+        batch_column: Some("batch".into()),
         ..as_stored("half", &["a"])
     };
     let dataset =

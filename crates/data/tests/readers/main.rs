@@ -5,6 +5,8 @@
 
 mod fixtures;
 mod garbled;
+mod own;
+mod places;
 mod recognition;
 mod refusals;
 mod round_trip;
@@ -35,21 +37,20 @@ fn fixture(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures")).join(name)
 }
 
+fn cells_with(column: &str, values: &[&str]) -> CellRule {
+    CellRule {
+        column: column.to_owned(),
+        values: values.iter().map(|&value| value.to_owned()).collect(),
+    }
+}
+
 /// Training cells are those whose `column` is one of `train`; values as stored.
 fn as_stored(column: &str, train: &[&str]) -> CiteLayout {
     CiteLayout {
         values: Stored::Normalised,
-        drop_proteins_containing: Vec::new(),
-        train: CellRule {
-            column: column.to_owned(),
-            values: train.iter().map(|&value| value.to_owned()).collect(),
-        },
-        test: None,
-        batch_column: column.to_owned(),
-        donor_column: None,
-        site_column: None,
-        sizes: None,
-        ..CiteLayout::liu_covid()
+        train: Some(cells_with(column, train)),
+        batch_column: Some(column.to_owned()),
+        ..CiteLayout::default()
     }
 }
 
@@ -70,5 +71,5 @@ fn read_pair(gex: &Path, adt: &Path, name: &str, layout: &CiteLayout) -> Result<
 }
 
 fn read_four_files(folder: &Path, name: &str) -> Result<Dataset> {
-    modality_data::read_four_files(folder, name, None)
+    modality_data::read_four_files(folder, name, &CiteLayout::default(), None)
 }

@@ -198,7 +198,7 @@ fn layouts_that_do_not_fit_the_file() {
     refused(as_stored("batch", &["B1"]), &["no cell has `B1`", "s1d1"]);
     let base = as_stored("batch", &["s1d1"]);
     refused(
-        CiteLayout { batch_column: "person".into(), ..base.clone() },
+        CiteLayout { batch_column: Some("person".into()), ..base.clone() },
         &["cell `AAACF-2`", "column `person`"],
     );
     refused(

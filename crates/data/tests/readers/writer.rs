@@ -46,7 +46,8 @@ impl Parts {
     }
 }
 
-/// An AnnData file under construction: cells `c0`, `c1`, ..., and as many features of each kind as asked for.
+/// An AnnData file under construction: cells `c0`, `c1`, ..., and as many features of each kind as asked for; of empty
+/// kinds it does not speak.
 pub(crate) struct Writer {
     file: FileBuilder,
     codec: Codec,
@@ -76,10 +77,7 @@ impl Writer {
             [("obs", cells, "batch", &batches), ("var", &names, "feature_types", &kinds)]
         {
             let mut group = self.file.create_group(frame);
-            group.set_attr("_index", AttrValue::String("_index".into()));
-            strings(&mut group, "_index", index);
-            broken_category(&mut group, index.len());
-            strings(&mut group, column, values);
+            fill_frame(&mut group, index, (column, values));
             if frame == "var" && !ids.is_empty() {
                 strings(
                     &mut group,
@@ -94,23 +92,55 @@ impl Writer {
 
     pub(crate) fn sparse(mut self, parts: &Parts) -> Self {
         let mut group = self.file.create_group("X");
-        group.set_attr("encoding-type", AttrValue::String(parts.encoding.clone()));
-        group.set_attr("shape", AttrValue::I64Array(parts.shape.clone()));
-        let length = |values: usize| [values as u64];
-        let data = group
-            .create_dataset("data")
-            .with_f32_data(&parts.data)
-            .with_shape(&length(parts.data.len()));
-        compress(data, self.codec, parts.data.len());
-        let indices = group
-            .create_dataset("indices")
-            .with_i64_data(&parts.indices)
-            .with_shape(&length(parts.indices.len()));
-        compress(indices, self.codec, parts.indices.len());
-        group
-            .create_dataset("indptr")
-            .with_i64_data(&parts.indptr)
-            .with_shape(&length(parts.indptr.len()));
+        fill(&mut group, parts, self.codec);
+        self.file.add_group(group.finish());
+        self
+    }
+
+    pub(crate) fn layers(mut self, layers: &[(&str, &Parts)]) -> Self {
+        let mut group = self.file.create_group("layers");
+        for (name, parts) in layers {
+            let mut layer = group.create_group(name);
+            fill(&mut layer, parts, self.codec);
+            group.add_group(layer.finish());
+        }
+        self.file.add_group(group.finish());
+        self
+    }
+
+    pub(crate) fn raw(mut self, parts: &Parts, features: &[(&str, &str)]) -> Self {
+        let names: Vec<&str> = features.iter().map(|&(name, _)| name).collect();
+        let kinds: Vec<&str> = features.iter().map(|&(_, kind)| kind).collect();
+        let mut group = self.file.create_group("raw");
+        let mut x = group.create_group("X");
+        fill(&mut x, parts, self.codec);
+        group.add_group(x.finish());
+        let mut var = group.create_group("var");
+        fill_frame(&mut var, &names, ("feature_types", &kinds));
+        group.add_group(var.finish());
+        self.file.add_group(group.finish());
+        self
+    }
+
+    /// A table of cells in `obsm`, whose columns are features.
+    pub(crate) fn beside(mut self, name: &str, cells: &[&str], columns: &[(&str, &[f32])]) -> Self {
+        let mut obsm = self.file.create_group("obsm");
+        let mut table = obsm.create_group(name);
+        table.set_attr("encoding-type", AttrValue::String("dataframe".into()));
+        table.set_attr("_index", AttrValue::String("_index".into()));
+        strings(&mut table, "_index", cells);
+        for (column, values) in columns {
+            table.create_dataset(column).with_f32_data(values).with_shape(&[values.len() as u64]);
+        }
+        obsm.add_group(table.finish());
+        self.file.add_group(obsm.finish());
+        self
+    }
+
+    /// What the whole file is of, in `uns/modality`.
+    pub(crate) fn of(mut self, modality: &str) -> Self {
+        let mut group = self.file.create_group("uns");
+        strings(&mut group, "modality", &[modality]);
         self.file.add_group(group.finish());
         self
     }
@@ -134,6 +164,36 @@ impl Writer {
     pub(crate) fn write(self, path: &Path) {
         self.file.write(path).unwrap();
     }
+}
+
+/// A table with a column, unless that is empty.
+fn fill_frame(group: &mut GroupBuilder, index: &[&str], (column, values): (&str, &[&str])) {
+    group.set_attr("_index", AttrValue::String("_index".into()));
+    strings(group, "_index", index);
+    broken_category(group, index.len());
+    if values.iter().any(|value| !value.is_empty()) {
+        strings(group, column, values);
+    }
+}
+
+fn fill(group: &mut GroupBuilder, parts: &Parts, codec: Codec) {
+    group.set_attr("encoding-type", AttrValue::String(parts.encoding.clone()));
+    group.set_attr("shape", AttrValue::I64Array(parts.shape.clone()));
+    let length = |values: usize| [values as u64];
+    let data = group
+        .create_dataset("data")
+        .with_f32_data(&parts.data)
+        .with_shape(&length(parts.data.len()));
+    compress(data, codec, parts.data.len());
+    let indices = group
+        .create_dataset("indices")
+        .with_i64_data(&parts.indices)
+        .with_shape(&length(parts.indices.len()));
+    compress(indices, codec, parts.indices.len());
+    group
+        .create_dataset("indptr")
+        .with_i64_data(&parts.indptr)
+        .with_shape(&length(parts.indptr.len()));
 }
 
 fn compress(array: &mut DatasetBuilder, codec: Codec, len: usize) {

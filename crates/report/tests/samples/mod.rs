@@ -322,6 +322,7 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
             task: Task::default(),
             inputs: 1_000,
             targets: 188,
+            remarks: Vec::new(),
         },
         params: params(method),
         threads: 2,
