@@ -33,8 +33,10 @@ impl Run {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
         let spec: RunSpec = serde_json::from_str(&line).map_err(|error| error.to_string())?;
-        let manifest = fs::read(spec.dataset.join("dataset.json")).map_err(|error| error.to_string())?;
-        let manifest: Value = serde_json::from_slice(&manifest).map_err(|error| error.to_string())?;
+        let manifest =
+            fs::read(spec.dataset.join("dataset.json")).map_err(|error| error.to_string())?;
+        let manifest: Value =
+            serde_json::from_slice(&manifest).map_err(|error| error.to_string())?;
         let cells = manifest["test_cells"].as_u64().unwrap_or_default() as usize;
         let features = manifest["target"]["names"].as_array().map_or(0, Vec::len);
         Ok(Self { spec, cells, features })
@@ -52,13 +54,17 @@ impl Run {
 
     fn write(&self, descr: &str, (cells, features): (usize, usize), bytes: &[u8]) {
         let shape = format!("({cells}, {features})");
-        self.write_header(&format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"), bytes);
+        self.write_header(
+            &format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"),
+            bytes,
+        );
     }
 
     fn write_header(&self, header: &str, bytes: &[u8]) {
         let end = " ".repeat((64 - (header.len() + 11) % 64) % 64) + "\n";
         let length = ((header.len() + end.len()) as u16).to_le_bytes();
-        let file = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), end.as_bytes(), bytes].concat();
+        let file =
+            [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), end.as_bytes(), bytes].concat();
         if let Err(error) = fs::write(self.path(), file) {
             say(&format!(r#"{{"event": "failed", "reason": "{error}"}}"#));
             exit(1);
@@ -134,7 +140,9 @@ pub(super) fn flood_of_notes(_: &mut Run) {
 
 pub(super) fn flood_of_epochs(_: &mut Run) {
     say(HELLO);
-    flood("{\"event\": \"epoch\", \"fold\": \"f\\n<b>,\", \"epoch\": 1, \"loss\": 1, \"validation_rmse\": 1}\n");
+    flood(
+        "{\"event\": \"epoch\", \"fold\": \"f\\n<b>,\", \"epoch\": 1, \"loss\": 1, \"validation_rmse\": 1}\n",
+    );
 }
 
 pub(super) fn many_notes(run: &mut Run) {
@@ -178,7 +186,9 @@ pub(super) fn fail_at_length(_: &mut Run) {
 }
 
 pub(super) fn html(run: &mut Run) {
-    say(r#"{"event": "hello", "device": "<img src=x onerror=alert(1)>|\n`x`", "versions": {"<b>v</b>": "=1+1", "a,b": "|"}}"#);
+    say(
+        r#"{"event": "hello", "device": "<img src=x onerror=alert(1)>|\n`x`", "versions": {"<b>v</b>": "=1+1", "a,b": "|"}}"#,
+    );
     say(r#"{"event": "note", "text": "<script>alert(2)</script> | pipe \n newline"}"#);
     run.predict(0.0);
     finish();
@@ -335,9 +345,9 @@ fn child(script: &str) -> io::Result<Child> {
     Command::new("/bin/sh").args(["-c", script]).stdin(Stdio::null()).spawn()
 }
 
-/// Works on one thread for so long.
-const BUSY: &str = "end=$(($(date +%s%N) / 1000000 + 700)); while [ $(($(date +%s%N) / 1000000)) -lt $end ]; do i=0; \
-    while [ $i -lt 20000 ]; do i=$((i + 1)); done; done";
+/// Works until it has had a fifth of a second of CPU time.
+const WORK: &str = "ticks=0; while [ $ticks -lt 20 ]; do \
+    read -r _ _ _ _ _ _ _ _ _ _ _ _ _ user system _ </proc/self/stat; ticks=$((user + system)); done";
 
 pub(super) fn child_left(run: &mut Run) {
     drop(child("sleep 3600"));
@@ -366,18 +376,22 @@ pub(super) fn flood_left_by_the_dead(_: &mut Run) {
 }
 
 pub(super) fn child_that_works(run: &mut Run) {
-    drop(child(BUSY));
-    thread::sleep(Duration::from_millis(900));
+    let mut worker = Command::new("/bin/sh");
+    worker.args(["-c", &format!("{WORK}; exec >&-; sleep 3600")]);
+    let worker = worker.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let its_work = worker.ok().and_then(|worker| worker.stdout);
+    drop(its_work.map(|mut output| output.read_to_end(&mut Vec::new())));
     good(run);
 }
 
 pub(super) fn child_that_is_waited_for(run: &mut Run) {
-    drop(child(BUSY).and_then(|mut child| child.wait()));
+    drop(child(WORK).and_then(|mut child| child.wait()));
     good(run);
 }
 
 pub(super) fn crash(_: &mut Run) {
-    drop(raise(Signal::SIGSEGV));
+    // The first one takes away what Rust has to say of it.
+    (0..2).for_each(|_| drop(raise(Signal::SIGSEGV)));
 }
 
 pub(super) fn killed(_: &mut Run) {
