@@ -70,7 +70,7 @@ fn check(output: &Output, resume: bool) -> Result<(), UserError> {
             "{shown} already holds results; --resume goes on with them, another --out keeps them"
         )));
     }
-    let is_there = |name: &&str| output.root().join(name).exists();
+    let is_there = |name: &&&str| output.root().join(name).exists();
     let holds =
         |folder: &PathBuf| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
     let folders = [output.records(), output.predictions(), output.logs()];
@@ -112,8 +112,10 @@ impl Place {
     pub(crate) fn claim(self) -> anyhow::Result<(Output, Claim)> {
         match self {
             Self::Folder { output, resume } => {
-                let context = || format!("cannot make {}", output.root().display());
-                fs::create_dir_all(output.root()).with_context(context)?;
+                fs::create_dir_all(output.root()).map_err(|error| {
+                    let shown = output.root().display();
+                    UserError(format!("--out {shown}: the folder cannot be made: {error}"))
+                })?;
                 let claim = Claim::of(output.root())?;
                 // Another process may have been there since the folder was chosen.
                 check(&output, resume)?;
