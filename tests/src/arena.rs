@@ -38,6 +38,7 @@ impl Arena {
     pub fn new(program: &Path, backend: &Path, modes: &[&Mode]) -> io::Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let folder = tempfile::tempdir()?;
+        let backend = backend.canonicalize()?;
         let configs = folder.path().join("bench-configs");
         fs::create_dir_all(configs.join("studies"))?;
         let entry = |mode: &&Mode| {
@@ -54,7 +55,7 @@ impl Arena {
         }
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let mark = format!("{}-{number}-{}", std::process::id(), folder.path().display());
-        Ok(Self { folder, backend: backend.to_owned(), mark })
+        Ok(Self { folder, backend, mark })
     }
 
     /// Adds a study of a few generated cells.
