@@ -1,10 +1,11 @@
 //! A backend with bad manners: what it can do, and what must come of it. `hostile-backend MODE` is the program.
 
 mod acts;
+mod run;
 
 use modality_harness::record::{RunRecord, Status};
 
-use self::acts::Run;
+use self::run::Run;
 
 /// One way to behave.
 pub struct Mode {

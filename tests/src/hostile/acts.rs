@@ -2,81 +2,23 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead as _, Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::{fs::symlink, net::UnixListener, process::CommandExt as _},
-    path::PathBuf,
     process::{Child, Command, Stdio, exit},
     thread,
     time::{Duration, Instant},
 };
 
-use modality_protocol::RunSpec;
 use nix::sys::{
     resource::{Resource, setrlimit},
     signal::{Signal, raise},
 };
-use serde_json::Value;
 
-/// The run that is asked for.
-pub(super) struct Run {
-    spec: RunSpec,
-    cells: usize,
-    features: usize,
-}
+use super::run::{Run, say};
 
 const HELLO: &str = r#"{"event": "hello", "device": "CPU", "versions": {"bad": "1"}}"#;
 const BEGIN: &str = r#"{"event": "begin", "stage": "fit"}"#;
 const DONE: &str = r#"{"event": "done"}"#;
-
-impl Run {
-    pub(super) fn of_standard_input() -> Result<Self, String> {
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
-        let spec: RunSpec = serde_json::from_str(&line).map_err(|error| error.to_string())?;
-        let manifest =
-            fs::read(spec.dataset.join("dataset.json")).map_err(|error| error.to_string())?;
-        let manifest: Value =
-            serde_json::from_slice(&manifest).map_err(|error| error.to_string())?;
-        let cells = manifest["test_cells"].as_u64().unwrap_or_default() as usize;
-        let features = manifest["target"]["names"].as_array().map_or(0, Vec::len);
-        Ok(Self { spec, cells, features })
-    }
-
-    fn path(&self) -> &PathBuf {
-        &self.spec.predictions
-    }
-
-    /// Predictions of one value.
-    fn predict(&self, value: f32) {
-        let values = value.to_le_bytes().repeat(self.cells * self.features);
-        self.write("<f4", (self.cells, self.features), &values);
-    }
-
-    fn write(&self, descr: &str, (cells, features): (usize, usize), bytes: &[u8]) {
-        let shape = format!("({cells}, {features})");
-        self.write_header(
-            &format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"),
-            bytes,
-        );
-    }
-
-    fn write_header(&self, header: &str, bytes: &[u8]) {
-        let end = " ".repeat((64 - (header.len() + 11) % 64) % 64) + "\n";
-        let length = ((header.len() + end.len()) as u16).to_le_bytes();
-        let file =
-            [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), end.as_bytes(), bytes].concat();
-        if let Err(error) = fs::write(self.path(), file) {
-            say(&format!(r#"{{"event": "failed", "reason": "{error}"}}"#));
-            exit(1);
-        }
-    }
-}
-
-fn say(line: &str) {
-    // Whoever is not heard any more goes on all the same.
-    let mut out = io::stdout().lock();
-    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
-}
 
 /// The same words again and again, until nobody listens.
 fn flood(words: &str) {
