@@ -51,7 +51,7 @@ impl Tree {
         let before = std::mem::replace(&mut self.found, now);
         self.lost += lost(&before, &self.found);
         let resident: u64 = self.found.values().map(|process| process.resident).sum();
-        (self.found.len() > 1).then(|| resident as f64 * self.units.page_mb)
+        (self.found.len() > 1).then_some(resident as f64 * self.units.page_mb)
     }
 
     /// CPU time, as of the last look, of what the runner started and did not wait for.
