@@ -16,7 +16,10 @@ use modality_harness::{
     study::{self, Study},
 };
 
+pub mod arena;
 pub mod exact;
+pub mod faults;
+pub mod hostile;
 
 /// Why what a run takes may not be known.
 pub const NO_PEAK: &str = "this system does not tell the peak memory of a process";

@@ -1,6 +1,9 @@
 //! The command line.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -38,6 +41,21 @@ pub(crate) enum Chore {
     Kernels,
     /// Run every check that needs no GPU: format, kernels, lints, unit, doc, emulated-GPU and end-to-end tests
     Test(Test),
+    /// Kill the program and its runners at random moments, fill its disk, and hand it backends with bad manners (Linux)
+    Faults(Faults),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Faults {
+    /// Processes to kill; a disk is filled for every fourth
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) kills: u32,
+    /// Seed of the moments
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Where the table goes
+    #[arg(long, value_name = "DIR", default_value = "results/faults")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

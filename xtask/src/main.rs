@@ -2,6 +2,7 @@
 
 mod cargo;
 mod cli;
+mod faults;
 mod kernels;
 mod program;
 mod test;
@@ -13,6 +14,7 @@ use crate::cli::{Chore, Wanted};
 fn main() -> ExitCode {
     let outcome = match cli::wanted(std::env::args_os().skip(1).collect()) {
         Wanted::Chore(Chore::Kernels) => kernels::run(),
+        Wanted::Chore(Chore::Faults(arguments)) => faults::run(&arguments),
         Wanted::Chore(Chore::Test(arguments)) => test::run(&arguments),
         Wanted::Other(arguments) => program::hand_over(&arguments),
     };

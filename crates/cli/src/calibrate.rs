@@ -1,6 +1,6 @@
 //! `cargo xtask calibrate`: how close generated data comes to the competition's published figures.
 
-use std::{path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use comfy_table::{CellAlignment, Table, presets};
 use modality_data::prepared;
@@ -53,13 +53,14 @@ pub(crate) fn run(world: &World, arguments: &Calibrate) -> anyhow::Result<ExitCo
     };
     let catalogue = Catalogue::load(&world.root)?;
     let data = datasets::ready(world, &catalogue, &request, &Cache::from_env()?)?;
-    let output = output::choose(&world.root, "calibrate", None, false)?.claim()?;
+    let (output, _claim) = output::choose(&world.root, "calibrate", None, false)?.claim()?;
     let plan = Plan::draw(&study, &rows, &data.folder, reproduce::all_of_the_machine())?;
     let command = format!("cargo xtask calibrate --size {}", arguments.size);
     let plan = Plan { command, ..plan };
     reproduce::settle(&plan, &output, false)?;
-    let records =
-        reproduce::measure(world, plan, &data.folder, &output, &backends, Patience::default())?;
+    let each = Some(Duration::from_secs(study.timeout.into()));
+    let patience = Patience { each, until: None };
+    let records = reproduce::measure(world, plan, &data.folder, &output, &backends, patience)?;
 
     let mut lines = data_lines(&data.folder)?;
     lines.extend(rmse_lines(&records));

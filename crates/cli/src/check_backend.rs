@@ -21,6 +21,7 @@ use modality_harness::{
     study::{self, Backend, Backends, Study},
 };
 use modality_protocol::Task;
+use modality_report::decimals;
 use modality_toolchain::{UserError, World};
 
 use crate::{cli::CheckBackend, root::CONFIGS, runners};
@@ -165,7 +166,7 @@ fn check(bench: &Bench, row: &PlannedRow, runner: &Runner, is_rehearsal: bool) -
     } else {
         let record = bench.run(row, 0, runner, watch)?;
         let rmse = record.metrics.map_or(f64::NAN, |metrics| metrics.rmse);
-        (record.status, record.note, format!("good, RMSE {rmse:.4}"))
+        (record.status, record.note, format!("good, RMSE {}", decimals(rmse, 4)))
     };
     let mut faults = conduct.faults().to_vec();
     if let Some(first) = first.filter(|first| *first > SLOW_START) {

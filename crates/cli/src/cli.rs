@@ -101,9 +101,9 @@ pub(crate) struct Reproduce {
     /// GPU that rows on CUDA devices use, counted from 0 [default: the backend's]
     #[arg(long, value_name = "N")]
     pub(crate) gpu: Option<u16>,
-    /// Seconds that each run may take, after which it is stopped and has failed [default: no limit]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) row_limit: Option<u32>,
+    /// Seconds that each run may take, after which it is stopped and has failed [default: the study's]
+    #[arg(long, alias = "row-limit", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) timeout: Option<u32>,
     /// Where results go [default: a new folder out/STUDY/N]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

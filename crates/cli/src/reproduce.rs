@@ -13,10 +13,12 @@ use modality_harness::{
     environment::Environment,
     memory,
     plan::{Limits, Plan, PlannedRow, row_name},
+    presence::Presence,
     record::{RunRecord, Status},
     study::{self, Backend, Backends, Row, Study},
 };
 use modality_protocol::{DeviceId, Epoch, Event, Task};
+use modality_report::decimals;
 
 use crate::{
     cli::Reproduce,
@@ -86,15 +88,15 @@ pub(crate) fn run_until(
     let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;
     let rows = plan.rows.into_iter().map(|row| on_gpu(row, arguments.gpu)).collect();
     let plan = Plan { command: command(arguments), rows, ..plan };
-    let output = place.claim()?;
+    let (output, _claim) = place.claim()?;
     // What a run may take decides how some backends work.
     let plan = match (arguments.resume, arguments.memory) {
         (true, None) => Plan { memory: Plan::load(&output.plan())?.memory, ..plan },
         _ => plan,
     };
     settle(&plan, &output, arguments.resume)?;
-    let each = arguments.row_limit.map(|seconds| Duration::from_secs(seconds.into()));
-    let patience = Patience { each, until };
+    let seconds = arguments.timeout.unwrap_or(study.timeout);
+    let patience = Patience { each: Some(Duration::from_secs(seconds.into())), until };
     let records = measure(world, plan, &data.folder, &output, &backends, patience)?;
     world.progress.say(&format!("results: {}", output::shown(output.root()).display()));
 
@@ -130,7 +132,7 @@ fn command(arguments: &Reproduce) -> String {
         ("threads", arguments.threads.map(|threads| threads.to_string())),
         ("memory", arguments.memory.map(|gib| gib.to_string())),
         ("gpu", arguments.gpu.map(|index| index.to_string())),
-        ("row-limit", arguments.row_limit.map(|seconds| seconds.to_string())),
+        ("timeout", arguments.timeout.map(|seconds| seconds.to_string())),
     ];
     let mut command = format!("cargo xtask reproduce --study {}", arguments.study);
     for (option, value) in [task].into_iter().chain(arguments.own.typed()).chain(others) {
@@ -161,8 +163,12 @@ pub(crate) fn measure(
     backends: &Backends,
     patience: Patience,
 ) -> anyhow::Result<Vec<RunRecord>> {
+    // Without a cache that can be written, nobody is told.
+    let presence =
+        Presence::enter(&Cache::from_env()?.measuring(), &format!("study `{}`", plan.study));
     let bench = Bench::open(plan, dataset, output.clone(), Environment::observe(&world.root))?
-        .with_patience(patience);
+        .with_patience(patience)
+        .beside(presence.ok());
     let records = run_all(world, &bench, backends)?;
     report::write(output, bench.plan())?;
     Ok(records)
@@ -223,6 +229,7 @@ pub(crate) fn settle(plan: &Plan, output: &Output, resume: bool) -> anyhow::Resu
                 format!("{}: made with another {what}; choose another --out", file.display());
             return Err(UserError(what).into());
         }
+        output::refuse_strangers(plan, output)?;
     }
     output.create()?;
     Ok(plan.save(&output.plan())?)
@@ -335,15 +342,17 @@ fn run_row(
         }
         Ok(runner) => {
             let task = progress.begin(&label, Unit::Items);
-            let record = bench.run(row, repeat, runner, |event| {
-                match event {
+            let record = bench.run(row, repeat, runner, |event| match event {
                 Event::Begin { stage } => task.stage(stage.name()),
                 Event::Progress { done, total, .. } => task.set(*done, Some(*total)),
-                Event::Epoch(Epoch { fold, epoch, loss, validation_rmse }) => task.detail(&format!(
-                    "{fold}, epoch {epoch}: loss {loss:.4}, validation RMSE {validation_rmse:.4}"
-                )),
+                Event::Epoch(Epoch { fold, epoch, loss, validation_rmse }) => {
+                    task.detail(&format!(
+                        "{fold}, epoch {epoch}: loss {}, validation RMSE {}",
+                        decimals(*loss, 4),
+                        decimals(*validation_rmse, 4)
+                    ))
+                }
                 _ => {}
-            }
             })?;
             drop(task);
             record
@@ -355,7 +364,10 @@ fn run_row(
 
 fn outcome(record: &RunRecord) -> String {
     match record.metrics {
-        Some(metrics) => format!("RMSE {:.4}, trained in {:.2} s", metrics.rmse, record.train_s()),
+        Some(metrics) => {
+            let rmse = decimals(metrics.rmse, 4);
+            format!("RMSE {rmse}, trained in {:.2} s", record.train_s())
+        }
         None => format!("{}: {}", record.status.name(), record.note),
     }
 }
@@ -437,7 +449,7 @@ mod tests {
             threads: None,
             memory: Some(1.5),
             gpu: Some(1),
-            row_limit: Some(60),
+            timeout: Some(60),
             out: None,
             resume: false,
             own: OwnData {
@@ -451,7 +463,7 @@ mod tests {
         assert_eq!(
             shown,
             "cargo xtask reproduce --study smoke --task adt-to-gex --data '/my data' --split-by 'donor=d3,d 4' --counts \
-             --only mean,knn --repeats 2 --memory 1.5 --gpu 1 --row-limit 60"
+             --only mean,knn --repeats 2 --memory 1.5 --gpu 1 --timeout 60"
         );
     }
 }

@@ -3,13 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use memmap2::Mmap;
-use modality_data::{Values, prepared, sha256_file};
-use ndarray::ArrayView2;
-use ndarray_npy::ViewNpyExt as _;
+use modality_data::{Values, prepared};
 
 use crate::{
     Error, Result,
@@ -17,6 +14,8 @@ use crate::{
     host::{self, Outcome, Runner},
     metrics::Metrics,
     plan::{Plan, PlannedRow},
+    predictions::{self, Predictions},
+    presence::Presence,
     record::{self, RunId, RunRecord, Status},
 };
 use modality_methods::Needs;
@@ -80,7 +79,11 @@ pub struct Bench {
     output: Output,
     environment: Environment,
     patience: Patience,
+    presence: Option<Presence>,
 }
+
+/// What a rehearsal may take: it reads no data.
+const REHEARSAL: Duration = Duration::from_secs(300);
 
 /// How long runs may take; without a limit where there is none.
 #[derive(Debug, Clone, Copy, Default)]
@@ -118,7 +121,14 @@ impl Bench {
             output,
             environment,
             patience: Patience::default(),
+            presence: None,
         })
+    }
+
+    /// The same, where records name whoever else measures at the time.
+    #[must_use]
+    pub fn beside(self, presence: Option<Presence>) -> Self {
+        Self { presence, ..self }
     }
 
     /// The same, where a run that takes longer is stopped and has failed.
@@ -158,7 +168,7 @@ impl Bench {
     /// Runs one row, scores it and saves its record. A run that goes wrong is a record that says so.
     ///
     /// # Errors
-    /// [`Error::Io`] if the log or the record cannot be written.
+    /// [`Error::Io`] if the log or the record cannot be written, or what an earlier run left not be removed.
     pub fn run(
         &self,
         row: &PlannedRow,
@@ -168,13 +178,16 @@ impl Bench {
     ) -> Result<RunRecord> {
         let stem = self.id(row, repeat).stem();
         let spec = self.spec(row, repeat);
-        // Left over from an earlier try, it could pass for this run's.
-        let _ = fs::remove_file(&spec.predictions);
+        predictions::remove(&spec.predictions)?;
         let log = self.output.logs().join(format!("{stem}.log"));
         let environment = self.environment.now();
+        let start = SystemTime::now();
+        let mut others = self.others_since(start);
         let outcome = host::run(runner, &spec, &log, self.patience.now(), watch)?;
+        others.extend(self.others_since(start));
         let record = self.record(row, repeat, outcome, environment).without_emulated_times();
-        let record = self.scored(record, &spec.predictions);
+        let record = remarked(self.scored(record, &spec.predictions), others);
+        predictions::remove_unless_file(&spec.predictions)?;
         record.save(&self.output.records())?;
         Ok(record)
     }
@@ -208,7 +221,8 @@ impl Bench {
     ) -> Result<Outcome> {
         let spec = RunSpec { rehearsal: true, ..self.spec(row, 0) };
         let log = self.output.logs().join(format!("{}.rehearsal.log", self.id(row, 0).stem()));
-        let outcome = host::run(runner, &spec, &log, self.patience.now(), watch)?;
+        let limit = self.patience.now().map_or(REHEARSAL, |limit| limit.min(REHEARSAL));
+        let outcome = host::run(runner, &spec, &log, Some(limit), watch)?;
         // Of interest only where it says something.
         if fs::metadata(&log).is_ok_and(|file| file.len() == 0) {
             let _ = fs::remove_file(&log);
@@ -277,17 +291,15 @@ impl Bench {
     }
 
     fn score(&self, path: &Path) -> Result<(Metrics, String)> {
-        let wrong = |what: String| Error::Invalid(format!("{}: {what}", path.display()));
-        let file =
-            fs::File::open(path).map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
-        // SAFETY: the runner has ended, and nobody else knows of this file.
-        let bytes = unsafe { Mmap::map(&file) }
-            .map_err(|cause| Error::Io { path: path.to_owned(), cause })?;
-        let predicted = ArrayView2::<f32>::view_npy(&bytes)
-            .map_err(|error| wrong(format!("not a float32 matrix in npy format: {error}")))?;
-        let metrics = Metrics::score(predicted, self.answers.view())
-            .map_err(|error| wrong(error.to_string()))?;
-        Ok((metrics, sha256_file(path)?))
+        let shape = (self.answers.rows(), self.answers.columns());
+        let predictions = Predictions::open(path, shape)?;
+        let metrics = Metrics::score(predictions.view(), self.answers.view())
+            .map_err(|error| Error::Invalid(format!("{}: {error}", path.display())))?;
+        Ok((metrics, predictions.sha256()))
+    }
+
+    fn others_since(&self, then: SystemTime) -> Vec<String> {
+        self.presence.as_ref().map(|presence| presence.others_since(then)).unwrap_or_default()
     }
 
     fn record(
@@ -320,6 +332,22 @@ impl Bench {
             versions: outcome.versions,
         }
     }
+}
+
+/// The record with what a reader of its times must know.
+fn remarked(mut record: RunRecord, mut others: Vec<String>) -> RunRecord {
+    others.sort();
+    others.dedup();
+    let beside = |other| format!("another measurement ran on this machine: {other}");
+    let untold = record.untold_s().filter(|_| record.status == Status::Ok).map(|untold| {
+        let total = record.usage.total_s;
+        format!("{untold:.1} of the {total:.1} s that it lived belong to no stage")
+    });
+    for remark in others.into_iter().map(beside).chain(untold) {
+        let joint = if record.note.is_empty() { "" } else { "; " };
+        record.note = format!("{}{joint}{remark}", record.note);
+    }
+    record
 }
 
 /// Where in `cells`, ascending, those of `wanted` stand that are in it.

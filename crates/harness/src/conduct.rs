@@ -1,6 +1,6 @@
 //! Whether a runner says what the protocol wants, in the order in which it wants it.
 
-use modality_protocol::{Event, Stage};
+use modality_protocol::{Epoch, Event, Stage};
 
 /// The events of one run, and what was wrong with them.
 #[derive(Debug, Default)]
@@ -28,24 +28,19 @@ impl Conduct {
         }
         match event {
             Event::Hello { device, .. } => self.hello(device),
-            Event::Expect { peak_rss_mb, .. } => self.expect(*peak_rss_mb),
+            Event::Expect { .. } => self.expect(),
             Event::Begin { stage } => self.begin(*stage),
-            Event::End { stage, seconds, .. } => self.end(*stage, *seconds),
+            Event::End { stage, .. } => self.end(*stage),
             Event::Progress { stage, done, total } => self.progress(*stage, *done, *total),
-            Event::Captured { share } if !(*share >= 0.0 && *share < 1.0 + 1e-3) => {
-                self.fault(format!("`captured` has a share of {share}; it lies between 0 and 1"));
-            }
-            Event::ProductRate { gflops, .. } if !(gflops.is_finite() && *gflops >= 0.0) => {
-                self.fault(format!(
-                    "`product-rate` has {gflops} gflops; it must be a number from 0 on"
-                ));
-            }
             Event::Done => {
                 if let Some(stage) = self.open {
                     self.fault(format!("it says `done` while stage `{}` is open", stage.name()));
                 }
             }
             _ => {}
+        }
+        if let Some(fault) = impossible(event) {
+            self.fault(fault);
         }
     }
 
@@ -72,12 +67,9 @@ impl Conduct {
         self.said_hello = true;
     }
 
-    fn expect(&mut self, peak_rss_mb: f64) {
+    fn expect(&mut self) {
         if self.said_expect || self.last.is_some() {
             self.fault("`expect` comes once, before the first stage".to_owned());
-        }
-        if !(peak_rss_mb.is_finite() && peak_rss_mb > 0.0) {
-            self.fault(format!("`expect` has {peak_rss_mb} MiB; it must be a number above 0"));
         }
         self.said_expect = true;
     }
@@ -98,13 +90,9 @@ impl Conduct {
         (self.open, self.last) = (Some(stage), Some(stage));
     }
 
-    fn end(&mut self, stage: Stage, seconds: f64) {
+    fn end(&mut self, stage: Stage) {
         if self.open != Some(stage) {
             self.fault(format!("stage `{}` ends, but did not begin", stage.name()));
-        }
-        if !(seconds.is_finite() && seconds >= 0.0) {
-            let stage = stage.name();
-            self.fault(format!("stage `{stage}` took {seconds} s; it must be a number from 0 on"));
         }
         self.open = None;
     }
@@ -120,6 +108,66 @@ impl Conduct {
             self.fault(format!("`progress` of stage `{name}` is {done} of {total}"));
         }
     }
+}
+
+/// More than any of what runners measure comes to; sums of such numbers are numbers still.
+const MOST: f64 = 1e30;
+
+/// What makes an event impossible whatever comes before and after it: a number that its quantity cannot have.
+pub(crate) fn impossible(event: &Event) -> Option<String> {
+    let quantities: Vec<(String, Option<f64>)> = match event {
+        Event::End { stage, seconds, peak_rss_mb, flops } => {
+            let of = |what: &str| format!("{what} of stage `{}`", stage.name());
+            vec![
+                (of("the seconds"), Some(*seconds)),
+                (of("the peak memory"), *peak_rss_mb),
+                (of("the operations"), *flops),
+            ]
+        }
+        Event::Expect { peak_rss_mb, peak_gpu_mb } => {
+            of("expect", [("peak_rss_mb", Some(*peak_rss_mb)), ("peak_gpu_mb", *peak_gpu_mb)])
+        }
+        Event::ProductRate { gflops, seconds, cpu_seconds, matrix_unit_gflops } => of(
+            "product-rate",
+            [
+                ("gflops", Some(*gflops)),
+                ("seconds", Some(*seconds)),
+                ("cpu_seconds", Some(*cpu_seconds)),
+                ("matrix_unit_gflops", *matrix_unit_gflops),
+            ],
+        ),
+        Event::GpuMemory { peak_mb } => of("gpu-memory", [("peak_mb", Some(*peak_mb))]),
+        Event::GpuEnergy { joules, seconds } => {
+            of("gpu-energy", [("joules", Some(*joules)), ("seconds", Some(*seconds))])
+        }
+        Event::Epoch(Epoch { loss, validation_rmse, .. }) => {
+            // A loss may be below zero.
+            of("epoch", [("loss", Some(loss.abs())), ("validation_rmse", Some(*validation_rmse))])
+        }
+        Event::Captured { share } if !(0.0..1.0 + 1e-3).contains(share) => {
+            return Some(format!("`captured` has a share of {share}; it lies between 0 and 1"));
+        }
+        _ => Vec::new(),
+    };
+    let wrong = quantities
+        .into_iter()
+        .filter_map(|(what, value)| Some((what, value?)))
+        .find(|(_, value)| !(0.0..=MOST).contains(value));
+    wrong.map(|(what, value)| format!("{what} cannot be {}", plain(value)))
+}
+
+/// In few digits, however large or small.
+fn plain(value: f64) -> String {
+    let is_usual = value == 0.0 || (1e-3..1e6).contains(&value.abs());
+    if is_usual { value.to_string() } else { format!("{value:e}") }
+}
+
+/// Quantities of an event by the names that they have there.
+fn of<const N: usize>(
+    event: &str,
+    quantities: [(&str, Option<f64>); N],
+) -> Vec<(String, Option<f64>)> {
+    quantities.map(|(name, value)| (format!("`{name}` of `{event}`"), value)).into()
 }
 
 fn is_last(event: &Event) -> bool {
@@ -168,7 +216,7 @@ mod tests {
             (&[HELLO, LOAD, LOADED, EXPECT], "`expect` comes once, before the first stage"),
             (
                 &[HELLO, LOAD, r#"{"event": "end", "stage": "load", "seconds": -1}"#],
-                "stage `load` took -1 s; it must be a number from 0 on",
+                "the seconds of stage `load` cannot be -1",
             ),
             (
                 &[
@@ -186,6 +234,20 @@ mod tests {
                     r#"{"event": "progress", "stage": "solve", "done": 1, "total": 2}"#,
                 ],
                 "`progress` of stage `solve`, which is not the one that began last",
+            ),
+            (
+                &[
+                    HELLO,
+                    r#"{"event": "product-rate", "gflops": 1, "seconds": 1e300, "cpu_seconds": 0}"#,
+                ],
+                "`seconds` of `product-rate` cannot be 1e300",
+            ),
+            (
+                &[
+                    HELLO,
+                    r#"{"event": "epoch", "fold": "f", "epoch": 1, "loss": -1e99, "validation_rmse": 0}"#,
+                ],
+                "`loss` of `epoch` cannot be 1e99",
             ),
             (
                 &[HELLO, r#"{"event": "captured", "share": 93.0}"#],

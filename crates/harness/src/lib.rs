@@ -12,6 +12,8 @@ pub mod host;
 pub mod memory;
 pub mod metrics;
 pub mod plan;
+mod predictions;
+pub mod presence;
 pub mod record;
 pub mod study;
 

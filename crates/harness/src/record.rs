@@ -16,6 +16,9 @@ pub const FORMAT: u32 = 2;
 /// The oldest layout that can still be read: of GEX to ADT alone, with other names for its features.
 const OLDEST: u32 = 1;
 
+/// What a program may take outside its stages without a word being said of it, seconds.
+const MOST_UNTOLD_S: f64 = 10.0;
+
 /// One run of one method on one backend: what was asked, what came out, what it cost, and where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -195,6 +198,14 @@ impl RunRecord {
         times.fold(0.0, |sum, time| sum + time.seconds)
     }
 
+    /// Seconds of the process that belong to no stage, where they are so many that its stages cannot be what it took: more
+    /// than ten, and more than half of its life. Programs start and end outside their stages; that takes seconds, not more.
+    pub fn untold_s(&self) -> Option<f64> {
+        let told: f64 = self.stages.iter().map(|time| time.seconds).sum();
+        let untold = self.usage.total_s - told;
+        (untold > MOST_UNTOLD_S && untold > 0.5 * self.usage.total_s).then_some(untold)
+    }
+
     /// The record itself, unless its device is [emulated](DeviceKind::Emulated): then without times and energy, and a failure.
     #[must_use]
     pub fn without_emulated_times(mut self) -> Self {
@@ -321,6 +332,19 @@ mod tests {
             let text = std::fs::read_to_string(path).unwrap();
             assert_eq!(text.contains("gpu_energy_j"), record.device != "CPU", "{text}");
         }
+    }
+
+    #[test]
+    fn a_process_that_lives_much_longer_than_its_stages_is_noticed() {
+        let untold = |stages: f64, total_s: f64| {
+            let mut record = scored_on("CPU");
+            (record.stages[0].seconds, record.usage.total_s) = (stages, total_s);
+            record.untold_s()
+        };
+        assert_eq!(untold(0.5, 60.5), Some(60.0));
+        assert_eq!(untold(0.5, 9.0), None, "libraries may take long to load");
+        assert_eq!(untold(40.0, 60.0), None, "most of it is accounted for");
+        assert_eq!(untold(0.0, 0.0), None);
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct Study {
     pub repeats: usize,
     /// Seed of the first repeat.
     pub seed: u64,
+    /// Seconds that a run may take, after which it is stopped and has failed.
+    #[serde(default = "usual_timeout")]
+    pub timeout: u32,
     /// `method/backend`, in the order in which they run.
     pub rows: Vec<Row>,
     /// Hyperparameters by method, shared by all its backends; what is left out has the published value.
@@ -48,6 +51,11 @@ pub struct Study {
     variants: BTreeMap<String, Vec<Variant>>,
     #[serde(skip)]
     devices: BTreeMap<String, DeviceId>,
+}
+
+/// Two hours: many times what any row of a study takes where it can be run at all.
+fn usual_timeout() -> u32 {
+    7200
 }
 
 /// One complete set of a method's hyperparameters.
@@ -173,6 +181,9 @@ impl Study {
     fn check(&self, backends: &Backends) -> std::result::Result<(), String> {
         if self.repeats == 0 {
             return Err("`repeats` is 0; it must be at least 1".to_owned());
+        }
+        if self.timeout == 0 {
+            return Err("`timeout` is 0; it must be at least 1 second".to_owned());
         }
         if self.cells.contains(&0) || self.cells.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err("`cells` must be numbers of training cells, ascending".to_owned());
@@ -351,6 +362,8 @@ mod tests {
     fn mistakes_are_named() {
         for (text, wanted) in [
             (STUDY.replace("repeats = 1", "repeats = 0"), "`repeats` is 0"),
+            (STUDY.replace("seed", "timeout = 0\nseed"), "`timeout` is 0"),
+            (STUDY.replace("seed", "timeout = -1\nseed"), "invalid value: integer `-1`"),
             (STUDY.replace("seed", "cells = [9, 9]\nseed"), "`cells` must be numbers of training"),
             (STUDY.replace("mean/linfa", "mean"), "`mean` is not a row"),
             (

@@ -18,6 +18,7 @@ mod schema;
 mod spec;
 mod stage;
 mod task;
+pub mod text;
 
 pub use clock::StageClock;
 pub use device::{DeviceId, DeviceKind, EMULATED};

@@ -2,22 +2,34 @@
 
 use modality_harness::record::{RunRecord, StageTime, Status};
 use modality_protocol::Epoch;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     Line, Point, Result, Series, Summary,
     records::{reason, scored},
 };
 
+/// Text as a cell: what a spreadsheet would take for a formula has an apostrophe before it, which spreadsheets do not show.
+struct Text<'a>(&'a str);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+            true => serializer.serialize_str(&format!("'{}", self.0)),
+            false => serializer.serialize_str(self.0),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Key<'a> {
-    study: &'a str,
-    dataset: &'a str,
+    study: Text<'a>,
+    dataset: Text<'a>,
     synthetic: bool,
-    method: &'a str,
-    variant: &'a str,
-    backend: &'a str,
-    device: &'a str,
+    method: Text<'a>,
+    variant: Text<'a>,
+    backend: Text<'a>,
+    device: Text<'a>,
     repeat: usize,
 }
 
@@ -39,7 +51,7 @@ struct Values<'a> {
     cpu_s: Option<f64>,
     peak_rss_mb: Option<f64>,
     peak_gpu_mb: Option<f64>,
-    note: &'a str,
+    note: Text<'a>,
     expected_rss_mb: Option<f64>,
     memory_mb: Option<u64>,
     product_gflops: Option<f64>,
@@ -91,12 +103,12 @@ const VALUES: [&str; 29] = [
 
 #[derive(Serialize)]
 struct Scaled<'a> {
-    study: &'a str,
-    dataset: &'a str,
+    study: Text<'a>,
+    dataset: Text<'a>,
     synthetic: bool,
-    method: &'a str,
-    variant: &'a str,
-    backend: &'a str,
+    method: Text<'a>,
+    variant: Text<'a>,
+    backend: Text<'a>,
     quantity: &'static str,
     of: &'static str,
     cells: usize,
@@ -131,7 +143,7 @@ pub(crate) fn epochs(records: &[RunRecord]) -> Result<Vec<u8>> {
     let mut writer = writer(&["fold", "epoch", "loss", "validation_rmse"])?;
     for record in records.iter().filter_map(scored) {
         for Epoch { fold, epoch, loss, validation_rmse } in &record.epochs {
-            writer.serialize((key(record), fold, epoch, loss, validation_rmse))?;
+            writer.serialize((key(record), Text(fold), epoch, loss, validation_rmse))?;
         }
     }
     bytes(writer)
@@ -150,12 +162,12 @@ pub(crate) fn scaling(summary: &Summary) -> Result<Vec<u8>> {
 
 fn scaled<'a>(summary: &'a Summary, series: &'a Series, line: &Line, point: &Point) -> Scaled<'a> {
     Scaled {
-        study: &summary.study,
-        dataset: &summary.dataset.name,
+        study: Text(&summary.study),
+        dataset: Text(&summary.dataset.name),
         synthetic: summary.dataset.synthetic,
-        method: &series.method,
-        variant: &series.variant,
-        backend: &series.backend,
+        method: Text(&series.method),
+        variant: Text(&series.variant),
+        backend: Text(&series.backend),
         quantity: line.quantity.name(),
         of: line.name(),
         cells: point.cells,
@@ -170,13 +182,13 @@ fn scaled<'a>(summary: &'a Summary, series: &'a Series, line: &Line, point: &Poi
 
 fn key(record: &RunRecord) -> Key<'_> {
     Key {
-        study: &record.run.study,
-        dataset: &record.dataset.name,
+        study: Text(&record.run.study),
+        dataset: Text(&record.dataset.name),
         synthetic: record.dataset.synthetic,
-        method: &record.run.method,
-        variant: &record.run.variant,
-        backend: &record.run.backend,
-        device: &record.device,
+        method: Text(&record.run.method),
+        variant: Text(&record.run.variant),
+        backend: Text(&record.run.backend),
+        device: Text(&record.device),
         repeat: record.run.repeat,
     }
 }
@@ -201,7 +213,7 @@ fn values(record: &RunRecord) -> Values<'_> {
         cpu_s: ran.map(|usage| usage.cpu_s),
         peak_rss_mb: ran.and_then(|usage| usage.peak_rss_mb),
         peak_gpu_mb: ran.and_then(|usage| usage.peak_gpu_mb),
-        note: if ok.is_some() { record.note.trim() } else { reason(record) },
+        note: Text(if ok.is_some() { record.note.trim() } else { reason(record) }),
         expected_rss_mb: record.usage.expected_rss_mb,
         memory_mb: record.memory_mb,
         product_gflops: record.usage.product_gflops,

@@ -2,6 +2,8 @@
 
 use crate::Spread;
 
+pub(crate) use modality_protocol::text::line;
+
 /// Thousands separated by commas.
 pub(crate) fn count(value: usize) -> String {
     let digits = value.to_string();
@@ -15,13 +17,27 @@ pub(crate) fn count(value: usize) -> String {
     text
 }
 
+/// What is written as a power of ten, as its digits would fill a line.
+const LARGE: f64 = 1e9;
+const SMALL: f64 = 1e-9;
+
 /// Three significant digits, never more than three decimals: seconds, or 10^9 operations.
 pub(crate) fn number(value: f64) -> String {
     match value {
         v if v < 0.9995 => format!("{v:.3}"),
         v if v < 9.995 => format!("{v:.2}"),
         v if v < 99.95 => format!("{v:.1}"),
-        v => count(v.round() as usize),
+        v if v < LARGE => count(v.round() as usize),
+        v => format!("{v:.2e}"),
+    }
+}
+
+/// So many decimals, as errors and correlations have them, unless that says nothing of the number or takes a line.
+pub fn decimals(value: f64, decimals: usize) -> String {
+    let least = 0.5 * 0.1_f64.powi(decimals as i32);
+    match value.abs() {
+        v if v == 0.0 || (least..1e6).contains(&v) => format!("{value:.decimals$}"),
+        _ => format!("{value:.2e}"),
     }
 }
 
@@ -35,6 +51,7 @@ pub(crate) fn duration(value: f64) -> String {
         v if v < 9.95 => format!("{v:.1} s"),
         v if v < 59.5 => format!("{v:.0} s"),
         v if v < 3599.5 => pair(whole / 60, "min", whole % 60, "s"),
+        v if v >= LARGE => format!("{v:.2e} s"),
         v => {
             let minutes = (v / 60.0).round() as u64;
             pair(minutes / 60, "h", minutes % 60, "min")
@@ -54,7 +71,7 @@ pub(crate) fn memory(mebibytes: f64) -> String {
     match mebibytes {
         m if m < 1023.5 => format!("{m:.0} MiB"),
         m if m < 102_348.8 => format!("{:.1} GiB", m / 1024.0),
-        m => format!("{} GiB", count((m / 1024.0).round() as usize)),
+        m => format!("{} GiB", number(m / 1024.0)),
     }
 }
 
@@ -62,6 +79,7 @@ pub(crate) fn memory(mebibytes: f64) -> String {
 pub(crate) fn digits(value: f64) -> String {
     let decimals = 2.0 - value.abs().log10().floor();
     match decimals {
+        _ if value != 0.0 && value.abs() < SMALL => format!("{value:.2e}"),
         d if d > 3.0 && d.is_finite() => format!("{value:.0$}", d as usize),
         _ => number(value),
     }
@@ -104,14 +122,6 @@ pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
     }
 }
 
-/// One line: control characters and runs of white space become one space.
-pub(crate) fn line(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
 /// With a capital letter first.
 pub(crate) fn capitalised(text: &str) -> String {
     let mut letters = text.chars();
@@ -135,6 +145,20 @@ mod tests {
         assert_eq!(
             [512.0, 1023.4, 1536.0, 204_800.0].map(memory),
             ["512 MiB", "1023 MiB", "1.5 GiB", "200 GiB"]
+        );
+    }
+
+    #[test]
+    fn no_number_fills_a_line() {
+        assert_eq!([1e300, 1e9, 9.99e8].map(number), ["1.00e300", "1.00e9", "999,000,000"]);
+        assert_eq!([1e300, 1e-300].map(digits), ["1.00e300", "1.00e-300"]);
+        assert_eq!([1e300, 1e-300].map(duration), ["1.00e300 s", "0 \u{b5}s"]);
+        assert_eq!(memory(1e300), "9.77e296 GiB");
+        let shown =
+            [0.0, 0.35957, 1e300, 1e-300, -0.25, 4e-5, 6e-5].map(|value| decimals(value, 4));
+        assert_eq!(
+            shown,
+            ["0.0000", "0.3596", "1.00e300", "1.00e-300", "-0.2500", "4.00e-5", "0.0001"]
         );
     }
 

@@ -79,7 +79,7 @@ pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
         vec![
             Cell::plain(row.label()),
             Cell::plain(&row.backend),
-            Cell::spread(&row.scores.rmse, |rmse| format!("{rmse:.decimals$}")),
+            Cell::spread(&row.scores.rmse, |rmse| format::decimals(rmse, decimals)),
             Cell::spread(&row.train_s, format::number),
             Cell::plain(format::number(row.predict_s.median)),
             Cell::plain(format::number(row.total_s.median)),
@@ -151,8 +151,9 @@ pub(crate) fn metrics(summary: &Summary) -> Grid {
         ];
         named(
             row,
-            values
-                .map(|value| value.map_or(String::new(), |spread| format!("{:.4}", spread.median))),
+            values.map(|value| {
+                value.map_or(String::new(), |spread| format::decimals(spread.median, 4))
+            }),
         )
     });
     Grid { columns, rows: rows.collect() }
@@ -184,7 +185,7 @@ fn fold_cells(row: &Row, fold: &str, repeats: &[&Curve]) -> Vec<Cell> {
     let numbers = [
         Cell::maybe(trained, whole),
         Cell::maybe(best_epoch, whole),
-        Cell::maybe(rmse, |rmse| format!("{rmse:.5}")),
+        Cell::maybe(rmse, |rmse| format::decimals(rmse, 5)),
     ];
     named(row, [fold.to_owned()]).into_iter().chain(numbers).collect()
 }

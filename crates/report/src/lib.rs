@@ -48,6 +48,7 @@ use modality_protocol::files;
 pub use curves::Curve;
 pub use efficiency::{ProductRate, Work};
 pub use error::{Error, Result};
+pub use format::decimals;
 pub use missing::Missing;
 use page::Figures;
 pub use row::{Row, Scores};

@@ -39,6 +39,9 @@ pub struct Row {
     pub predict_s: Spread,
     /// The whole process, seconds.
     pub total_s: Spread,
+    /// Seconds of the processes that belong to no stage, where they are too many to believe its stages
+    /// ([`RunRecord::untold_s`]).
+    pub untold_s: Option<Spread>,
     /// CPU time, user and system, seconds.
     pub cpu_s: Spread,
     /// Peak resident memory, MiB.
@@ -115,6 +118,7 @@ impl Row {
             train_s: of(RunRecord::train_s)?,
             predict_s: of(RunRecord::predict_s)?,
             total_s: of(|record| record.usage.total_s)?,
+            untold_s: maybe(RunRecord::untold_s),
             cpu_s: of(|record| record.usage.cpu_s)?,
             peak_rss_mb: maybe(|record| record.usage.peak_rss_mb),
             expected_rss_mb: maybe(|record| record.usage.expected_rss_mb),

@@ -8,6 +8,7 @@ use minijinja::{
 use serde::Serialize;
 
 use crate::{Result, format};
+use modality_protocol::text::is_hidden;
 
 const MARKDOWN: AutoEscape = AutoEscape::Custom(Cow::Borrowed("markdown"));
 
@@ -58,9 +59,9 @@ fn coordinate(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// Without the control characters that XML does not allow.
+/// Without the control characters that XML does not allow, and those that turn the direction of writing.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+    text.chars().filter(|c| !is_hidden(*c) || *c == '\n').collect()
 }
 
 /// One line without any character that means something in Markdown or starts HTML.

@@ -89,6 +89,39 @@ fn csv_of_two_records() {
 }
 
 #[test]
+fn no_cell_of_text_is_a_formula() {
+    let mut record = with_variant(scored("mlp", "torch", 0, 0.5, 2.0), "-1");
+    record.note = "=cmd|'/c calc'!A1".to_owned();
+    record.device = "@SUM(A1)".to_owned();
+    record.epochs = ["+1", "\tx", "a=b", "\rx"]
+        .map(|fold| Epoch { fold: fold.to_owned(), epoch: 1, loss: -0.25, validation_rmse: 0.5 })
+        .to_vec();
+    let report = report(&[record]);
+    let results = text(report.results_csv().unwrap());
+    assert!(results.contains(",mlp,'-1,torch,'@SUM(A1),0,ok,"), "{results}");
+    assert!(results.contains(",'=cmd|'/c calc'!A1,"), "{results}");
+    let epochs = text(report.epochs_csv().unwrap().unwrap());
+    for line in [",'+1,1,-0.25,0.5\n", ",'\tx,1,", ",a=b,1,", ",\"'\rx\",1,"] {
+        assert!(epochs.contains(line), "{epochs}");
+    }
+}
+
+#[test]
+fn what_hides_its_time_is_not_the_fastest() {
+    let (mut quick, slow) =
+        (scored("knn", "own", 0, 0.5, 0.001), scored("mlp", "torch", 0, 0.4, 2.0));
+    let fastest = |records: &[RunRecord]| {
+        let table = report(records).table();
+        let words: Vec<&str> = table.split_whitespace().collect();
+        words.join(" ").split_once("fastest: ").unwrap().1.to_owned()
+    };
+    assert!(fastest(&[quick.clone(), slow.clone()]).starts_with("knn on own"));
+    quick.usage.total_s = 60.0;
+    assert!(fastest(&[quick.clone(), slow]).starts_with("mlp on torch"));
+    assert!(fastest(&[quick]).starts_with("knn on own"), "there is no other");
+}
+
+#[test]
 fn csv_of_epochs() {
     let mut record = with_variant(scored("mlp", "torch", 2, 0.5, 2.0), "epochs=2");
     record.epochs = ["s1", "a, b"]

@@ -247,7 +247,7 @@ fn names_cannot_break_out() {
         record.run.backend += "\"</text>&";
     }
     let svg = svg(&records);
-    assert_eq!(names(&svg)[0], "tsvd-krr kernel=formed=\"<b>| /linfa\"</text>&");
+    assert_eq!(names(&svg)[0], "tsvd-krr kernel=formed=\"<b>|\\u{7}/linfa\"</text>&");
     assert_legible(&svg);
     let page = report(&records).html().unwrap();
     assert!(!page.contains("<b>") && !page.contains('\u{7}'));

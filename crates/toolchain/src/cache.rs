@@ -5,6 +5,7 @@
 //! | `downloads/NAME/` | files as they were published, and their sums |
 //! | `prepared/NAME-KEY/` | data sets as runners read them; the key changes with whatever went in |
 //! | `libtorch/VERSION/`, `nvcc/VERSION/` | copies of what backends are built with, and the sums of their files |
+//! | `measuring/` | one file a process that measures, so that each knows of the others |
 //! | `locks/` | one file a folder to be made, so that two processes do not make the same one |
 
 use std::{
@@ -80,6 +81,11 @@ impl Cache {
     /// Where a copy of what backends are built with is, or will be.
     pub fn copy(&self, name: &str, version: &str) -> PathBuf {
         self.root.join(name).join(version)
+    }
+
+    /// Where processes that measure are known to one another.
+    pub fn measuring(&self) -> PathBuf {
+        self.root.join("measuring")
     }
 
     /// Waits until no other process makes `name` ready.

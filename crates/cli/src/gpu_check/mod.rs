@@ -134,15 +134,12 @@ impl<'a> Checkup<'a> {
 
 /// The folder that results go to.
 fn place(root: &Path, given: Option<&Path>) -> Result<PathBuf> {
-    let output = output::choose(root, "gpu-check", given, false)?.claim()?;
+    let (output, _claim) = output::choose(root, "gpu-check", given, false)?.claim()?;
     let folder = std::path::absolute(output.root()).context("there is no current folder")?;
     if folder.join(SUMMARY).exists() {
         let shown = folder.display();
         return Err(UserError(format!("{shown} already holds results; name another --out")).into());
     }
-    fs::create_dir_all(&folder).map_err(|error| {
-        UserError(format!("--out {}: the folder cannot be made: {error}", folder.display()))
-    })?;
     Ok(folder)
 }
 

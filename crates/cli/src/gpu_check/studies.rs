@@ -68,7 +68,7 @@ impl Checkup<'_> {
             threads: None,
             gpu: None,
             memory: self.arguments.memory,
-            row_limit: Some(LONGEST_RUN_S),
+            timeout: Some(LONGEST_RUN_S),
             out: Some(out.clone()),
             resume: false,
         };

@@ -223,7 +223,7 @@ phase sanitizer 60 120 "$bench" --offline gpu-check --only sanitizer --limit @li
 if command -v ncu >/dev/null; then
     phase launches 40 100 ncu --clock-control none --target-processes all --metrics gpu__time_duration.sum --csv --page raw \
         --log-file "$results/launches.csv" "$bench" --offline reproduce --study gpu-paper --only tsvd-krr/cuda --repeats 1 \
-        --row-limit @limit --out "$results/launches"
+        --timeout @limit --out "$results/launches"
     for kernel in multiply_kept keep_tiles; do
         phase $kernel 15 40 ncu --clock-control none --set detailed --kernel-name "regex:^$kernel\$" --launch-skip 10 \
             --launch-count 1 --kill yes --csv --page details --log-file "$results/$kernel.csv" "$runners/gpu-check" --only kernels

@@ -103,6 +103,11 @@ fn every_bad_end_is_a_sentence() {
             Status::Failed,
             "its stages add up to 900.000 s; the process lived",
         ),
+        (
+            r#"echo '{"event":"product-rate","gflops":1,"seconds":900,"cpu_seconds":0}'; echo '{"event":"done"}'; cat"#,
+            Status::Failed,
+            "its product rate took 900.000 s; the process lived",
+        ),
         ("true", Status::Failed, "ended without saying that it was done"),
         ("echo hi; cat", Status::Failed, "it wrote `hi` to standard output"),
         (r#"echo '{"event":"unavailable","reason":"no GPU"}'"#, Status::Unavailable, "no GPU"),
@@ -136,6 +141,7 @@ fn a_run_that_takes_too_long_is_stopped_with_all_that_it_started() {
     assert_eq!(run_within(Some(LONG), r#"echo '{"event":"done"}'; cat"#).0.status, Status::Ok);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn what_a_runner_leaves_behind_is_ended_and_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,21 +151,74 @@ fn what_a_runner_leaves_behind_is_ended_and_not_waited_for() {
     let (outcome, _) = run_script(&script);
     assert!(outcome.note.contains("was killed"), "{}", outcome.note);
     assert!(start.elapsed() < LONG);
-    let id: i32 = std::fs::read_to_string(path).unwrap().trim().parse().unwrap();
-    let lives = || {
-        let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        !(status.is_empty() || status.contains(") Z "))
-    };
-    while lives() {
+    let id = std::fs::read_to_string(path).unwrap();
+    while lives(&id) {
         assert!(start.elapsed() < LONG, "it lives on");
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process is there, and not merely waiting to be waited for.
+#[cfg(target_os = "linux")]
+fn lives(id: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/stat", id.trim())).unwrap_or_default();
+    !(status.is_empty() || status.contains(") Z "))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_child_in_a_session_of_its_own_is_ended_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("id");
+    let stray = format!("echo $$ >{}; exec sleep 600", path.display());
+    let is_there = std::process::Command::new("setsid").arg("true").status();
+    if !is_there.is_ok_and(|status| status.success()) {
+        return modality_testing::skip("there is no setsid");
+    }
+    let wait = format!("while [ ! -s {} ]; do sleep 0.01; done", path.display());
+    let (outcome, _) = run_script(&format!("setsid sh -c '{stray}' & {wait}; exit 3"));
+    assert!(outcome.note.starts_with("the runner ended with exit code 3"), "{}", outcome.note);
+    let id = std::fs::read_to_string(path).unwrap();
+    let start = Instant::now();
+    while lives(&id) {
+        assert!(start.elapsed() < LONG, "it lives on");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_children_take_counts_also_where_nobody_waits_for_them() {
+    // It has had so many hundredths of a second, and 40 MB in a variable.
+    const WORK: &str = r#"x=$(head -c 40000000 /dev/zero | tr '\0' x); ticks=0
+        while [ $ticks -lt 40 ]; do
+            read -r _ _ _ _ _ _ _ _ _ _ _ _ _ user system _ </proc/self/stat; ticks=$((user + system))
+        done
+        sleep 0.3; : >done"#;
+    const UNTIL_DONE: &str = "while [ ! -e done ]; do sleep 0.02; done";
+    let run = |script: &str| {
+        let script = format!(r#"read spec; {script}; echo '{{"event":"done"}}'; cat"#);
+        let (outcome, _) = run_script(&script);
+        assert_eq!(outcome.status, Status::Ok, "{}", outcome.note);
+        outcome.usage
+    };
+    let own = run("true").peak_rss_mb.unwrap();
+    for script in [
+        format!("({WORK}) & wait"),
+        format!("({WORK}; sleep 600) & {UNTIL_DONE}"),
+        format!("( ({WORK}) & ); {UNTIL_DONE}"),
+    ] {
+        let usage = run(&script);
+        assert!(usage.cpu_s > 0.35, "{script}: {} s of CPU time", usage.cpu_s);
+        let peak = usage.peak_rss_mb.unwrap();
+        assert!(peak > own + 35.0, "{script}: {peak} MiB where the runner alone takes {own}");
     }
 }
 
 #[test]
 fn a_flood_is_no_event() {
     let (outcome, _) = run_script("head -c 300000000 /dev/zero; cat");
-    assert!(outcome.note.contains("which is no event"), "{}", outcome.note);
+    assert_eq!(outcome.note, "it wrote a line longer than 1 MiB to standard output");
 }
 
 #[test]

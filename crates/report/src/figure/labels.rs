@@ -68,7 +68,11 @@ fn say(row: &Row, name: &str, with_value: bool) -> Result<(Vec<Line>, (f64, f64)
     if !with_value {
         return Ok((vec![name], (width, LINE_HEIGHT)));
     }
-    let value = format!("{:.4}, {}", row.scores.rmse.median, format::duration(row.train_s.median));
+    let value = format!(
+        "{}, {}",
+        format::decimals(row.scores.rmse.median, 4),
+        format::duration(row.train_s.median)
+    );
     let width = width.max(text::width(&value, VALUE_SIZE, Weight::Regular)?);
     Ok((vec![name, Line { y: VALUE_BASELINE, text: value, value: true }], (width, MARK_HEIGHT)))
 }
@@ -86,7 +90,7 @@ fn beside(of: String, mut lines: Vec<Line>, place: &Candidate) -> Label {
 
 /// Label of a horizontal line at height `y`.
 pub(super) fn of_line(row: &Row, name: &str, y: f64, page: &mut Page) -> Result<Option<Label>> {
-    let text = format!("{name}, {:.4}", row.scores.rmse.median);
+    let text = format!("{name}, {}", format::decimals(row.scores.rmse.median, 4));
     let text = text::fit(&text, VALUE_SIZE, Weight::Regular, LONGEST)?;
     let width = text::width(&text, VALUE_SIZE, Weight::Regular)?;
     let (left, right) = (page.frame.left + 6.0, page.frame.right - 6.0);

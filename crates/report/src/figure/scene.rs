@@ -183,9 +183,9 @@ fn caption(summary: &Summary, parts: &Parts<'_>) -> Vec<String> {
         (min, max) => format!("Marks: median of {min} to {max} repeats; whiskers: min..max, where wider than the mark."),
     });
     if let Some(row) = parts.left_out {
-        let rmse = row.scores.rmse.median;
+        let rmse = format::decimals(row.scores.rmse.median, 4);
         sentences.push(format!(
-            "Left out: {} (RMSE {rmse:.4}, more than twice the worst other).",
+            "Left out: {} (RMSE {rmse}, more than twice the worst other).",
             row.label()
         ));
     }

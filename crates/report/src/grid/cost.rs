@@ -140,7 +140,7 @@ pub(crate) fn learning(summary: &Summary) -> Grid {
     let rows = numbers.into_iter().map(|cells| {
         let rmse = summary.series.iter().map(|series| {
             let point = series.rmse.iter().find(|point| point.cells == cells);
-            Cell::maybe(point.map(|point| point.value), |rmse| format!("{rmse:.5}"))
+            Cell::maybe(point.map(|point| point.value), |rmse| format::decimals(rmse, 5))
         });
         [Cell::plain(format::count(cells))].into_iter().chain(rmse).collect()
     });
