@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use modality_harness::bench::Output;
 
-use modality_toolchain::UserError;
+use modality_toolchain::{UserError, check_unicode};
 
 /// Where results will go.
 pub(crate) enum Place {
@@ -37,6 +37,7 @@ pub(crate) fn choose(
             }
         },
     };
+    check_unicode("--out", &std::path::absolute(&folder).unwrap_or_else(|_| folder.clone()))?;
     let output = Output::new(folder);
     let shown = output.root().display();
     if output.plan().exists() && !resume {

@@ -17,6 +17,7 @@ use modality_data::{
     FileSum,
     prepared::{self, Manifest},
 };
+use modality_protocol::words::print;
 
 pub(crate) use catalogue::Catalogue;
 use choice::Choice;
@@ -104,8 +105,7 @@ pub(crate) fn fetch(world: &World, arguments: &cli::Fetch) -> Result<()> {
         data: arguments.data.as_deref(),
         task: arguments.task,
     };
-    println!("{}", Workshop::new(world, &catalogue, &cache).fetch(&request)?);
-    Ok(())
+    Ok(print(Workshop::new(world, &catalogue, &cache).fetch(&request)?)?)
 }
 
 impl<'a> Workshop<'a> {
