@@ -305,7 +305,7 @@ impl Bench {
             threads: self.plan.threads,
             seed: self.plan.repeats[repeat].seed,
             status: outcome.status,
-            note: outcome.note,
+            note: noted(&row.note, outcome.note),
             device: outcome.device,
             metrics: None,
             predictions_sha256: None,
@@ -318,6 +318,15 @@ impl Bench {
             environment,
             versions: outcome.versions,
         }
+    }
+}
+
+/// What the plan says of a row, before what its run said.
+fn noted(planned: &str, said: String) -> String {
+    match (planned, said.as_str()) {
+        ("", _) => said,
+        (_, "") => planned.to_owned(),
+        _ => format!("{planned}; {said}"),
     }
 }
 
