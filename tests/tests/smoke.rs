@@ -213,7 +213,7 @@ fn an_interrupt_keeps_what_is_finished_and_says_how_to_go_on() {
     smoke(folder.path(), "warm-up", &["--only", "mean", "--repeats", "1"]).assert().success();
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let out = folder.path().join(signal);
-        let command = smoke(folder.path(), signal, &["--only", "zeros,mean", "--repeats", "500"]);
+        let command = smoke(folder.path(), signal, &["--only", "zeros,mean", "--repeats", "200"]);
         let mut study = bare(&command, &[]);
         let mut study = study.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let records_in = |out: &Path| fs::read_dir(out.join("records")).map_or(0, Iterator::count);
