@@ -305,7 +305,7 @@ impl Bench {
             threads: self.plan.threads,
             seed: self.plan.repeats[repeat].seed,
             status: outcome.status,
-            note: noted(&row.note, outcome.note),
+            note: noted(row, &outcome),
             device: outcome.device,
             metrics: None,
             predictions_sha256: None,
@@ -321,13 +321,11 @@ impl Bench {
     }
 }
 
-/// What the plan says of a row, before what its run said.
-fn noted(planned: &str, said: String) -> String {
-    match (planned, said.as_str()) {
-        ("", _) => said,
-        (_, "") => planned.to_owned(),
-        _ => format!("{planned}; {said}"),
-    }
+/// What the plan says of a row that was run, before what the run said.
+fn noted(row: &PlannedRow, outcome: &Outcome) -> String {
+    let planned = Some(row.note.as_str()).filter(|_| outcome.status != Status::Unavailable);
+    let notes = planned.into_iter().chain([outcome.note.as_str()]);
+    notes.filter(|note| !note.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Where in `cells`, ascending, those of `wanted` stand that are in it.
