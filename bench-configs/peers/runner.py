@@ -108,6 +108,11 @@ def dense(values):
     return values.toarray() if issparse(values) else values
 
 
+def matrix(values):
+    """Cells x features, also of a single feature, which some libraries leave without an axis."""
+    return values if values.ndim == 2 else values[:, None]
+
+
 def stack(top, bottom):
     """Cells on top of one another."""
     return vstack([top, bottom], format="csr") if issparse(top) else np.vstack([top, bottom])
@@ -133,6 +138,10 @@ def square_sum(values):
 
 class Unavailable(Exception):
     """What this machine lacks for the run, as a sentence."""
+
+
+class Unusable(Exception):
+    """Why the run cannot be made on any machine, as a sentence."""
 
 
 def cpu(device):
@@ -168,6 +177,9 @@ def serve(methods, versions, missing, remedy, multiply=lambda a, b: a @ b, choos
             say("done")
         except Unavailable as why:
             say("unavailable", reason=str(why))
+        except Unusable as why:
+            say("failed", reason=str(why))
+            code = 1
     sys.stdin.read()
     sys.exit(code)
 
@@ -177,4 +189,4 @@ def run(method, spec):
         inputs = read_inputs(spec["dataset"], spec["cells"])
     predictions = method(spec, *inputs)
     with stage("write"):
-        np.save(spec["predictions"], predictions.astype(np.float32))
+        np.save(spec["predictions"], matrix(predictions).astype(np.float32))

@@ -9,7 +9,7 @@ Run by `cargo xtask reproduce --study pytorch`; needs PyTorch and SciPy.
 
 import sys
 
-from runner import dense, say, serve, stage
+from runner import Unusable, dense, say, serve, stage
 
 MISSING, VERSIONS = None, {}
 try:
@@ -105,6 +105,11 @@ def train(index, fold, spec, rows, measured):
     validation = torch.tensor(fold["cells"])
     inside[validation] = True
     cells = torch.nonzero(~inside).flatten()
+    if params["batch_size"] > len(cells):
+        raise Unusable(
+            f"fold {fold['name']}: `batch_size` is {params['batch_size']}, more than the {len(cells)} training cells outside the "
+            "fold; give it fewer under `[params.mlp]` in the study, or leave it out there"
+        )
     with stage("fit"):
         torch.manual_seed(spec["seed"] + 1_000_000 * index)
         network = make_network(rows.shape[1], params, measured.shape[1])

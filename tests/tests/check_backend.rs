@@ -1,10 +1,15 @@
 //! `check-backend`: what a program says is held against the protocol, and each fault is named.
 
-use end_to_end::{modality_bench, refusal};
-use modality_data::synthetic::{self, Size};
+use std::process::Command;
+
+use end_to_end::{modality_bench, refusal, root};
+use modality_data::{
+    prepared,
+    synthetic::{self, Size},
+};
 use modality_protocol::Task;
 use ndarray::Array2;
-use ndarray_npy::write_npy;
+use ndarray_npy::{read_npy, write_npy};
 
 /// The exit code and what was written.
 fn check(arguments: &[&str]) -> (i32, String) {
@@ -119,4 +124,31 @@ fn what_cannot_be_checked_is_refused() {
         let said = refusal(command);
         assert!(said.contains(wanted), "{arguments:?}: {said}");
     }
+}
+
+/// scikit-learn's ridge regression, for one, predicts a single feature without an axis.
+#[test]
+fn a_single_feature_is_a_matrix_of_one_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dataset, path) = (folder.path().join("data"), folder.path().join("predictions.npy"));
+    let data = synthetic::generate(Size::Tiny, 1, Task::default());
+    prepared::write(&data, &dataset).unwrap();
+    let script = "\
+import sys
+sys.path.insert(0, 'bench-configs/peers')
+import runner
+if runner.MISSING:
+    sys.exit(3)
+spec = {'dataset': sys.argv[1], 'cells': None, 'predictions': sys.argv[2]}
+runner.run(lambda spec, train, target, test: runner.np.ones(test.shape[0]), spec)
+";
+    let mut python = Command::new("python3");
+    python.current_dir(root()).args(["-c", script]).arg(prepared::inputs(&dataset)).arg(&path);
+    let output = match python.output() {
+        Ok(output) if output.status.code() != Some(3) => output,
+        _ => return modality_testing::skip("there is no python3 with NumPy and SciPy"),
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let predictions: Array2<f32> = read_npy(&path).unwrap();
+    assert_eq!(predictions.dim(), (data.test.input.rows(), 1));
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use end_to_end::{modality_bench, records, refusal, reproduce};
+use end_to_end::{bare, modality_bench, records, refusal, reproduce};
 use modality_harness::record::Status;
 use modality_testing::starter;
 
@@ -23,6 +23,10 @@ fn unknown_names_are_answered_with_the_known_ones() {
             vec!["--study", "smoke", "--only", "cuda"],
             "--only cuda: study `smoke` has no such row; it has: zeros/linfa",
         ),
+        (vec!["--study", "defualt"], "; did you mean `default`?"),
+        (vec!["--study", "smoke", "--only", "tsvd-kr"], "; did you mean `tsvd-krr`?"),
+        (vec!["--study", "smoke", "--only", "knn/lnfa"], "; did you mean `knn/linfa`?"),
+        (vec!["--study", "smoke", "--task", "gex-adt"], "; did you mean `gex-to-adt`?"),
         (vec!["--study", "smoke", "--data", "/no/such/folder"], "/no/such/folder"),
         (vec!["--study", "smoke", "--repeats", "0"], "--repeats"),
         (
@@ -44,10 +48,51 @@ fn unknown_names_are_answered_with_the_known_ones() {
     }
     let mut fetch = modality_bench();
     fetch.env("MODALITY_BENCH_CACHE", &cache).args(["fetch", "liu"]);
-    assert!(refusal(fetch).contains("there is no data set `liu`; there are: bmmc-cite"));
+    let message = refusal(fetch);
+    assert!(message.contains("there is no data set `liu`; there are: bmmc-cite"), "{message}");
+    assert!(message.contains("; did you mean `liu-covid-cite`?"), "{message}");
+    let mut fetch = modality_bench();
+    fetch.env("MODALITY_BENCH_CACHE", &cache).args(["fetch", "bmmc-synthetic", "--size", "papre"]);
+    let message = refusal(fetch);
+    assert!(message.contains("; did you mean `paper`?"), "{message}");
+    let mut check = modality_bench();
+    check.args(["check-backend", "lnfa"]);
+    let message = refusal(check);
+    assert!(message.contains("; did you mean `linfa`?"), "{message}");
     let mut report = modality_bench();
     report.arg("report").arg(folder.path());
     assert!(refusal(report).contains("no plan.json here"));
+}
+
+#[test]
+fn a_place_whose_name_is_not_unicode_is_refused_at_once() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let (good, bad) = (folder.path().join("x"), folder.path().join(OsStr::from_bytes(b"x\xff")));
+    for (cache, out, wanted) in
+        [(&good, &bad, "--out: the name of "), (&bad, &good, "the cache ($MODALITY_BENCH_CACHE")]
+    {
+        let message = refusal(reproduce(cache, out, &["--study", "smoke", "--only", "mean"]));
+        assert!(message.contains(wanted) && message.contains("is not UTF-8"), "{message}");
+        assert!(!bad.exists() && !good.exists(), "something was left behind");
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_is_a_quiet_end_or_a_sentence() {
+    let mut list = modality_bench();
+    list.arg("list");
+    let (reader, closed) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = bare(&list, &[]).stdout(closed).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let Ok(full) = fs::File::options().write(true).open("/dev/full") else {
+        return modality_testing::skip("there is no /dev/full to write to");
+    };
+    let output = bare(&list, &[]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("error: standard output: ") && said.lines().count() == 1, "{said}");
 }
 
 #[test]
@@ -176,7 +221,7 @@ fn path_without_python(scratch: &Path) -> OsString {
         }
     }
     let has_python = |folder: &PathBuf| {
-        ["python3", "python", "pip", "pip3"].iter().any(|name| folder.join(name).exists())
+        ["python3", "python", "pip", "pip3", "uv"].iter().any(|name| folder.join(name).exists())
     };
     let others = folders().filter(|folder| !has_python(folder));
     std::env::join_paths([tools.clone()].into_iter().chain(others)).unwrap()

@@ -1,6 +1,10 @@
 //! A whole study on generated cells: what is written, what it says, and that it is the same every time.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use end_to_end::{NO_PEAK, bare, has_libtorch, records, refusal, reproduce};
 use modality_harness::{
@@ -190,7 +194,7 @@ fn a_killed_study_leaves_whole_records_and_goes_on() {
     smoke(folder.path(), "warm-up", &["--only", "mean", "--repeats", "1"]).assert().success();
 
     let mut study = bare(&smoke(folder.path(), "out", &[]), &[]);
-    let mut study = study.stdout(std::process::Stdio::null()).spawn().unwrap();
+    let mut study = study.stdout(Stdio::null()).spawn().unwrap();
     let records_in = |out: &Path| fs::read_dir(out.join("records")).map_or(0, Iterator::count);
     while records_in(&out) < 2 && study.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -201,6 +205,32 @@ fn a_killed_study_leaves_whole_records_and_goes_on() {
 
     smoke(folder.path(), "out", &["--resume"]).assert().success();
     assert_eq!(records(&out).len(), 12);
+}
+
+#[test]
+fn an_interrupt_keeps_what_is_finished_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    smoke(folder.path(), "warm-up", &["--only", "mean", "--repeats", "1"]).assert().success();
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let out = folder.path().join(signal);
+        let command = smoke(folder.path(), signal, &["--only", "zeros,mean", "--repeats", "200"]);
+        let mut study = bare(&command, &[]);
+        let mut study = study.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let records_in = |out: &Path| fs::read_dir(out.join("records")).map_or(0, Iterator::count);
+        while records_in(&out) < 2 && study.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let killed = Command::new("kill").args([signal, &study.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        let output = study.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        let last = format!("--threads 2 --out {} --resume", out.display());
+        assert!(said.trim_end().ends_with(&last), "{said}");
+        assert!(said.contains("what is finished is kept in"), "{said}");
+        let kept = records(&out);
+        assert!(!kept.is_empty() && kept.iter().all(|record| record.status == Status::Ok));
+    }
 }
 
 #[test]

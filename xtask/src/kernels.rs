@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use comfy_table::{Table, presets};
 use modality_nvcc::{ARCHITECTURES, Nvcc, Usage};
 
-use crate::{cargo, program::Program};
+use crate::{cargo, program::Program, show};
 
 /// What a function takes on devices of one architecture.
 struct Taken {
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<ExitCode> {
 /// Where one does not compile, is warned of, or uses local memory: registers that are spilled, or arrays that are indexed at run time.
 pub(crate) fn check(nvcc: &Nvcc) -> Result<()> {
     let taken = measure(&cargo::root().join("kernels"), nvcc)?;
-    println!("{}", table(&taken));
+    show(&format!("{}\n", table(&taken)));
     let wrong = wrong(&taken);
     if wrong.is_empty() { Ok(()) } else { bail!("local memory is used by {}", wrong.join(", ")) }
 }

@@ -7,7 +7,10 @@ mod kernels;
 mod program;
 mod test;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use crate::cli::{Chore, Wanted};
 
@@ -19,7 +22,18 @@ fn main() -> ExitCode {
         Wanted::Other(arguments) => program::hand_over(&arguments),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        warn(&format!("error: {error:#}"));
         ExitCode::from(if error.is::<cli::UserError>() { 2 } else { 1 })
     })
+}
+
+/// Shows text as it is. Whoever reads it may be gone; what the exit code tells is the same.
+pub(crate) fn show(text: &str) {
+    let mut out = io::stdout().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// A line to standard error, likewise.
+pub(crate) fn warn(line: &str) {
+    drop(writeln!(io::stderr(), "{line}"));
 }

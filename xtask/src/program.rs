@@ -74,7 +74,7 @@ impl Program {
         for line in words.map_while(Result::ok) {
             match line.strip_prefix("error: ") {
                 Some(sentence) => error = Some(sentence.to_owned()),
-                None => eprintln!("{line}"),
+                None => crate::warn(&line),
             }
         }
         let output = child.wait_with_output().with_context(context)?;

@@ -10,6 +10,7 @@ use modality_harness::{
     record::RunRecord,
     study::{self, Row, Study},
 };
+use modality_protocol::words::print;
 
 use crate::{
     cli::Calibrate,
@@ -64,11 +65,11 @@ pub(crate) fn run(world: &World, arguments: &Calibrate) -> anyhow::Result<ExitCo
 
     let mut lines = data_lines(&data.folder)?;
     lines.extend(rmse_lines(&records));
-    println!(
+    print(format_args!(
         "Generated data ({}) beside the competition's test set:\n{}",
         arguments.size,
         table(&lines)
-    );
+    ))?;
     Ok(if lines.iter().all(|line| line.good != Some(false)) {
         ExitCode::SUCCESS
     } else {

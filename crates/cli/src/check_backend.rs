@@ -16,11 +16,12 @@ use modality_harness::{
     conduct::Conduct,
     environment::Environment,
     host::Runner,
+    machine,
     plan::{Limits, Plan, PlannedRow},
     record::Status,
     study::{self, Backend, Backends, Study},
 };
-use modality_protocol::Task;
+use modality_protocol::{Task, did_you_mean, words::print};
 use modality_report::decimals;
 use modality_toolchain::{UserError, World};
 
@@ -51,7 +52,7 @@ pub(crate) fn run(world: &World, arguments: &CheckBackend) -> Result<ExitCode> {
     let checked = match checked(world, arguments)? {
         Ok(checked) => checked,
         Err(reason) => {
-            println!("it cannot be run here: {reason}");
+            print(format_args!("it cannot be run here: {reason}"))?;
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -65,10 +66,10 @@ pub(crate) fn run(world: &World, arguments: &CheckBackend) -> Result<ExitCode> {
             let what = if is_rehearsal { "rehearsal" } else { "run" };
             let name = row.name();
             if found.faults.is_empty() {
-                println!("{name}, {what}: {}", found.said);
+                print(format_args!("{name}, {what}: {}", found.said))?;
             }
             for fault in &found.faults {
-                println!("{name}, {what}: WRONG: {fault}");
+                print(format_args!("{name}, {what}: WRONG: {fault}"))?;
             }
             is_good &= found.is_checked && found.faults.is_empty();
         }
@@ -107,11 +108,14 @@ fn named(world: &World, name: &str, methods: &[String]) -> Result<Result<Checked
     let backends = study::load_backends(&world.root.join(CONFIGS))?;
     let Some(backend) = backends.get(name) else {
         let known = backends.keys().cloned().collect::<Vec<_>>().join(", ");
-        return Err(UserError(format!("there is no backend `{name}`; there are: {known}")).into());
+        let near = did_you_mean(name, backends.keys());
+        let what = format!("there is no backend `{name}`; there are: {known}{near}");
+        return Err(UserError(what).into());
     };
     if let Some(unknown) = methods.iter().find(|method| !backend.methods.contains(method)) {
         let known = backend.methods.join(", ");
-        let what = format!("backend `{name}` has no method `{unknown}`; it has: {known}");
+        let near = did_you_mean(unknown, &backend.methods);
+        let what = format!("backend `{name}` has no method `{unknown}`; it has: {known}{near}");
         return Err(UserError(what).into());
     }
     let mut backend = backend.clone();
@@ -145,7 +149,7 @@ fn bench(checked: &Checked, task: Task, folder: &Path, limit: Duration) -> Resul
         .context("cannot write a study")?;
     let backends = Backends::from([(name.clone(), backend.clone())]);
     let study = Study::load(folder, "check", None, &backends)?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(2);
+    let threads = machine::threads().min(2);
     let plan = Plan::draw(&study, &study.rows, &dataset, Limits { threads, memory: MEMORY })?;
     let output = Output::new(folder.join("out"));
     output.create()?;

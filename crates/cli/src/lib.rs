@@ -1,21 +1,28 @@
 //! The commands of modality-bench.
 
+// `modality_protocol::words` bears a reader that goes away.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod calibrate;
 mod check_backend;
 mod cli;
 mod datasets;
 mod exit;
 mod gpu_check;
+mod interrupt;
 mod list;
 mod output;
+mod pace;
 mod report;
 mod reproduce;
 mod root;
+mod rows;
 mod runners;
 
 use std::process::ExitCode;
 
-use modality_toolchain::{World, compiler, libtorch, nvcc};
+use modality_protocol::words::warn;
+use modality_toolchain::{World, compiler, libtorch, nvcc, sentence};
 
 use crate::cli::{Cli, Command, Item};
 
@@ -25,7 +32,7 @@ pub fn main() -> ExitCode {
     match run(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            warn(format_args!("error: {}", sentence(&error)));
             exit::code(&error)
         }
     }

@@ -1,12 +1,10 @@
 //! `cargo xtask list`: what can be named on the command line.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-};
+use std::fmt::Write as _;
 
 use modality_harness::study::{self, Backends, Row, Study};
 use modality_methods::Method;
+use modality_protocol::words::print;
 use modality_toolchain::World;
 
 use crate::{datasets::Catalogue, root::CONFIGS};
@@ -28,11 +26,7 @@ pub(crate) fn run(world: &World) -> anyhow::Result<()> {
     }
     text += &of_methods();
     text += &of_backends(&backends);
-    match io::stdout().write_all(text.as_bytes()) {
-        // Who has seen enough has closed the pipe.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+    Ok(print(text.trim_end())?)
 }
 
 /// One study that is wrong says so in its own place.

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use modality_harness::{bench::Output, plan::Plan, record::RunRecord};
 
-use modality_toolchain::UserError;
+use modality_toolchain::{UserError, check_unicode};
 
 /// What reports leave in the folder of a study.
 const REPORTS: [&str; 6] =
@@ -49,6 +49,7 @@ pub(crate) fn choose(
             }
         },
     };
+    check_unicode("--out", &std::path::absolute(&folder).unwrap_or_else(|_| folder.clone()))?;
     let output = Output::new(folder);
     check(&output, resume)?;
     Ok(Place::Folder { output, resume })

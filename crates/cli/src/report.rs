@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use modality_harness::{bench::Output, plan::Plan, record::RunRecord};
+use modality_protocol::words::print;
 use modality_report::{Heading, Report};
 
 use modality_toolchain::UserError;
@@ -25,6 +26,5 @@ pub(crate) fn write(output: &Output, plan: &Plan) -> anyhow::Result<()> {
     let heading = Heading { title, description, command };
     let report = Report::new(&heading, &records)?;
     report.write(output.root())?;
-    println!("{}", report.table());
-    Ok(())
+    Ok(print(report.table())?)
 }

@@ -1,7 +1,6 @@
 //! `cargo xtask reproduce`: a study from its configuration to its report.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     process::ExitCode,
     time::{Duration, Instant},
@@ -11,37 +10,28 @@ use modality_data::prepared::Manifest;
 use modality_harness::{
     bench::{Bench, Output, Patience},
     environment::Environment,
-    memory,
-    plan::{Limits, Plan, PlannedRow, row_name},
+    machine,
+    plan::{Limits, Plan, PlannedRow},
     presence::Presence,
     record::{RunRecord, Status},
-    study::{self, Backend, Backends, Row, Study},
+    study::{self, Backends, Row, Study},
 };
-use modality_protocol::{DeviceId, Epoch, Event, Task};
-use modality_report::decimals;
+use modality_protocol::{DeviceId, Task, did_you_mean, words::warn};
 
 use crate::{
     cli::Reproduce,
     datasets::{self, Catalogue, Ready, Request},
+    interrupt::Resumable,
     output, report,
     root::CONFIGS,
-    runners::{self, Missing},
+    rows,
 };
-use modality_toolchain::{
-    NotReachable, UserError, World,
-    cache::Cache,
-    progress::{Progress, Unit},
-};
+use modality_toolchain::{NotReachable, UserError, World, cache::Cache, sentence};
 
 const MIB: f64 = 1_048_576.0;
-/// Expected memory that a user is told of before a run.
-const WORTH_TELLING_MB: f64 = 1024.0;
 
 /// What is run where nothing can be fetched.
 const FALLBACK: (&str, &str) = ("bmmc-synthetic", "small");
-
-/// What a run needs at least, before it is known what an earlier one of the same row took.
-const SHORTEST_RUN_S: f64 = 5.0;
 
 pub(crate) fn run(world: &World, arguments: &Reproduce) -> anyhow::Result<ExitCode> {
     run_until(world, arguments, None)
@@ -97,6 +87,7 @@ pub(crate) fn run_until(
     settle(&plan, &output, arguments.resume)?;
     let seconds = arguments.timeout.unwrap_or(study.timeout);
     let patience = Patience { each: Some(Duration::from_secs(seconds.into())), until };
+    let _resumable = Resumable::by(how_to_go_on(&plan.command, &output))?;
     let records = measure(world, plan, &data.folder, &output, &backends, patience)?;
     world.progress.say(&format!("results: {}", output::shown(output.root()).display()));
 
@@ -145,6 +136,16 @@ fn command(arguments: &Reproduce) -> String {
     command
 }
 
+/// The last word of a study that is stopped.
+fn how_to_go_on(command: &str, output: &Output) -> String {
+    let out = output::shown(output.root()).display().to_string();
+    format!(
+        "stopped; what is finished is kept in {out}, and this goes on with the rest:\n    \
+         {command} --out {} --resume",
+        quoted(&out)
+    )
+}
+
 /// As one word of a shell's.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./,=".contains(c);
@@ -169,7 +170,7 @@ pub(crate) fn measure(
     let bench = Bench::open(plan, dataset, output.clone(), Environment::observe(&world.root))?
         .with_patience(patience)
         .beside(presence.ok());
-    let records = run_all(world, &bench, backends)?;
+    let records = rows::run_all(world, &bench, backends)?;
     report::write(output, bench.plan())?;
     Ok(records)
 }
@@ -179,9 +180,11 @@ fn select(study: &Study, only: &[String]) -> anyhow::Result<Vec<Row>> {
     if let Some(filter) =
         only.iter().find(|filter| !study.rows.iter().any(|row| row.matches(filter)))
     {
+        let names = |row: &Row| [row.to_string(), row.method.clone(), row.backend.clone()];
+        let near = did_you_mean(filter, study.rows.iter().flat_map(names));
         let study = &study.name;
         return Err(UserError(format!(
-            "--only {filter}: study `{study}` has no such row; it has: {}",
+            "--only {filter}: study `{study}` has no such row; it has: {}{near}",
             known()
         ))
         .into());
@@ -200,8 +203,7 @@ fn limits(arguments: &Reproduce) -> Limits {
 }
 
 pub(crate) fn all_of_the_machine() -> Limits {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    Limits { threads, memory: memory::spare() }
+    Limits { threads: machine::threads(), memory: machine::spare() }
 }
 
 /// The data set, made ready; generated data where the real one is out of reach.
@@ -211,7 +213,8 @@ fn data(world: &World, request: &Request<'_>) -> anyhow::Result<Ready> {
     match datasets::ready(world, &catalogue, request, &cache) {
         Err(error) if error.is::<NotReachable>() => {
             let (name, size) = FALLBACK;
-            eprintln!("{error:#}; going on with generated data ({name}, {size}) in its place");
+            let why = sentence(&error);
+            warn(format_args!("{why}; going on with generated data ({name}, {size}) in its place"));
             let request = Request { name, size: Some(size), own: None, ..*request };
             datasets::ready(world, &catalogue, &request, &cache)
         }
@@ -235,209 +238,10 @@ pub(crate) fn settle(plan: &Plan, output: &Output, resume: bool) -> anyhow::Resu
     Ok(plan.save(&output.plan())?)
 }
 
-/// Every row once, then again for each further repeat, so that a machine that slows down slows all rows.
-fn run_all(world: &World, bench: &Bench, backends: &Backends) -> anyhow::Result<Vec<RunRecord>> {
-    let plan = bench.plan();
-    let names = plan.rows.iter().map(|row| row.backend.as_str());
-    let runners = runners::ready(world, backends, names)?;
-    let mut rows = Vec::with_capacity(plan.rows.len());
-    let mut finished = Vec::with_capacity(plan.rows.len());
-    for row in &plan.rows {
-        let repeats = (0..plan.repeats.len()).map(|repeat| bench.finished(row, repeat));
-        let records = repeats.collect::<Result<Vec<_>, _>>()?;
-        let mut runner = runners[&row.backend].clone();
-        if records.contains(&None) {
-            runner = rehearse(world, bench, row, &backends[&row.backend], runner)?;
-        }
-        rows.push((row, runner));
-        finished.push(records);
-    }
-    what_is_missing(&rows).iter().for_each(|line| world.progress.say(line));
-    let mut records = Vec::new();
-    for repeat in 0..plan.repeats.len() {
-        for ((row, runner), finished) in rows.iter().zip(&mut finished) {
-            let record =
-                match finished[repeat].take() {
-                    Some(record) => record,
-                    None if runner.is_ok() && is_too_late(bench, row, &records) => bench
-                        .cannot_run(row, repeat, Status::Unavailable, "too little time was left")?,
-                    None => run_row(bench, row, repeat, runner, &world.progress)?,
-                };
-            records.push(record);
-        }
-    }
-    Ok(records)
-}
-
-/// Asks a runner of this workspace whether it can run the row in the memory that it may take.
-fn rehearse(
-    world: &World,
-    bench: &Bench,
-    row: &PlannedRow,
-    backend: &Backend,
-    runner: runners::Ready,
-) -> anyhow::Result<runners::Ready> {
-    let runner = match runner {
-        Ok(runner) if backend.package.is_some() => runner,
-        other => return Ok(other),
-    };
-    let outcome = bench.rehearse(row, &runner, |_| ())?;
-    let worth_telling = |mib: Option<f64>| mib.filter(|&mib| mib > WORTH_TELLING_MB);
-    if let Some(mib) = worth_telling(outcome.usage.expected_rss_mb) {
-        let allowed = bench.plan().memory as f64 / (MIB * 1024.0);
-        let (name, gib) = (row.name(), mib / 1024.0);
-        let told =
-            format!("{name}: will take about {gib:.1} GiB of memory; it may take {allowed:.1}");
-        world.progress.say(&told);
-    }
-    if let Some(mib) = worth_telling(outcome.usage.expected_gpu_mb) {
-        let (name, gib) = (row.name(), mib / 1024.0);
-        world.progress.say(&format!("{name}: will take about {gib:.1} GiB of GPU memory"));
-    }
-    Ok(match outcome.status {
-        Status::Ok => Ok(runner),
-        status => Err(Missing { status, reason: outcome.note }),
-    })
-}
-
-/// One line for each reason, however many rows and runs it concerns.
-fn what_is_missing(rows: &[(&PlannedRow, runners::Ready)]) -> Vec<String> {
-    let mut concerned = BTreeMap::<(&str, &str), Vec<String>>::new();
-    for (row, runner) in rows {
-        if let Err(Missing { status, reason }) = runner {
-            concerned.entry((status.name(), reason)).or_default().push(row.name());
-        }
-    }
-    let line = |((status, reason), rows): ((&str, &str), Vec<String>)| {
-        format!("{}: {status}: {reason}", rows.join(", "))
-    };
-    concerned.into_iter().map(line).collect()
-}
-
-/// Whether too little time is left for what a run of the row takes.
-fn is_too_late(bench: &Bench, row: &PlannedRow, before: &[RunRecord]) -> bool {
-    let is_same = |record: &&RunRecord| {
-        let run = &record.run;
-        let name = row_name(&run.method, &run.variant, &run.backend);
-        name == row.name() && record.cells == row.cells
-    };
-    let same = before.iter().filter(is_same);
-    let needed = same.fold(SHORTEST_RUN_S, |most, record| most.max(record.usage.total_s));
-    let left = bench.patience().until.map(|end| end.saturating_duration_since(Instant::now()));
-    left.is_some_and(|left| left.as_secs_f64() < needed)
-}
-
-fn run_row(
-    bench: &Bench,
-    row: &PlannedRow,
-    repeat: usize,
-    runner: &runners::Ready,
-    progress: &Progress,
-) -> anyhow::Result<RunRecord> {
-    let repeats = bench.plan().repeats.len();
-    let label = format!("{}, run {} of {repeats}", row.name(), repeat + 1);
-    let record = match runner {
-        Err(Missing { status, reason }) => {
-            return Ok(bench.cannot_run(row, repeat, *status, reason)?);
-        }
-        Ok(runner) => {
-            let task = progress.begin(&label, Unit::Items);
-            let record = bench.run(row, repeat, runner, |event| match event {
-                Event::Begin { stage } => task.stage(stage.name()),
-                Event::Progress { done, total, .. } => task.set(*done, Some(*total)),
-                Event::Epoch(Epoch { fold, epoch, loss, validation_rmse }) => {
-                    task.detail(&format!(
-                        "{fold}, epoch {epoch}: loss {}, validation RMSE {}",
-                        decimals(*loss, 4),
-                        decimals(*validation_rmse, 4)
-                    ))
-                }
-                _ => {}
-            })?;
-            drop(task);
-            record
-        }
-    };
-    progress.say(&format!("{label}: {}", outcome(&record)));
-    Ok(record)
-}
-
-fn outcome(record: &RunRecord) -> String {
-    match record.metrics {
-        Some(metrics) => {
-            let rmse = decimals(metrics.rmse, 4);
-            format!("RMSE {rmse}, trained in {:.2} s", record.train_s())
-        }
-        None => format!("{}: {}", record.status.name(), record.note),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use modality_data::{
-        prepared,
-        synthetic::{self, Size},
-    };
-    use modality_harness::host::Runner;
-
     use super::*;
     use crate::cli::OwnData;
-
-    #[test]
-    fn a_reason_is_given_once_for_all_rows_that_it_concerns() {
-        let row = |method: &str, backend: &str| PlannedRow {
-            method: method.to_owned(),
-            variant: String::new(),
-            backend: backend.to_owned(),
-            device: DeviceId::Cpu,
-            params: Default::default(),
-            cells: None,
-        };
-        let missing = |status, reason: &str| Err(Missing { status, reason: reason.to_owned() });
-        let runner = Runner { command: vec!["a".to_owned()], folder: ".".into() };
-        let no_network = || missing(Status::Unavailable, "no network");
-        let rows = [
-            (&row("m", "one"), no_network()),
-            (&row("m", "linfa"), Ok(runner)),
-            (&row("n", "one"), no_network()),
-            (&row("m", "two"), no_network()),
-            (&row("m", "three"), missing(Status::Failed, "it broke")),
-        ];
-        assert_eq!(
-            what_is_missing(&rows),
-            ["m/three: failed: it broke", "m/one, n/one, m/two: unavailable: no network"]
-        );
-    }
-
-    #[test]
-    fn what_would_not_end_in_time_is_not_begun() {
-        let folder = tempfile::tempdir().unwrap();
-        let (dataset, out) = (folder.path().join("data"), folder.path().join("out"));
-        prepared::write(&synthetic::generate(Size::Tiny, 1, Task::default()), &dataset).unwrap();
-        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench-configs");
-        let backends = study::load_backends(&configs).unwrap();
-        let study = Study::load(&configs, "smoke", None, &backends).unwrap();
-        let limits = Limits { threads: 1, memory: 1 << 30 };
-        let plan = Plan::draw(&study, &study.rows[..1], &dataset, limits).unwrap();
-        let output = Output::new(out);
-        output.create().unwrap();
-        let within = |seconds: Option<u64>| {
-            let until = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-            Bench::open(plan.clone(), &dataset, output.clone(), Environment::default())
-                .unwrap()
-                .with_patience(Patience { each: None, until })
-        };
-        let row = &plan.rows[0];
-        let mut before = within(None).cannot_run(row, 0, Status::Failed, "it broke").unwrap();
-        before.usage.total_s = 7200.0;
-        for (seconds, first, next) in
-            [(None, false, false), (Some(0), true, true), (Some(3600), false, true)]
-        {
-            assert_eq!(is_too_late(&within(seconds), row, &[]), first, "{seconds:?}");
-            let before = std::slice::from_ref(&before);
-            assert_eq!(is_too_late(&within(seconds), row, before), next, "{seconds:?}");
-        }
-    }
 
     #[test]
     fn the_command_that_is_shown_can_be_typed() {

@@ -2,7 +2,7 @@
 
 use std::{
     cell::OnceCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     path::PathBuf,
     process::{Command, Stdio},
@@ -24,13 +24,15 @@ use modality_toolchain::{UserError, World, libtorch, nvcc};
 const LIBTORCH: &str = "libtorch";
 const NVCC: &str = "nvcc";
 
-/// What links libtorch, and is built by itself.
+/// What links libtorch, and is selected only where there is one.
 const LINKS_LIBTORCH: &str = "backend-torch";
 
-/// All other packages, which share what they are made of: cargo compiles it with the features that all packages of a selection
-/// ask for, so a smaller selection would compile much of it once more. The default members of the workspace, of which
-/// `cargo xtask` is built, are the same.
-const USUAL: [&str; 3] = ["--workspace", "--exclude", LINKS_LIBTORCH];
+/// All packages, which share what they are made of: cargo compiles it with the features that all packages of a selection
+/// ask for, so a smaller selection would compile much of it once more. But for the package that links libtorch, which asks
+/// for no other features of what is shared, the default members of the workspace, of which `cargo xtask` is built, are
+/// the same.
+const ALL: &str = "--workspace";
+const WITHOUT_LIBTORCH: [&str; 2] = ["--exclude", LINKS_LIBTORCH];
 
 /// Programs that are wanted beside a runner.
 const BESIDE: [(&str, &str); 1] = [("backend-cuda", "gpu-check")];
@@ -63,7 +65,7 @@ struct Workbench<'a> {
     nvcc: OnceCell<Option<Nvcc>>,
 }
 
-/// Makes the runners of `names` ready.
+/// Makes the runners of `names` ready; those that have to be built, by one call of cargo.
 ///
 /// # Errors
 /// [`UserError`] for a backend that needs what is not known here.
@@ -74,15 +76,13 @@ pub(crate) fn ready<'a>(
 ) -> anyhow::Result<BTreeMap<String, Ready>> {
     let (libtorch, loaded, nvcc) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
     let workbench = Workbench { world, libtorch, loaded, nvcc };
-    let mut runners = BTreeMap::new();
+    let mut wanted = BTreeMap::new();
     for name in names {
-        if !runners.contains_key(name) {
-            let backend =
-                backends.get(name).with_context(|| format!("there is no backend `{name}`"))?;
-            runners.insert(name.to_owned(), workbench.runner(name, backend)?);
-        }
+        let backend =
+            backends.get(name).with_context(|| format!("there is no backend `{name}`"))?;
+        wanted.insert(name, backend);
     }
-    Ok(runners)
+    workbench.runners(&wanted)
 }
 
 impl Missing {
@@ -96,29 +96,43 @@ impl Missing {
 }
 
 impl Workbench<'_> {
-    fn runner(&self, name: &str, backend: &Backend) -> anyhow::Result<Ready> {
-        let needs = backend.needs.as_deref();
-        let package = backend.package.as_deref();
-        if let Some(prebuilt) = package.and_then(|package| self.prebuilt(package, needs)) {
-            return Ok(prebuilt);
-        }
+    fn runners(
+        &self,
+        wanted: &BTreeMap<&str, &Backend>,
+    ) -> anyhow::Result<BTreeMap<String, Ready>> {
         let mut cargo = self.world.cargo();
-        if let Err(missing) = self.equip(&mut cargo, name, needs)? {
-            return Ok(Err(missing));
+        let (mut ready, mut packages) = (BTreeMap::new(), BTreeMap::new());
+        for (&name, backend) in wanted {
+            let package = backend.package.as_deref();
+            let needs = backend.needs.as_deref();
+            let runner = match package.and_then(|package| self.prebuilt(package, needs)) {
+                Some(prebuilt) => prebuilt,
+                None => match (self.equip(&mut cargo, name, needs)?, package) {
+                    (Err(missing), _) => Err(missing),
+                    (Ok(()), Some(package)) => {
+                        packages.insert(name, package);
+                        continue;
+                    }
+                    (Ok(()), None) => self.runner_by(backend.command.clone()),
+                },
+            };
+            ready.insert(name.to_owned(), runner);
         }
-        let command = match (&backend.package, &backend.command) {
-            (Some(package), _) => match build(cargo, self.world.progress.is_quiet(), package)? {
-                Ok(binary) => vec![binary.display().to_string()],
-                Err(missing) => return Ok(Err(missing)),
-            },
-            (None, Some(command)) => command.clone(),
-            (None, None) => {
-                return Ok(Err(Missing::failed(
-                    "no runner is named in bench-configs/backends.toml",
-                )));
-            }
-        };
-        Ok(Ok(Runner { command, folder: self.world.root.clone() }))
+        let names: BTreeSet<&str> = packages.values().copied().collect();
+        let built = build(cargo, self.world.progress.is_quiet(), &names)?;
+        for (name, package) in packages {
+            let binary = built[package].clone();
+            let runner =
+                binary.and_then(|binary| self.runner_by(Some(vec![binary.display().to_string()])));
+            ready.insert(name.to_owned(), runner);
+        }
+        Ok(ready)
+    }
+
+    fn runner_by(&self, command: Option<Vec<String>>) -> Ready {
+        let nothing = || Missing::failed("no runner is named in bench-configs/backends.toml");
+        let command = command.ok_or_else(nothing)?;
+        Ok(Runner { command, folder: self.world.root.clone() })
     }
 
     /// The runner of a package where nothing is built, if this is such a place.
@@ -178,18 +192,17 @@ impl Workbench<'_> {
     }
 }
 
-/// Builds the package, and finds its binary. Cargo's own progress goes to standard error.
-fn build(
+/// Builds packages, and finds their binaries; one that does not build keeps none of the others from it. Cargo's own progress
+/// goes to standard error.
+fn build<'a>(
     mut cargo: Command,
     is_quiet: bool,
-    package: &str,
-) -> anyhow::Result<Result<PathBuf, Missing>> {
-    let selection: &[&str] = if package == LINKS_LIBTORCH { &USUAL[..1] } else { &USUAL };
-    let beside = BESIDE.into_iter().filter(|(runner, _)| *runner == package);
-    let binaries = beside.map(|(_, program)| program).chain([package]);
-    let binaries = binaries.flat_map(|binary| ["--bin", binary]);
-    let parts = [&["build"], selection, HOW];
-    let arguments: Vec<&str> = parts.into_iter().flatten().copied().chain(binaries).collect();
+    packages: &BTreeSet<&'a str>,
+) -> anyhow::Result<BTreeMap<&'a str, Result<PathBuf, Missing>>> {
+    if packages.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let arguments = arguments(packages);
     let output = cargo
         .args(&arguments)
         .args(["--message-format", "json-render-diagnostics"])
@@ -198,17 +211,27 @@ fn build(
         .stderr(Stdio::inherit())
         .output()
         .context("cargo cannot be started")?;
-    if !output.status.success() {
-        return Ok(Err(Missing::failed(format!("`cargo {}` failed", arguments.join(" ")))));
-    }
-    let executable = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
-        .filter(|artifact| artifact.target.as_ref().is_some_and(|target| target.name == package))
-        .filter_map(|artifact| artifact.executable)
-        .next_back();
-    Ok(executable
-        .ok_or_else(|| Missing::failed(format!("package `{package}` has no binary of that name"))))
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Artifact>(line).ok());
+    let mut binaries: BTreeMap<String, PathBuf> = artifacts
+        .filter_map(|artifact| Some((artifact.target?.name, artifact.executable?)))
+        .collect();
+    let failed = || match output.status.success() {
+        true => Missing::failed("cargo named no binary of the package's name"),
+        false => Missing::failed(format!("`cargo {}` failed", arguments.join(" "))),
+    };
+    let binary = |package: &&'a str| (*package, binaries.remove(*package).ok_or_else(failed));
+    Ok(packages.iter().map(binary).collect())
+}
+
+/// For cargo.
+fn arguments<'a>(packages: &BTreeSet<&'a str>) -> Vec<&'a str> {
+    let without: &[&str] = if packages.contains(LINKS_LIBTORCH) { &[] } else { &WITHOUT_LIBTORCH };
+    let beside = BESIDE.into_iter().filter(|(runner, _)| packages.contains(runner));
+    let binaries = packages.iter().copied().chain(beside.map(|(_, program)| program));
+    let binaries = binaries.flat_map(|binary| ["--bin", binary]);
+    let parts = [&["build", "--keep-going", ALL], without, HOW];
+    parts.into_iter().flatten().copied().chain(binaries).collect()
 }
 
 /// The part of cargo's messages that says where a binary is.
@@ -253,7 +276,12 @@ mod tests {
     }
 
     fn runner(backend: &Backend) -> anyhow::Result<Ready> {
-        with_workbench(|workbench| workbench.runner("b", backend))
+        with_workbench(|workbench| runner_of(workbench, backend))
+    }
+
+    fn runner_of(workbench: &Workbench<'_>, backend: &Backend) -> anyhow::Result<Ready> {
+        let wanted = BTreeMap::from([("b", backend)]);
+        Ok(workbench.runners(&wanted)?.remove("b").unwrap())
     }
 
     #[test]
@@ -283,7 +311,7 @@ mod tests {
         std::fs::write(runners.join("backend-x"), "").unwrap();
         let runner = |package, needs| {
             let backend = backend(package, needs);
-            in_root(root.path(), |workbench| workbench.runner("b", &backend)).unwrap()
+            in_root(root.path(), |workbench| runner_of(workbench, &backend)).unwrap()
         };
         let program = runners.join("backend-x").display().to_string();
         let ready = runner(Some("backend-x"), None).unwrap();
@@ -294,6 +322,19 @@ mod tests {
         assert_eq!(missing.status, Status::Unavailable);
         assert!(missing.reason.contains("nothing is built there"), "{}", missing.reason);
         assert_eq!(runner(None, None).unwrap().command, ["program"]);
+    }
+
+    #[test]
+    fn one_call_builds_all_and_leaves_libtorch_out_where_nobody_links_it() {
+        let said = |packages: &[&'static str]| {
+            let said = arguments(&packages.iter().copied().collect()).join(" ");
+            said.split_once(ALL).unwrap().1.trim().to_owned()
+        };
+        assert_eq!(said(&["backend-linfa"]), "--exclude backend-torch --bin backend-linfa");
+        assert_eq!(
+            said(&["backend-torch", "backend-cuda"]),
+            "--bin backend-cuda --bin backend-torch --bin gpu-check"
+        );
     }
 
     #[test]

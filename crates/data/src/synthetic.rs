@@ -22,7 +22,7 @@ mod tissue;
 use std::fmt;
 use std::str::FromStr;
 
-use modality_protocol::{Modality, Task};
+use modality_protocol::{Modality, Task, did_you_mean};
 use ndarray::Array2;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -66,9 +66,11 @@ impl FromStr for Size {
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|size| size.to_string() == name);
         found.ok_or_else(|| {
-            let sizes = Self::ALL.map(|size| size.to_string()).join(", ");
+            let sizes = Self::ALL.map(|size| size.to_string());
+            let near = did_you_mean(name, &sizes);
             Error::Invalid(format!(
-                "`{name}` is not a size of generated data; the sizes are {sizes}"
+                "`{name}` is not a size of generated data; the sizes are {}{near}",
+                sizes.join(", ")
             ))
         })
     }

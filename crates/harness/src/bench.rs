@@ -317,7 +317,7 @@ impl Bench {
             threads: self.plan.threads,
             seed: self.plan.repeats[repeat].seed,
             status: outcome.status,
-            note: outcome.note,
+            note: noted(row, &outcome),
             device: outcome.device,
             device_kind: outcome.device_kind,
             metrics: None,
@@ -348,6 +348,13 @@ fn remarked(mut record: RunRecord, mut others: Vec<String>) -> RunRecord {
         record.note = format!("{}{joint}{remark}", record.note);
     }
     record
+}
+
+/// What the plan says of a row that was run, before what the run said.
+fn noted(row: &PlannedRow, outcome: &Outcome) -> String {
+    let planned = Some(row.note.as_str()).filter(|_| outcome.status != Status::Unavailable);
+    let notes = planned.into_iter().chain([outcome.note.as_str()]);
+    notes.filter(|note| !note.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Where in `cells`, ascending, those of `wanted` stand that are in it.

@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, ffi::OsString, path::Path, process::Command};
 
 use serde::{Deserialize, Serialize};
-use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{CpuRefreshKind, RefreshKind, System};
+
+use crate::machine;
 
 /// Variables that a runner finds set to its number of threads.
 pub(crate) const THREADS: [&str; 4] =
@@ -14,7 +16,7 @@ pub(crate) const THREADS: [&str; 4] =
 pub struct Environment {
     /// Processor model as the system names it.
     pub cpu: String,
-    /// Processors that this process may use.
+    /// Processors that this process may use, a container's share included.
     pub cores: usize,
     /// Memory that this process may use, MiB, container limits included.
     pub memory_mb: u64,
@@ -36,14 +38,12 @@ pub struct Environment {
 impl Environment {
     /// Looks at the machine and at the checkout in `root`.
     pub fn observe(root: &Path) -> Self {
-        let kinds = RefreshKind::nothing()
-            .with_cpu(CpuRefreshKind::nothing())
-            .with_memory(MemoryRefreshKind::nothing().with_ram());
+        let kinds = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing());
         let system = System::new_with_specifics(kinds);
         Self {
             cpu: system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_mb: usable_memory(&system) >> 20,
+            cores: machine::threads(),
+            memory_mb: machine::memory() >> 20,
             os: operating_system(),
             rustc: compiler(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,11 +96,6 @@ fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String
 fn unix_time() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |time| time.as_secs())
-}
-
-fn usable_memory(system: &System) -> u64 {
-    let limit = system.cgroup_limits().map(|limits| limits.total_memory).filter(|&bytes| bytes > 0);
-    limit.unwrap_or(u64::MAX).min(system.total_memory())
 }
 
 fn operating_system() -> String {

@@ -9,7 +9,7 @@ mod error;
 mod folds;
 mod format;
 pub mod host;
-pub mod memory;
+pub mod machine;
 pub mod metrics;
 pub mod plan;
 mod predictions;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use modality_data::{Labels, prepared};
+use modality_methods as methods;
 use rand::{SeedableRng as _, seq::SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,9 @@ pub struct PlannedRow {
     pub device: DeviceId,
     /// Hyperparameters, complete.
     pub params: Map<String, Value>,
+    /// What of them is not as published because there are few training cells, as a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
     /// Training cells that it is given, drawn by [`Repeat::cells`]; all that there are if absent.
     pub cells: Option<usize>,
 }
@@ -127,6 +131,7 @@ impl Plan {
             backend: row.backend.clone(),
             device: study.device(&row.backend),
             params: variant.params.clone(),
+            note: String::new(),
             cells,
         };
         let rows = sizes.iter().flat_map(|&cells| {
@@ -135,7 +140,7 @@ impl Plan {
                 .flat_map(move |r| variants(r).map(move |variant| planned(r, variant, cells)))
         });
         let seeds = (0..study.repeats as u64).map(|repeat| study.seed.wrapping_add(repeat));
-        let plan = Self {
+        let mut plan = Self {
             format: FORMAT,
             study: study.name.clone(),
             title: study.title.clone(),
@@ -166,7 +171,34 @@ impl Plan {
                 .collect(),
         };
         plan.check_cells()?;
+        plan.suit(study);
         Ok(plan)
+    }
+
+    /// Has rows do with few training cells, as far as the study leaves them the choice.
+    fn suit(&mut self, study: &Study) {
+        let fewest = |row: &PlannedRow| {
+            let outside = |fold: &Fold| self.outside(row.cells, fold);
+            self.folds.iter().map(outside).min()
+        };
+        let fewest: Vec<Option<usize>> = self.rows.iter().map(fewest).collect();
+        for (row, cells) in self.rows.iter_mut().zip(fewest) {
+            let chosen = |key: &str| study.chooses(&row.method, key);
+            let said =
+                cells.and_then(|cells| methods::suit(&row.method, &mut row.params, &chosen, cells));
+            row.note = said.unwrap_or_default();
+        }
+    }
+
+    /// Cells that the model of a fold is trained on at least, in a row that is given so many.
+    fn outside(&self, given: Option<usize>, fold: &Fold) -> usize {
+        let Some(number) = given else { return self.dataset.train_cells - fold.cells.len() };
+        let outside = |repeat: &Repeat| {
+            let given = repeat.cells(number);
+            let inside = fold.cells.iter().filter(|cell| given.binary_search(cell).is_ok());
+            given.len() - inside.count()
+        };
+        self.repeats.iter().map(outside).min().unwrap_or(0)
     }
 
     /// Whether each fit and fold keeps some of its cells when a row is given few.
@@ -318,6 +350,46 @@ mod tests {
         assert!(fits.iter().step_by(2).any(|fit| fit.batches != fits[0].batches), "never shuffled");
         assert_eq!(fits, draw_fits(&batch, 7));
         assert_ne!(fits, draw_fits(&batch, 8));
+    }
+
+    /// A plan of `mlp` on a few hundred generated cells, by a study with these lines more.
+    fn planned(more: &str) -> Plan {
+        planned_with("", more)
+    }
+
+    fn planned_with(first: &str, more: &str) -> Plan {
+        use modality_data::synthetic::{self, Size};
+        let folder = tempfile::tempdir().unwrap();
+        let (dataset, studies) = (folder.path().join("data"), folder.path().join("studies"));
+        prepared::write(&synthetic::generate(Size::Tiny, 1, Default::default()), &dataset).unwrap();
+        std::fs::create_dir(&studies).unwrap();
+        let text =
+            "title = 't'\nrepeats = 1\nseed = 0\nrows = ['mlp/torch']\ndataset = { name = 'd' }\n";
+        std::fs::write(studies.join("s.toml"), format!("{first}\n{text}{more}")).unwrap();
+        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench-configs");
+        let backends = crate::study::load_backends(&configs).unwrap();
+        let study = Study::load(folder.path(), "s", None, &backends).unwrap();
+        Plan::draw(&study, &study.rows, &dataset, Limits { threads: 1, memory: 1 << 30 }).unwrap()
+    }
+
+    #[test]
+    fn few_cells_have_a_small_batch_unless_the_study_says_otherwise() {
+        let batch = |plan: &Plan| plan.rows[0].params["batch_size"].as_u64().unwrap() as usize;
+        let plan = planned("");
+        let cells = plan.folds.iter().map(|fold| plan.outside(None, fold)).min().unwrap();
+        let largest = plan.folds.iter().map(|fold| fold.cells.len()).max().unwrap();
+        assert_eq!(cells, plan.dataset.train_cells - largest);
+        assert!((4..512).contains(&cells), "{cells}");
+        assert!(batch(&plan) * 4 <= cells && batch(&plan) * 8 > cells, "{}", batch(&plan));
+        let note = &plan.rows[0].note;
+        assert!(note.contains("in place of 512") && note.contains(&cells.to_string()), "{note}");
+        // A row that is given a part of the cells: those outside the folds are among them.
+        let part = cells / 2;
+        let few = planned_with(&format!("cells = [{part}]"), "");
+        let outside = few.folds.iter().map(|fold| few.outside(Some(part), fold)).min().unwrap();
+        assert!(outside < part && batch(&few) * 4 <= outside, "{outside} of {part}");
+        let plan = planned("[params.mlp]\nbatch_size = 500\n");
+        assert_eq!((batch(&plan), plan.rows[0].note.as_str()), (500, ""));
     }
 
     #[test]

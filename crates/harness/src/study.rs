@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::{Error, Result};
 use modality_methods as methods;
-use modality_protocol::{DeviceId, Task};
+use modality_protocol::{DeviceId, Task, did_you_mean};
 
 /// One study: a data set, the rows to compare on it, hyperparameters, repeats.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -153,8 +153,10 @@ impl Study {
     ) -> Result<Self> {
         let path = folder.join(STUDIES).join(format!("{name}.toml"));
         if !is_name(name) || !path.is_file() {
-            let known = names(folder)?.join(", ");
-            return Err(Error::Invalid(format!("there is no study `{name}`; there are: {known}")));
+            let names = names(folder)?;
+            let (known, near) = (names.join(", "), did_you_mean(name, &names));
+            let what = format!("there is no study `{name}`; there are: {known}{near}");
+            return Err(Error::Invalid(what));
         }
         let mut study: Self = read_toml(&path)?;
         study.name = name.to_owned();
@@ -171,6 +173,12 @@ impl Study {
     /// The hyperparameters that `method` is run with: one set, or one for each combination of a sweep's values.
     pub fn variants(&self, method: &str) -> &[Variant] {
         self.variants.get(method).expect("every method of a study is completed")
+    }
+
+    /// Whether the study itself says what the hyperparameter `key` of `method` is.
+    pub(crate) fn chooses(&self, method: &str, key: &str) -> bool {
+        self.params.get(method).is_some_and(|table| table.contains_key(key))
+            || self.sweep.get(method).is_some_and(|table| table.contains_key(key))
     }
 
     /// Where `backend` computes.
@@ -195,24 +203,29 @@ impl Study {
             let Some(backend) = backends.get(&row.backend) else {
                 let known = backends.keys().cloned().collect::<Vec<_>>().join(", ");
                 return Err(format!(
-                    "row `{row}`: there is no backend `{}`; there are: {known}",
-                    row.backend
+                    "row `{row}`: there is no backend `{}`; there are: {known}{}",
+                    row.backend,
+                    did_you_mean(&row.backend, backends.keys())
                 ));
             };
             if !backend.methods.contains(&row.method) {
                 let known = backend.methods.join(", ");
-                return Err(format!("row `{row}`: backend `{}` runs: {known}", row.backend));
+                let near = did_you_mean(&row.method, &backend.methods);
+                return Err(format!("row `{row}`: backend `{}` runs: {known}{near}", row.backend));
             }
             if self.rows[..i].contains(row) {
                 return Err(format!("row `{row}` is there twice"));
             }
         }
+        let methods = || self.rows.iter().map(|row| &row.method);
         let idle = |method: &&String| self.rows.iter().all(|row| row.method != **method);
         if let Some(method) = self.params.keys().find(idle) {
-            return Err(format!("`params.{method}` belongs to no row"));
+            let near = did_you_mean(method, methods());
+            return Err(format!("`params.{method}` belongs to no row{near}"));
         }
         if let Some(method) = self.sweep.keys().find(idle) {
-            return Err(format!("`sweep.{method}` belongs to no row"));
+            let near = did_you_mean(method, methods());
+            return Err(format!("`sweep.{method}` belongs to no row{near}"));
         }
         for (method, key, values) in self.swept() {
             let is_repeated = |(i, value): (usize, &Value)| values[..i].contains(value);

@@ -12,7 +12,7 @@ pub(crate) const KNN: Method = Method {
     name: "knn",
     about: "mean of the nearest training cells in standardised TSVD scores",
     source: "after the competition's baseline of nearest neighbours",
-    is_floor: false,
+    floor: None,
     needs: Needs::Nothing,
     colour: Some("#e69f00"),
     typed: Typed::of::<KnnParams>(),

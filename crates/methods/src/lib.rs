@@ -29,8 +29,8 @@ pub struct Method {
     pub about: &'static str,
     /// Where it is described, and where the values are from that its hyperparameters have where nothing is said.
     pub source: &'static str,
-    /// Whether it looks at no cell's input: a floor that others are held against.
-    pub is_floor: bool,
+    /// What it predicts, in words, if it looks at no cell's input: a floor that others are held against.
+    pub floor: Option<&'static str>,
     /// What of a plan a run is given.
     pub needs: Needs,
     /// In figures, as `#rrggbb`; of Okabe and Ito's palette, which stays distinct under the common colour vision deficiencies.
@@ -45,9 +45,14 @@ struct Typed {
     complete: fn(Task, Table) -> Result<Table, String>,
     /// [`Hyperparameters::fits_nothing`] of a table.
     fits_nothing: fn(&Table) -> bool,
+    /// [`Hyperparameters::suit`] on a complete table.
+    suit: fn(&mut Table, Chosen<'_>, usize) -> Option<String>,
 }
 
 type Table = Map<String, Value>;
+
+/// Whether a study itself gives this hyperparameter a value.
+type Chosen<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Lists of cells that a method is fitted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +106,29 @@ pub fn complete(
 
 /// Whether nothing is fitted by `method` with the hyperparameters of a run, so that its training time means nothing.
 pub fn fits_nothing(method: &str, params: &Map<String, Value>) -> bool {
-    find(method).is_some_and(|known| known.is_floor || (known.typed.fits_nothing)(params))
+    find(method).is_some_and(|known| known.floor.is_some() || (known.typed.fits_nothing)(params))
+}
+
+/// Suits the complete table of a run to few cells, where the published values cannot be used with them: `cells` are those that
+/// its smallest model is trained on. What `chosen` says of is left as it is. Says what was changed, if anything.
+pub fn suit(
+    method: &str,
+    params: &mut Map<String, Value>,
+    chosen: &dyn Fn(&str) -> bool,
+    cells: usize,
+) -> Option<String> {
+    find(method).and_then(|known| (known.typed.suit)(params, chosen, cells))
+}
+
+fn suit_with<P: Hyperparameters>(
+    params: &mut Table,
+    chosen: Chosen<'_>,
+    cells: usize,
+) -> Option<String> {
+    let mut typed = typed::<P>(Task::default(), params.clone()).ok()?;
+    let said = typed.suit(chosen, cells)?;
+    *params = as_table(&typed);
+    Some(said)
 }
 
 fn fits_nothing_with<P: Hyperparameters>(params: &Map<String, Value>) -> bool {
@@ -132,11 +159,20 @@ trait Hyperparameters: Serialize + DeserializeOwned {
     fn fits_nothing(&self) -> bool {
         false
     }
+
+    /// Changes what cannot be used with so few training cells and was not chosen; says what.
+    fn suit(&mut self, _chosen: Chosen<'_>, _cells: usize) -> Option<String> {
+        None
+    }
 }
 
 impl Typed {
     const fn of<P: Hyperparameters>() -> Self {
-        Self { complete: completed::<P>, fits_nothing: fits_nothing_with::<P> }
+        Self {
+            complete: completed::<P>,
+            fits_nothing: fits_nothing_with::<P>,
+            suit: suit_with::<P>,
+        }
     }
 }
 
@@ -281,6 +317,30 @@ mod tests {
     }
 
     #[test]
+    fn few_cells_have_small_batches() {
+        let suited = |given: Value, cells: usize| {
+            let chosen = table(given.clone());
+            let mut params = complete("mlp", given).unwrap();
+            let said = suit("mlp", &mut params, &|key| chosen.contains_key(key), cells);
+            (params["batch_size"].as_u64().unwrap(), said)
+        };
+        for (cells, wanted) in [(511, 64), (207, 32), (16, 4), (3, 1)] {
+            let (batch_size, said) = suited(json!({}), cells);
+            assert_eq!(batch_size, wanted);
+            let said = said.unwrap();
+            assert!(
+                said.contains("in place of 512") && said.contains(&cells.to_string()),
+                "{said}"
+            );
+        }
+        assert_eq!(suited(json!({}), 512), (512, None));
+        assert_eq!(suited(json!({"batch_size": 600}), 511), (600, None));
+        assert_eq!(suited(json!({"epochs": 0}), 511), (512, None));
+        assert_eq!(suit("my-own", &mut Map::new(), &|_| false, 1), None);
+        assert_eq!(suit("knn", &mut complete("knn", json!({})).unwrap(), &|_| false, 1), None);
+    }
+
+    #[test]
     fn other_methods_pass() {
         let params = json!({"depth": 3});
         assert_eq!(complete("my-own", params.clone()).unwrap(), table(params));
@@ -293,7 +353,7 @@ mod tests {
             assert!(others.iter().all(|other| other.name != method.name), "{}", method.name);
             let same = |other: &&&Method| other.colour == method.colour && other.colour.is_some();
             assert_eq!(others.iter().filter(same).count(), 0, "{}", method.name);
-            assert_eq!(method.colour.is_none(), method.is_floor, "{}", method.name);
+            assert_eq!(method.colour.is_none(), method.floor.is_some(), "{}", method.name);
         }
     }
 }

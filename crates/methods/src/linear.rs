@@ -12,7 +12,7 @@ pub(crate) const LINEAR: Method = Method {
     name: "linear",
     about: "ridge regression on TSVD scores of the input",
     source: "after the competition's linear baseline, with a penalty and an intercept",
-    is_floor: false,
+    floor: None,
     needs: Needs::Nothing,
     colour: Some("#cc79a7"),
     typed: Typed::of::<LinearParams>(),

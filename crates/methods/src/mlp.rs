@@ -4,7 +4,7 @@ use modality_protocol::{Modality, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hyperparameters, Method, Needs, Typed,
+    Chosen, Hyperparameters, Method, Needs, Typed,
     check::{Wrong, at_least_one, at_most, below_one, not_negative, positive},
 };
 
@@ -12,7 +12,7 @@ pub(crate) const MLP: Method = Method {
     name: "mlp",
     about: "a multi-layer perceptron on the input itself, one model a fold, averaged",
     source: "the competition's fourth place, AXX \"SimpleMLP\"",
-    is_floor: false,
+    floor: None,
     needs: Needs::Folds,
     colour: Some("#d55e00"),
     typed: Typed::of::<MlpParams>(),
@@ -87,6 +87,20 @@ impl Hyperparameters for MlpParams {
 
     fn fits_nothing(&self) -> bool {
         self.epochs == 0
+    }
+
+    /// So that each epoch has four steps at least.
+    fn suit(&mut self, chosen: Chosen<'_>, cells: usize) -> Option<String> {
+        if self.fits_nothing() || cells >= self.batch_size || chosen("batch_size") {
+            return None;
+        }
+        let published = self.batch_size;
+        self.batch_size = 1 << (cells / 4).max(1).ilog2();
+        Some(format!(
+            "`batch_size` is {} in place of {published}: the largest power of two that is at most a quarter of the {cells} cells \
+             that the smallest model is trained on",
+            self.batch_size
+        ))
     }
 
     fn wrong(&self) -> Option<Wrong> {

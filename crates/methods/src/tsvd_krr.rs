@@ -12,7 +12,7 @@ pub(crate) const TSVD_KRR: Method = Method {
     name: "tsvd-krr",
     about: "TSVD + kernel ridge regression, an ensemble over halves of the batches",
     source: "the competition's first place, Guanlab-dengkw",
-    is_floor: false,
+    floor: None,
     needs: Needs::Fits,
     colour: Some("#0072b2"),
     typed: Typed::of::<TsvdKrrParams>(),

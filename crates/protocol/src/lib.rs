@@ -12,6 +12,7 @@ mod event;
 pub mod files;
 pub mod group;
 pub mod memory;
+mod near;
 pub mod runner;
 #[cfg(test)]
 mod schema;
@@ -19,10 +20,12 @@ mod spec;
 mod stage;
 mod task;
 pub mod text;
+pub mod words;
 
 pub use clock::StageClock;
 pub use device::{DeviceId, DeviceKind, EMULATED};
 pub use event::{Epoch, Event};
+pub use near::did_you_mean;
 pub use spec::{Fold, PROTOCOL, RunSpec};
 pub use stage::{Phase, Stage};
 pub use task::{Modality, Task};

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::did_you_mean;
+
 /// What is measured of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,8 +117,9 @@ impl FromStr for Task {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|task| task.to_string() == text).ok_or_else(|| {
-            let known = Self::ALL.map(|task| task.to_string()).join(", ");
-            format!("there is no task `{text}`; there are: {known}")
+            let known = Self::ALL.map(|task| task.to_string());
+            let near = did_you_mean(text, &known);
+            format!("there is no task `{text}`; there are: {}{near}", known.join(", "))
         })
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 pub(crate) use cost::{captured, efficiency, exponents, gpu_memory, learning, memory};
 
-use crate::{Curve, Row, Spread, Summary, curves::by_fold, format};
+use crate::{Curve, Row, Spread, Summary, curves::by_fold, format, rank::By};
 
 /// The one column of numbers that may be wrapped.
 pub(crate) const MEMORY: &str = "Memory";
@@ -66,6 +66,7 @@ fn number(name: impl Into<Cow<'static, str>>) -> Column {
 /// What the terminal shows, and the start of what the pages show.
 pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
     let columns = vec![
+        number("#"),
         text("Method"),
         text("Backend"),
         number("RMSE"),
@@ -75,8 +76,10 @@ pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
         number(MEMORY),
         text("Device"),
     ];
-    let rows = summary.rows.iter().map(|row| {
+    let places = By::Rmse.places(&summary.rows);
+    let rows = summary.rows.iter().zip(places).map(|(row, place)| {
         vec![
+            Cell::plain(place.to_string()),
             Cell::plain(row.label()),
             Cell::plain(&row.backend),
             Cell::spread(&row.scores.rmse, |rmse| format::decimals(rmse, decimals)),
@@ -95,14 +98,14 @@ pub(crate) fn full_results(summary: &Summary) -> Grid {
     let mut grid = results(summary, 5);
     let energy = summary.rows.iter().any(|row| row.gpu_energy_j.is_some());
     grid.columns.splice(
-        6..6,
+        7..7,
         [Some(number("CPU s")), energy.then(|| number("GPU J"))].into_iter().flatten(),
     );
     grid.columns.push(number("Repeats"));
     for (cells, row) in grid.rows.iter_mut().zip(&summary.rows) {
         let cpu = Cell::plain(format::number(row.cpu_s.median));
         let gpu = energy.then(|| Cell::maybe(row.gpu_energy_j, format::number));
-        cells.splice(6..6, [Some(cpu), gpu].into_iter().flatten());
+        cells.splice(7..7, [Some(cpu), gpu].into_iter().flatten());
         cells.push(Cell::plain(row.repeats.to_string()));
     }
     grid

@@ -31,6 +31,7 @@ mod grid;
 mod missing;
 mod order;
 mod page;
+mod rank;
 mod records;
 mod row;
 mod scaling;

@@ -177,6 +177,9 @@ fn reading(summary: &Summary) -> Vec<String> {
              computed from the written predictions, never by a backend.",
             summary.dataset.task.target.features()
         ),
+        "Column # is the place by RMSE. Rows whose ranges over repeats overlap are not ranked one above the other: they share \
+         places, and 2-3 is the second or the third."
+            .to_owned(),
         format!("Training time is wall time of the stages {}.", format::list(&of(Phase::Train))),
         format!(
             "Training time leaves out {} and {}. Total is the whole process, from its start to its end; CPU is its \

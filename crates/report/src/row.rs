@@ -147,9 +147,14 @@ impl Row {
         label(&self.method, &self.variant)
     }
 
-    /// Whether the method looks at no cell's input.
-    pub(crate) fn is_floor(&self) -> bool {
-        modality_methods::find(&self.method).is_some_and(|method| method.is_floor)
+    /// `method on backend`, with what a sweep changes.
+    pub(crate) fn said(&self) -> String {
+        format!("{} on {}", self.label(), self.backend)
+    }
+
+    /// What is predicted, in words, if the method looks at no cell's input.
+    pub(crate) fn floor(&self) -> Option<&'static str> {
+        modality_methods::find(&self.method)?.floor
     }
 
     /// Whether something else than the CPU computed.

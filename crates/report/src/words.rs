@@ -3,62 +3,108 @@
 use modality_protocol::Stage;
 use serde::Serialize;
 
-use crate::{Row, Summary, format};
+use crate::{Row, Summary, format, rank::By};
 
-/// The best error and the fastest training, in one sentence; rows whose ranges of error overlap with the best
-/// one's are named beside it, and the baselines that fit nothing compete only among themselves.
+/// What came of it, in a sentence or two: the best error and the fastest training of the rows that beat what does not look
+/// at the input, or that none does. Rows that are tied are named together.
 pub(crate) fn answer(summary: &Summary) -> String {
-    let fitted: Vec<&Row> = summary.rows.iter().filter(|row| !row.fits_nothing).collect();
-    let rows = if fitted.is_empty() { summary.rows.iter().collect() } else { fitted };
-    // What a row says of its stages is not believed where its process lived much longer.
-    let told: Vec<&Row> = rows.iter().copied().filter(|row| row.untold_s.is_none()).collect();
-    let told = if told.is_empty() { &rows } else { &told };
-    let fastest = told.iter().min_by(|a, b| a.train_s.median.total_cmp(&b.train_s.median));
-    let (Some(best), Some(fastest)) = (rows.first(), fastest) else {
-        return "No run was scored; the reasons are given under \u{201c}missing\u{201d}."
-            .to_owned();
+    let (floors, others): (Vec<&Row>, Vec<&Row>) =
+        summary.rows.iter().partition(|row| row.floor().is_some());
+    let floor = By::Rmse.first(&floors).first().copied();
+    let beats = |row: &&Row| floors.iter().all(|floor| By::Rmse.is_better(row, floor));
+    let (better, rest): (Vec<&Row>, Vec<&Row>) = others.iter().partition(|row| beats(row));
+    let answer = match (floor, others.is_empty(), better.is_empty()) {
+        (None, true, _) => {
+            "No run was scored; the reasons are given under \u{201c}missing\u{201d}.".to_owned()
+        }
+        (Some(floor), true, _) => {
+            format!("Nothing but baselines was scored; the best of them is {}.", constant(floor))
+        }
+        (Some(floor), false, true) => none_beats(floor, &rest),
+        _ => winners(&better, floor) + &losers(&rest, floor),
     };
-    let rmse = |row: &Row| format::decimals(row.scores.rmse.median, 4);
-    let train =
-        |row: &Row| format!("{} of training{}", format::duration(row.train_s.median), beside(row));
-    let named = |row: &&Row| {
-        let (method, backend) = (row.label(), &row.backend);
-        format!("{method} on {backend}, {} after {}", rmse(row), train(row))
-    };
-    let is_tied = |row: &&&Row| row.scores.rmse.min <= best.scores.rmse.max;
-    let tied: Vec<String> = rows.iter().filter(is_tied).map(named).collect();
-    let answer = format!(
-        "Best RMSE: {}; fastest: {} on {}, {} for an RMSE of {}.",
-        tied.join(", and "),
-        fastest.label(),
-        fastest.backend,
-        train(fastest),
-        rmse(fastest)
-    );
-    [Some(answer), no_better(summary)].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let is_unsure = others.len() > 1 && summary.repeats() == (1, 1);
+    answer
+        + if is_unsure {
+            " Each was run once, so what another seed changes is not known."
+        } else {
+            ""
+        }
 }
 
-/// Which methods look at the input for nothing, if some do.
-fn no_better(summary: &Summary) -> Option<String> {
-    let is_floor = |row: &&Row| row.is_floor();
-    let rmse = |row: &Row| row.scores.rmse.median;
-    let best = |a: &&Row, b: &&Row| rmse(a).total_cmp(&rmse(b));
-    let floor = summary.rows.iter().filter(is_floor).min_by(best)?;
-    let fail = |row: &&Row| !is_floor(row) && rmse(row) >= rmse(floor);
-    let names: Vec<String> = summary
-        .rows
-        .iter()
-        .filter(fail)
-        .map(|row| format!("{} on {}", row.label(), row.backend))
-        .collect();
-    (!names.is_empty()).then(|| {
-        format!(
-            "No better than {}, which does not look at the input ({}): {}.",
-            floor.label(),
-            format::decimals(rmse(floor), 4),
-            names.join(", ")
-        )
-    })
+/// The best and the fastest of rows that beat the floor, if there is one.
+fn winners(rows: &[&Row], floor: Option<&Row>) -> String {
+    // What a row says of its stages is not believed where its process lived much longer.
+    let told: Vec<&Row> = rows.iter().copied().filter(|row| row.untold_s.is_none()).collect();
+    let told = if told.is_empty() { rows } else { &told };
+    let (best, fastest) = (By::Rmse.first(rows), By::Training.first(told));
+    let of = floor.and_then(Row::floor);
+    let of = of.map_or(String::new(), |floor| format!(" of those that beat {floor}"));
+    let scored = |row: &Row| format!("{}, {} after {}", row.said(), rmse(row), training(row));
+    if let ([best], [fastest]) = (best.as_slice(), fastest.as_slice())
+        && best.name() == fastest.name()
+    {
+        return format!("Best RMSE, and fastest{of}: {}.", scored(best));
+    }
+    let took =
+        |row: &Row| format!("{}, {} for an RMSE of {}", row.said(), training(row), rmse(row));
+    let (best, fastest) = (tied(&best, "accurate", scored), tied(&fastest, "fast", took));
+    format!("Best RMSE: {best}; fastest{of}: {fastest}.")
+}
+
+/// The first of rows that share a place, and what else is as good.
+fn tied(rows: &[&Row], good: &str, say: impl Fn(&Row) -> String) -> String {
+    let said: Vec<String> = rows.iter().map(|row| say(row)).collect();
+    match said.as_slice() {
+        [first, others @ ..] if !others.is_empty() => {
+            format!("{first}, as {good} as {}", others.join(", and "))
+        }
+        said => said.concat(),
+    }
+}
+
+/// Rows that do not beat the floor where others do.
+fn losers(rows: &[&Row], floor: Option<&Row>) -> String {
+    let (Some(floor), false) = (floor, rows.is_empty()) else { return String::new() };
+    let names: Vec<String> = rows.iter().map(|row| row.said()).collect();
+    format!(
+        " No better than {}, which does not look at the input: {}.",
+        constant(floor),
+        names.join(", ")
+    )
+}
+
+/// That no row beats the floor, which are as good, and the best of the others.
+fn none_beats(floor: &Row, rows: &[&Row]) -> String {
+    let (worse, equal): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().partition(|row| By::Rmse.is_better(floor, row));
+    let said = |row: &Row| format!("{}, {}", row.said(), rmse(row));
+    let mut answer =
+        format!("No method beats {}, which does not look at the input", constant(floor));
+    if !equal.is_empty() {
+        let equal: Vec<String> = equal.iter().map(|row| said(row)).collect();
+        answer += &format!("; as accurate as that: {}", equal.join(", and "));
+    }
+    if !worse.is_empty() {
+        answer += &format!(
+            "; the best of the others: {}",
+            tied(&By::Rmse.first(&worse), "accurate", said)
+        );
+    }
+    answer + "."
+}
+
+/// What a floor predicts, with its error.
+fn constant(floor: &Row) -> String {
+    format!("{} ({})", floor.floor().unwrap_or_default(), rmse(floor))
+}
+
+fn rmse(row: &Row) -> String {
+    format::decimals(row.scores.rmse.median, 4)
+}
+
+fn training(row: &Row) -> String {
+    format!("{} of training{}", format::duration(row.train_s.median), beside(row))
 }
 
 /// What an accelerator takes to get ready, which is no training time.

@@ -43,18 +43,70 @@ fn variables_that_steer_libraries_are_told() {
     assert!(pages.iter().all(|page| page.contains("CORETYPE=Haswell")), "{}", pages[0]);
 }
 
+fn said(records: &[RunRecord]) -> String {
+    report(records).table().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Runs of one row, by error and seconds of training.
+fn runs(method: &str, backend: &str, runs: &[(f64, f64)]) -> Vec<RunRecord> {
+    let run = |(repeat, &(rmse, train_s))| scored(method, backend, repeat, rmse, train_s);
+    runs.iter().enumerate().map(run).collect()
+}
+
 #[test]
-fn what_does_not_beat_the_training_mean_is_named() {
+fn where_no_method_beats_the_training_mean_the_answer_says_so() {
     let of = |method: &str, rmse: f64| scored(method, "linfa", 0, rmse, 1.0);
-    let said = |records: &[RunRecord]| {
-        report(records).table().split_whitespace().collect::<Vec<_>>().join(" ")
-    };
     let (mean, knn, krr) = (of("mean", 0.3283), of("knn", 0.3314), of("tsvd-krr", 0.3305));
-    let table = said(&[mean.clone(), knn.clone(), krr, of("zeros", 0.3783)]);
-    let wanted = "No better than mean, which does not look at the input (0.3283): tsvd-krr on linfa, knn on linfa.";
+    let floors = [mean.clone(), of("zeros", 0.3783)];
+    let table = said(&[&floors[..], &[knn.clone(), krr.clone()]].concat());
+    let wanted = "No method beats the training mean (0.3283), which does not look at the input; the best of the others: \
+                  tsvd-krr on linfa, 0.3305. Each was run once, so what another seed changes is not known.";
+    assert!(table.contains(wanted) && !table.contains("Best RMSE"), "{table}");
+    // An error within the mean's own is no better, and no worse.
+    let table =
+        said(&[&floors[..], &runs("mlp", "torch", &[(0.3282, 1.0), (0.329, 1.0)])].concat());
+    let wanted = "which does not look at the input; as accurate as that: mlp on torch, 0.3286.";
     assert!(table.contains(wanted), "{table}");
-    let table = said(&[mean, of("knn", 0.3), of("zeros", 0.3783)]);
-    assert!(!table.contains("No better"), "{table}");
+    let table = said(&[&floors[..], &[knn, of("mlp", 0.3)]].concat());
+    let wanted = "Best RMSE, and fastest of those that beat the training mean: mlp on linfa, 0.3000 after 1.0 s of training. \
+                  No better than the training mean (0.3283), which does not look at the input: knn on linfa.";
+    assert!(table.contains(wanted), "{table}");
+    let table = said(&floors);
+    assert!(
+        table.contains(
+            "Nothing but baselines was scored; the best of them is the training mean (0.3283)."
+        ),
+        "{table}"
+    );
+    let table = said(&[krr]);
+    assert!(table.contains("Best RMSE, and fastest: tsvd-krr on linfa, 0.3305"), "{table}");
+    assert!(!table.contains("run once"), "{table}");
+}
+
+#[test]
+fn rows_whose_ranges_overlap_share_places() {
+    let records = [
+        runs("a", "x", &[(0.30, 5.0), (0.34, 5.2)]),
+        runs("b", "x", &[(0.33, 1.0), (0.36, 4.0)]),
+        runs("c", "x", &[(0.31, 3.0), (0.32, 9.0)]),
+        runs("d", "x", &[(0.50, 20.0), (0.60, 30.0)]),
+        // In the digits that are shown, the same.
+        runs("e", "x", &[(0.700_001, 20.0)]),
+        runs("f", "x", &[(0.700_002, 20.0)]),
+    ]
+    .concat();
+    let report = report(&records);
+    let page = report.markdown().unwrap();
+    for (row, place) in
+        [("a", "1-3"), ("b", "2-3"), ("c", "1-2"), ("d", "4"), ("e", "5-6"), ("f", "5-6")]
+    {
+        assert!(page.contains(&format!("\n| {place} | {row} | x |")), "{row}: {page}");
+    }
+    let table = said(&records);
+    let wanted = "Best RMSE: c on x, 0.3150 after 6.0 s of training, as accurate as a on x, 0.3200 after 5.1 s of training; \
+                  fastest: b on x, 2.5 s of training for an RMSE of 0.3450, as fast as c on x, 6.0 s of training for an RMSE \
+                  of 0.3150.";
+    assert!(table.contains(wanted), "{table}");
 }
 
 #[test]
@@ -338,7 +390,7 @@ fn the_page_says_what_training_time_is() {
     let html = report(&study()).html().unwrap();
     assert!(html.contains("stages tsvd-input, tsvd-target, standardize, kernel, solve and fit."));
     assert!(html.contains("leaves out load, setup, write and predict."));
-    assert!(html.contains("Best RMSE: tsvd-krr on linfa, 0.3595 after 1 min 14 s of training; fastest: linear on linfa"));
+    assert!(html.contains("Best RMSE: tsvd-krr on linfa, 0.3595 after 1 min 14 s of training, as accurate as tsvd-krr on sklearn, 0.3595 after 6 min 52 s of training; fastest of those that beat the training mean: linear on linfa"));
     assert!(
         html.contains("AMD EPYC 9R45")
             && html.contains("0123456789ab")

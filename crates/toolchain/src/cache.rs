@@ -17,7 +17,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{error::UserError, progress::Progress};
+use crate::{
+    error::{UserError, check_unicode},
+    progress::Progress,
+};
 
 /// The cache folder; it need not exist yet.
 #[derive(Debug, Clone)]
@@ -65,6 +68,7 @@ impl Cache {
                 )
             })?;
         let root = std::path::absolute(&root).with_context(|| root.display().to_string())?;
+        check_unicode("the cache ($MODALITY_BENCH_CACHE, $XDG_CACHE_HOME or $HOME)", &root)?;
         Ok(Self { root })
     }
 

@@ -3,6 +3,7 @@
 use std::{ffi::OsStr, process::Command, time::Duration};
 
 use anyhow::Result as Outcome;
+use modality_protocol::words::print;
 
 use crate::{UserError, child};
 
@@ -16,8 +17,7 @@ pub fn setup() -> Outcome<()> {
     let variable = std::env::var("CXX").ok();
     let found = find(variable.as_deref(), None).map_err(UserError)?;
     let usual = variable.as_deref().map(str::trim).filter(|value| !value.is_empty());
-    println!("{}", found.or(usual).unwrap_or("c++"));
-    Ok(())
+    Ok(print(found.or(usual).unwrap_or("c++"))?)
 }
 
 /// Which compiler the build must be told of: none where it finds one by itself. `variable` is `$CXX`; `path` stands

@@ -37,6 +37,8 @@ pub struct Task<'a> {
     started: Instant,
     line: Mutex<Line>,
     bar: Option<ProgressBar>,
+    /// Of what the task is a part of.
+    above: Option<ProgressBar>,
 }
 
 /// What a task last said in a line of text.
@@ -84,14 +86,24 @@ impl Progress {
 
     /// Begins a task of yet unknown length.
     pub fn begin(&self, label: impl Into<String>, unit: Unit) -> Task<'_> {
-        let label = label.into();
-        let bar = match &self.0 {
-            Mode::Bars(bars) => Some(spinner(bars, &label, unit)),
-            _ => {
-                self.say(&format!("{label} ..."));
-                None
+        self.begin_within(None, label.into(), unit)
+    }
+
+    /// Begins a part of something larger, and tells how far that is: `7 of 18` for instance.
+    pub fn begin_part(&self, whole: &str, label: &str, unit: Unit) -> Task<'_> {
+        self.begin_within(Some(whole), label.to_owned(), unit)
+    }
+
+    fn begin_within(&self, whole: Option<&str>, label: String, unit: Unit) -> Task<'_> {
+        let (mut bar, mut above) = (None, None);
+        match (&self.0, whole) {
+            (Mode::Bars(bars), whole) => {
+                above = whole.map(|whole| spinner(bars, &format!("all: {whole}"), Unit::Items));
+                bar = Some(spinner(bars, &label, unit));
             }
-        };
+            (_, Some(whole)) => self.say(&format!("{whole}: {label} ...")),
+            (_, None) => self.say(&format!("{label} ...")),
+        }
         let started = Instant::now();
         Task {
             progress: self,
@@ -100,6 +112,7 @@ impl Progress {
             started,
             line: Mutex::new(Line { at: started, stage: String::new(), detail: String::new() }),
             bar,
+            above,
         }
     }
 }
@@ -142,10 +155,14 @@ impl Task<'_> {
 
     /// Ends the task with a line that says how long it took.
     pub fn finish(self) {
-        if let Some(bar) = &self.bar {
+        self.clear();
+        self.progress.say(&format!("{}: {}", self.label, seconds(self.started.elapsed())));
+    }
+
+    fn clear(&self) {
+        for bar in self.bar.iter().chain(&self.above) {
             bar.finish_and_clear();
         }
-        self.progress.say(&format!("{}: {}", self.label, seconds(self.started.elapsed())));
     }
 
     fn set_bar(&self, bar: &ProgressBar, done: u64, total: Option<u64>) {
@@ -177,9 +194,7 @@ impl Task<'_> {
 
 impl Drop for Task<'_> {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.clear();
     }
 }
 
@@ -286,7 +301,8 @@ mod tests {
         let out = Shared::default();
         let progress = Progress::lines(out.clone());
         drop(progress.begin("training", Unit::Items));
-        assert_eq!(out.text(), "training ...\n");
+        drop(progress.begin_part("2 of 3", "mean/linfa", Unit::Items));
+        assert_eq!(out.text(), "training ...\n2 of 3: mean/linfa ...\n");
     }
 
     #[test]

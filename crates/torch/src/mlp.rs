@@ -148,7 +148,8 @@ impl Problem<'_> {
             "there are no validation cells; each fold needs at least one".to_owned()
         } else if batch_size > training {
             format!(
-                "`batch_size` is {batch_size}, more than the {training} training cells outside the fold"
+                "`batch_size` is {batch_size}, more than the {training} training cells outside the fold; give it fewer under \
+                 `[params.mlp]` in the study, or leave it out there"
             )
         } else {
             return Ok(());

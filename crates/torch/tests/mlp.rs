@@ -111,7 +111,8 @@ fn bad_input_names_fold_and_epoch() {
     };
     assert_eq!(
         message(&folds, &MlpParams { batch_size: 161, ..params() }),
-        "fold s1, epoch 1: `batch_size` is 161, more than the 160 training cells outside the fold"
+        "fold s1, epoch 1: `batch_size` is 161, more than the 160 training cells outside the fold; give it fewer \
+         under `[params.mlp]` in the study, or leave it out there"
     );
     let mut empty = folds.clone();
     empty[1].cells.clear();

@@ -43,7 +43,7 @@ impl Bench {
     /// Where `setup` has an item.
     fn setup(&self, item: &str) -> Result<PathBuf, String> {
         let build = || {
-            eprintln!("\n== modality-bench, for what it makes ready");
+            crate::warn("\n== modality-bench, for what it makes ready");
             Program::build().map_err(|error| format!("{error:#}"))
         };
         let program = self.program.get_or_init(build).as_ref().map_err(String::clone)?;

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Test) -> anyhow::Result<ExitCode> {
     if arguments.repeat > 1 {
         session.lines.extend(turn::about_addresses());
     }
-    println!("\n{}\n{}", session.lines.join("\n"), session.tally);
+    crate::show(&format!("\n{}\n{}\n", session.lines.join("\n"), session.tally));
     Ok(if session.tally.has_failures() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -95,7 +95,7 @@ impl Session {
     fn step(&mut self, step: &Step, turn: Turn) -> anyhow::Result<()> {
         let seed = if turn == Turn(0) { String::new() } else { format!(", seed {}", turn.0) };
         let name = format!("{}{seed}", step.name);
-        eprintln!("\n== {name}");
+        crate::warn(&format!("\n== {name}"));
         if let Work::Tests(..) = step.work {
             self.build()?;
         }
@@ -107,7 +107,7 @@ impl Session {
                 self.check(step, clippy.args(["--", "--deny", "warnings"]))?
             }
             Work::Kernels => {
-                let outcome = self.bench.kernels().map_err(|why| eprintln!("{why}"));
+                let outcome = self.bench.kernels().map_err(|why| crate::warn(&why));
                 self.judge(step, outcome.is_ok())
             }
             Work::Tests(part, options) => self.test(step, turn, part, options)?,

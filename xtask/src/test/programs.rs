@@ -78,7 +78,7 @@ impl Program {
         options: &[&str],
         equip: &dyn Fn(&mut Command),
     ) -> anyhow::Result<Outcome> {
-        eprintln!("\n== {}", self.name);
+        crate::warn(&format!("\n== {}", self.name));
         if turn == Turn(0) {
             return self.run_some(turn, options, equip);
         }
@@ -158,7 +158,7 @@ fn shown(command: &mut Command) -> anyhow::Result<(ExitStatus, String)> {
         if lines.read_until(b'\n', &mut said).with_context(context)? == 0 {
             break;
         }
-        print!("{}", String::from_utf8_lossy(&said[before..]));
+        crate::show(&String::from_utf8_lossy(&said[before..]));
     }
     Ok((child.wait().with_context(context)?, String::from_utf8_lossy(&said).into_owned()))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use modality_data::{CiteLayout, synthetic::Size};
-use modality_protocol::{Modality, Task};
+use modality_protocol::{Modality, Task, did_you_mean};
 use serde::Deserialize;
 
 use modality_toolchain::{UserError, fetch::last_part};
@@ -161,7 +161,8 @@ impl Catalogue {
         self.entries.get(name).ok_or_else(|| {
             let known = self.names().collect::<Vec<_>>().join(", ");
             UserError(format!(
-                "there is no data set `{name}`; there are: {known}; `--data PATH` takes any other"
+                "there is no data set `{name}`; there are: {known}; `--data PATH` takes any other{}",
+                did_you_mean(name, self.names())
             ))
             .into()
         })

@@ -17,6 +17,7 @@ use modality_data::{
     FileSum,
     prepared::{self, Manifest},
 };
+use modality_protocol::words::print;
 
 pub(crate) use catalogue::Catalogue;
 use choice::Choice;
@@ -107,8 +108,7 @@ pub(crate) fn fetch(world: &World, arguments: &cli::Fetch) -> Result<()> {
         task: arguments.task,
         usual: Task::default(),
     };
-    println!("{}", Workshop::new(world, &catalogue, &cache).fetch(&request)?);
-    Ok(())
+    Ok(print(Workshop::new(world, &catalogue, &cache).fetch(&request)?)?)
 }
 
 impl<'a> Workshop<'a> {

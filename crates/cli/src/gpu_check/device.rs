@@ -8,9 +8,14 @@ use std::{
     time::Duration,
 };
 
+use modality_protocol::words::print;
+
 use super::{BACKEND, Checkup, TOO_LATE, summary::Line};
 use crate::runners;
-use modality_toolchain::child::{self, Ended};
+use modality_toolchain::{
+    child::{self, Ended},
+    sentence,
+};
 
 const PROGRAM: &str = "gpu-check";
 /// What it checks, each in a process of its own, as a kernel that breaks the device fails all that follows it; what is worth
@@ -85,7 +90,8 @@ impl Device {
             Ok(ended) => ended,
             Err(stopped) => return stopped.line(part),
         };
-        println!("{said}");
+        // What it said is kept in a file as well.
+        drop(print(&said));
         match status.success() {
             true => Line::good(part, &self.facts),
             false => Line::wrong(part, format!("{status}; see {part}.txt")),
@@ -136,7 +142,7 @@ struct Sanitized<'a> {
 /// Beside the backend's runner.
 fn program(checkup: &Checkup<'_>) -> Result<PathBuf, String> {
     let mut ready = runners::ready(checkup.world, &checkup.backends, [BACKEND])
-        .map_err(|error| format!("{error:#}"))?;
+        .map_err(|error| sentence(&error))?;
     let runner = match ready.remove(BACKEND) {
         Some(runner) => runner.map_err(|missing| missing.reason)?,
         None => return Err(format!("there is no backend `{BACKEND}`")),

@@ -18,6 +18,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 use modality_harness::study::{self, Backends};
+use modality_protocol::words::print;
 
 use crate::{
     cli::{GpuCheck, Step},
@@ -81,7 +82,8 @@ fn here(world: &World, arguments: &GpuCheck) -> Result<ExitCode> {
     }
     summary.is_whole = true;
     checkup.keep(&summary)?;
-    println!("\n{summary}\nresults: {}", output::shown(&checkup.out).display());
+    let results = output::shown(&checkup.out);
+    print(format_args!("\n{summary}\nresults: {}", results.display()))?;
     Ok(if summary.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

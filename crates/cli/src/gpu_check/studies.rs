@@ -15,6 +15,7 @@ use crate::{
     reproduce,
     root::CONFIGS,
 };
+use modality_toolchain::sentence;
 
 /// What is run where nothing else is asked for, what is worth most first.
 const STUDIES: [&str; 4] = ["gpu-paper", "gpu", "paper-scale", "default"];
@@ -46,7 +47,7 @@ impl Checkup<'_> {
         match self.records(name) {
             Ok(None) => vec![Line::not_run(what, "it has none of these rows")],
             Ok(Some(records)) => lines(&what, &records),
-            Err(error) => vec![Line::wrong(what, format!("{error:#}"))],
+            Err(error) => vec![Line::wrong(what, sentence(&error))],
         }
     }
 

@@ -1,7 +1,7 @@
 //! Holds a GPU against what it should compute, and times its kernels. `cargo xtask gpu-check` starts it.
 
 use std::{
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -11,7 +11,10 @@ use backend_cuda::{
     check::{self, Options, Part, Said},
 };
 use clap::{Parser, ValueEnum};
-use modality_protocol::{DeviceId, files};
+use modality_protocol::{
+    DeviceId, files,
+    words::{print, warn},
+};
 
 /// Check the CUDA kernels on a device, and time them beside what the device reaches at best.
 #[derive(Debug, Parser)]
@@ -60,8 +63,7 @@ const NO_DEVICE: u8 = 3;
 fn main() -> ExitCode {
     let Arguments { device, out, quick, only, facts, kernels, hold } = Arguments::parse();
     if kernels {
-        check::kernels().iter().for_each(|name| println!("{name}"));
-        return ExitCode::SUCCESS;
+        return told_or_not(print(check::kernels().join("\n")).map(|()| true).map_err(wrong));
     }
     let only = only.map(|only| match only {
         Only::Conformance => Part::Conformance,
@@ -69,16 +71,22 @@ fn main() -> ExitCode {
     });
     let done = match (facts, hold) {
         (true, _) => {
-            check::facts(device).map(|facts| println!("{facts}")).map(|()| true).map_err(told)
+            let facts = check::facts(device).map_err(told);
+            facts.and_then(|facts| print(facts).map(|()| true).map_err(wrong))
         }
         (_, true) => keep_open(device).map(|()| true),
         _ => run(&Options { device, quick, only }, out.as_deref()),
     };
+    told_or_not(done)
+}
+
+/// Whether all is as it should be; or an exit code and why, which is said.
+fn told_or_not(done: Result<bool, (u8, String)>) -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(WRONG),
         Err((code, sentence)) => {
-            eprintln!("{sentence}");
+            warn(sentence);
             ExitCode::from(code)
         }
     }
@@ -104,19 +112,22 @@ fn run(options: &Options, out: Option<&Path>) -> Result<bool, (u8, String)> {
     out.map_or(Ok(()), check_place).map_err(|why| (MISTAKE, why))?;
     let mut kept = Ok(());
     let record = check::run(options, &mut |said| match said {
-        Said::Begins(what) => eprintln!("{what}"),
+        Said::Begins(what) => warn(what),
         Said::Found(line, record) => {
-            let mut stdout = io::stdout().lock();
-            // Whoever reads it may be gone; the file is still written.
-            let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+            // Where it cannot be shown, the file is still written.
+            drop(print(line));
             if let (Some(path), Ok(())) = (out, &kept) {
                 kept = files::write_json(path, record);
             }
         }
     });
     let record = record.map_err(told)?;
-    kept.map_err(|error| (WRONG, error.to_string()))?;
+    kept.map_err(wrong)?;
     Ok(record.passed())
+}
+
+fn wrong(error: files::Error) -> (u8, String) {
+    (WRONG, error.to_string())
 }
 
 fn told(error: Error) -> (u8, String) {

@@ -1,11 +1,11 @@
-//! Python packages, by way of the pip that the user has; nothing is installed.
+//! Python packages, by way of the pip that the user has, or else of the one that their uv brings; nothing is installed.
 
 use std::{
     ffi::OsString,
     fs::{self, DirEntry},
     io,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::Command,
     time::Duration,
 };
 
@@ -18,7 +18,10 @@ use crate::{
 };
 
 /// The ways to call pip, in the order in which they are tried.
-const WAYS: [&[&str]; 3] = [&["python3", "-m", "pip"], &["pip3"], &["pip"]];
+const WAYS: [&[&str]; 4] =
+    [&["python3", "-m", "pip"], &["pip3"], &["pip"], &["uv", "tool", "run", "pip"]];
+/// uv keeps pip in its own cache; a Python it shall have already.
+const FOR_UV: (&str, &str) = ("UV_PYTHON_DOWNLOADS", "never");
 const OPTIONS: [&str; 8] = [
     "download",
     "--no-deps",
@@ -34,6 +37,43 @@ const CPYTHON: [&str; 6] = ["--python-version", "3.12", "--implementation", "cp"
 /// pip has time limits of its own; this one is for those that do not work.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 const LINES_QUOTED: usize = 5;
+
+/// What pip says where it refuses, in lower case, what that means and what helps.
+const REFUSALS: [(&[&str], &str); 7] = [
+    (
+        &["could not find an activated virtualenv"],
+        "this pip works in virtual environments alone (PIP_REQUIRE_VIRTUALENV, or `require-virtualenv` in its configuration); \
+         activate one, or set PIP_REQUIRE_VIRTUALENV=0 for this command, which installs nothing",
+    ),
+    (
+        &["externally-managed-environment", "externally managed"],
+        "the system keeps this Python to itself (PEP 668); make and activate a virtual environment (`python3 -m venv DIR`)",
+    ),
+    (
+        &["no space left on device", "errno 28", "disk quota exceeded"],
+        "the disk is full; make room, or name a cache elsewhere by $MODALITY_BENCH_CACHE",
+    ),
+    (
+        &["certificate", "sslerror"],
+        "the server's certificate was not accepted; if a proxy changes it, name its certificate by `pip config set global.cert FILE`",
+    ),
+    (
+        &["proxyerror", "proxy authentication", "cannot connect to proxy"],
+        "the proxy refused; set $HTTPS_PROXY, or `pip config set global.proxy URL`",
+    ),
+    (
+        &["permission denied", "errno 13", "read-only file system"],
+        "it may not write where it has to; give it the right, or name a cache elsewhere by $MODALITY_BENCH_CACHE",
+    ),
+    (
+        &["no matching distribution", "could not find a version"],
+        "the index that it asks has no such package for this machine, or cannot be reached; it needs a network, or a mirror of \
+         the index (`pip config set global.index-url URL`)",
+    ),
+];
+/// Where it says none of these.
+const NO_NETWORK: &str =
+    "it needs a network or a mirror of the index (`pip config set global.index-url URL`)";
 
 /// How pip is found, and how long it may stand still.
 #[derive(Debug, Clone)]
@@ -67,7 +107,7 @@ enum Outcome {
     Well,
     /// There is no such program, or its Python has no pip.
     Absent,
-    /// What it said last.
+    /// What it said.
     Badly(String),
 }
 
@@ -105,9 +145,10 @@ impl Pip {
                 }
                 Outcome::Badly(said) => {
                     let (way, package) = (way.join(" "), package.requirement());
+                    let why = why(&said);
+                    let said = last_lines(&said);
                     return Err(NotReachable(format!(
-                        "`{way}` could not download {package}: {said}; it needs a network or a mirror of the index \
-                         (`pip config set global.index-url URL`)"
+                        "`{way}` could not download {package}: {why}; it said: {said}"
                     ))
                     .into());
                 }
@@ -127,7 +168,7 @@ impl Pip {
         command.args(&way[1..]).args(OPTIONS).args(package.target());
         command.arg(package.requirement()).arg("-d").arg(folder);
         // Here the bytes can be watched, and there is room for them.
-        command.env("TMPDIR", folder);
+        command.env("TMPDIR", folder).env(FOR_UV.0, FOR_UV.1);
         if let Some(path) = &self.path {
             command.env("PATH", path);
         }
@@ -136,7 +177,8 @@ impl Pip {
             Ok(Ended { status, said }) => {
                 // A pyenv shim, for one, is there although its Python is not.
                 let absent = said.contains("No module named pip") || status.code() == Some(127);
-                if absent { Outcome::Absent } else { Outcome::Badly(last_lines(&said, status)) }
+                let said = if said.trim().is_empty() { status.to_string() } else { said };
+                if absent { Outcome::Absent } else { Outcome::Badly(said) }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Absent,
             Err(error) => Outcome::Badly(error.to_string()),
@@ -185,12 +227,17 @@ fn find_wheel(folder: &Path, package: &str) -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("pip reported success for {package} but left no wheel"))
 }
 
-fn last_lines(said: &str, status: ExitStatus) -> String {
+/// What it means that pip said so, and what helps.
+fn why(said: &str) -> &'static str {
+    let said = said.to_lowercase();
+    let mut known = REFUSALS.into_iter();
+    let meant = known.find(|(words, _)| words.iter().any(|word| said.contains(word)));
+    meant.map_or(NO_NETWORK, |(_, why)| why)
+}
+
+fn last_lines(said: &str) -> String {
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.len() {
-        0 => status.to_string(),
-        count => lines[count.saturating_sub(LINES_QUOTED)..].join(" / "),
-    }
+    lines[lines.len().saturating_sub(LINES_QUOTED)..].join(" / ")
 }
 
 #[cfg(test)]

@@ -57,7 +57,35 @@ fn a_python_without_pip_leaves_it_to_the_next() {
     assert_eq!(download(&programs).unwrap(), None);
     let programs = programs.with("pip3", "echo 'network is down' >&2; exit 1");
     let message = unreachable(download(&programs));
-    assert!(message.contains("`pip3` could not download pkg===1.0: network is down"), "{message}");
+    let wanted = "`pip3` could not download pkg===1.0: it needs a network or a mirror of the index";
+    assert!(message.starts_with(wanted), "{message}");
+    assert!(message.ends_with("; it said: network is down"), "{message}");
+}
+
+#[test]
+fn without_pip_uv_brings_one_but_no_python() {
+    let uv = "[ \"$1 $2 $3 $4\" = 'tool run pip download' ] && echo \"pip, Python $UV_PYTHON_DOWNLOADS\"; exit 1";
+    let message = unreachable(download(&Programs::none().with("uv", uv)));
+    assert!(message.contains("`uv tool run pip` could not"), "{message}");
+    assert!(message.ends_with("it said: pip, Python never"), "{message}");
+}
+
+#[test]
+fn a_refusal_is_told_as_what_it_is() {
+    for (said, wanted) in [
+        ("ERROR: Could not find an activated virtualenv (required).", "PIP_REQUIRE_VIRTUALENV=0"),
+        ("error: externally-managed-environment", "python3 -m venv"),
+        ("OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("SSLError(SSLCertVerificationError(1, x))", "the server's certificate was not accepted"),
+        ("ProxyError('Cannot connect to proxy.', x)", "the proxy refused"),
+        ("PermissionError: [Errno 13] Permission denied: /x", "it may not write"),
+        ("ERROR: No matching distribution found for pkg===1.0", "has no such package"),
+        ("Temporary failure in name resolution", "it needs a network or a mirror"),
+    ] {
+        let script = format!("echo \"{said}\" >&2; exit 1");
+        let message = unreachable(download(&Programs::none().with("python3", &script)));
+        assert!(message.contains(wanted) && message.ends_with(said), "{message}");
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(crate) trait Product {
         _progress: &Progress,
     ) -> Result<Manifest> {
         Err(NotReachable(format!(
-            "no pip was found to download {} {} with (tried {}); install Python 3 with pip, or {}",
+            "no pip was found to download {} {} with (tried {}); install Python 3 with pip or uv, or {}",
             Self::NAME,
             Self::VERSION,
             pip::ways(),

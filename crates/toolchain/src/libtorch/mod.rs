@@ -14,12 +14,13 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use inspect::Facts;
+use modality_protocol::words::print;
 use published::{FOLDER, Published};
 
 use crate::{
     cache::Cache,
     compiler,
-    error::UserError,
+    error::{UserError, sentence},
     kept::{self, Check, Keeper},
     world::World,
 };
@@ -82,13 +83,12 @@ struct Search<'a> {
 pub fn setup(world: &World) -> Result<()> {
     let libtorch = Search::new(world, &Cache::from_env()?).find(Check::Sums)?;
     world.progress.say(&libtorch.to_string());
-    println!("{}", libtorch.folder.display());
-    Ok(())
+    Ok(print(libtorch.folder.display())?)
 }
 
 /// Makes ready whatever building against libtorch takes, or says in a sentence what is missing.
 pub fn kit(world: &World) -> Result<Kit, String> {
-    let sentence = |error: anyhow::Error| format!("{error:#}");
+    let sentence = |error: anyhow::Error| sentence(&error);
     let compiler = compiler::find(std::env::var("CXX").ok().as_deref(), None)?;
     let cache = Cache::from_env().map_err(sentence)?;
     let libtorch = Search::new(world, &cache).find(Check::Lengths).map_err(sentence)?;
@@ -97,7 +97,7 @@ pub fn kit(world: &World) -> Result<Kit, String> {
 
 /// A libtorch that is here, for a program that was linked elsewhere; nothing is fetched.
 pub fn at_hand(world: &World) -> Result<Libtorch, String> {
-    let sentence = |error: anyhow::Error| format!("{error:#}");
+    let sentence = |error: anyhow::Error| sentence(&error);
     let cache = Cache::from_env().map_err(sentence)?;
     let found = Search::new(world, &cache).at_hand().map_err(sentence)?;
     found.ok_or_else(|| {

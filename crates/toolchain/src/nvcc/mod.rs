@@ -6,11 +6,12 @@ use std::{ffi::OsString, fmt, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 use modality_nvcc::Nvcc;
+use modality_protocol::words::print;
 use published::Published;
 
 use crate::{
     cache::Cache,
-    error::UserError,
+    error::{UserError, sentence},
     kept::{Check, Keeper},
     world::World,
 };
@@ -52,8 +53,7 @@ struct Search<'a> {
 pub fn setup(world: &World) -> Result<()> {
     let found = Search::new(world, &Cache::from_env()?).find(Check::Sums)?;
     world.progress.say(&found.to_string());
-    println!("{}", found.nvcc.program().display());
-    Ok(())
+    Ok(print(found.nvcc.program().display())?)
 }
 
 /// An nvcc that works, fetched if need be.
@@ -68,7 +68,9 @@ pub fn ready(world: &World) -> Result<Nvcc> {
 pub fn at_hand(world: &World) -> Option<Nvcc> {
     let found = Cache::from_env().and_then(|cache| Search::new(world, &cache).at_hand());
     found.unwrap_or_else(|error| {
-        world.progress.say(&format!("{error:#}; kernels will be compiled when they are run"));
+        world
+            .progress
+            .say(&format!("{}; kernels will be compiled when they are run", sentence(&error)));
         None
     })
 }

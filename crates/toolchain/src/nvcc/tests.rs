@@ -163,7 +163,7 @@ fn where_nothing_can_be_fetched_the_sentence_says_what_to_do() {
     let message = error.to_string();
     assert!(message.contains("no pip was found to download nvcc 13.0.88"), "{message}");
     assert!(
-        message.ends_with("install Python 3 with pip, or set $NVCC to the program"),
+        message.ends_with("install Python 3 with pip or uv, or set $NVCC to the program"),
         "{message}"
     );
 }
