@@ -155,8 +155,9 @@ fn fuzz(formats: &Formats, numbers: Range<u64>, limit: Option<Duration>) {
     let mut wrong = Vec::new();
     for (format, paths) in formats {
         let folder = tempfile::tempdir().unwrap();
+        let place = |input: usize| folder.path().join(input.to_string());
         let inputs: Vec<Input> =
-            paths.iter().map(|path| Input::copy(path, folder.path())).collect();
+            paths.iter().zip(0..).map(|(path, input)| Input::copy(path, &place(input))).collect();
         let (mut read, mut peak) = (0_u64, 0);
         for number in numbers.clone() {
             let draw = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -197,6 +198,7 @@ struct Damaged<'a>(Vec<&'a (PathBuf, Vec<u8>)>);
 
 impl Input {
     fn copy(source: &Path, folder: &Path) -> Self {
+        fs::create_dir(folder).unwrap();
         let path = folder.join(source.file_name().unwrap());
         let mut files = Vec::new();
         copy(source, &path, &mut files);
