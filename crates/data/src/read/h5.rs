@@ -206,6 +206,15 @@ fn problem(error: &H5Error) -> Problem {
         | E::UnsupportedDatatypeClass(_) => Problem::Here(format!(
             "is stored in a form of HDF5 that is not read ({error}); write the file again with `adata.write_h5ad(PATH)`"
         )),
+        E::InvalidData(what) if what.contains("string data") => {
+            Problem::Here(format!("holds text that is no UTF-8 ({what})"))
+        }
+        E::TypeMismatch { .. } => {
+            Problem::Here(format!("holds entries that cannot be read ({error})"))
+        }
+        E::Other(what) if what.starts_with("external") => Problem::Here(format!(
+            "keeps its entries in another file, which is not followed ({what}); copy them into this file"
+        )),
         _ => Problem::Damaged(error.to_string()),
     }
 }
