@@ -206,7 +206,7 @@ fn problem(error: &H5Error) -> Problem {
         | E::UnsupportedDatatypeClass(_) => Problem::Here(format!(
             "is stored in a form of HDF5 that is not read ({error}); write the file again with `adata.write_h5ad(PATH)`"
         )),
-        E::InvalidData(what) if what.contains("string data") => {
+        E::InvalidData(what) if what.starts_with("invalid string data") => {
             Problem::Here(format!("holds text that is no UTF-8 ({what})"))
         }
         E::TypeMismatch { .. } => {
