@@ -30,7 +30,7 @@ pub(super) struct H5File {
 /// What stands at a path inside a file.
 pub(super) enum Found {
     Group,
-    Array(H5Array),
+    Array(Box<H5Array>),
 }
 
 /// A dataset whose claimed size the file can hold.
@@ -123,7 +123,9 @@ impl H5File {
             group => group.map_err(|error| problem(&error))?,
         };
         match parent.dataset(last) {
-            Ok(dataset) => H5Array::new(self, dataset).map(|array| Some(Found::Array(array))),
+            Ok(dataset) => {
+                H5Array::new(self, dataset).map(|array| Some(Found::Array(Box::new(array))))
+            }
             Err(error) if is_absence(&error) => match parent.group(last) {
                 Ok(_) => Ok(Some(Found::Group)),
                 Err(error) if is_absence(&error) => Ok(None),
@@ -174,7 +176,7 @@ fn is_absence(error: &H5Error) -> bool {
 /// The library's decoders, and those that it does not have.
 fn filters(most: usize) -> FilterRegistry {
     let mut registry = FilterRegistry::new();
-    let decoders: [(u16, fn(&[u8], usize) -> codec::Decoded); 4] = [
+    let decoders: [(u16, codec::Decoder); 4] = [
         (32000, codec::lzf),
         (32001, codec::blosc),
         (32004, codec::blocks_of_lz4),
@@ -195,10 +197,8 @@ fn problem(error: &H5Error) -> Problem {
     match error {
         E::Context { source, .. } => problem(source),
         E::Io(_) => Problem::Here(format!("cannot be read: {error}")),
-        E::UnsupportedFilter(filter) => Problem::Here(format!(
-            "is compressed in a way that is not read ({}); write the file again with `adata.write_h5ad(PATH, compression=\"gzip\")`",
-            filter_name(filter)
-        )),
+        E::UnsupportedFilter(filter) => not_read(&filter_name(filter)),
+        E::DecompressionError(what) if what.ends_with(codec::NOT_READ) => not_read(what),
         E::UnsupportedEncoding(_)
         | E::UnsupportedLayoutVersion(_)
         | E::UnsupportedLayoutClass(_)
@@ -206,8 +206,23 @@ fn problem(error: &H5Error) -> Problem {
         | E::UnsupportedDatatypeClass(_) => Problem::Here(format!(
             "is stored in a form of HDF5 that is not read ({error}); write the file again with `adata.write_h5ad(PATH)`"
         )),
+        E::InvalidData(what) if what.starts_with("invalid string data") => {
+            Problem::Here(format!("holds text that is no UTF-8 ({what})"))
+        }
+        E::TypeMismatch { .. } => {
+            Problem::Here(format!("holds entries that cannot be read ({error})"))
+        }
+        E::Other(what) if what.starts_with("external") => Problem::Here(format!(
+            "keeps its entries in another file, which is not followed ({what}); copy them into this file"
+        )),
         _ => Problem::Damaged(error.to_string()),
     }
+}
+
+fn not_read(compressor: &str) -> Problem {
+    Problem::Here(format!(
+        "is compressed in a way that is not read ({compressor}); write the file again with `adata.write_h5ad(PATH, compression=\"gzip\")`"
+    ))
 }
 
 /// The registered filters that people use and that nothing here decodes, by the library's word for them.

@@ -38,8 +38,8 @@ pub(super) struct Array<'a> {
 }
 
 enum Source {
-    H5(H5Array),
-    Zarr(ZarrArray),
+    H5(Box<H5Array>),
+    Zarr(Box<ZarrArray>),
 }
 
 /// What the entries of an array are.
@@ -168,7 +168,7 @@ impl Store {
             }),
             Root::Zarr(folder) => folder.node(&full).map(|found| match found? {
                 zarr::Found::Group => Some(None),
-                zarr::Found::Array(array) => Some(Some(Source::Zarr(*array))),
+                zarr::Found::Array(array) => Some(Some(Source::Zarr(array))),
             }),
         };
         let source = source.map_err(|problem| self.problem(name, problem))?;

@@ -26,7 +26,8 @@ pub struct Table {
     pub values: Csr,
     /// What else is known of each cell.
     pub obs: Columns,
-    /// What all of it is, where the file says so of itself and not of each feature (`uns/modality`).
+    /// What all of it is, where the file says so of itself and not of each feature (`uns/modality`, the name of a modality of
+    /// MuData).
     pub modality: Option<Modality>,
     /// Which matrix of the file it is, where a file may hold several; the matrix is named, even where the caller named none.
     pub place: Option<Place>,

@@ -2,7 +2,7 @@
 //! each by itself (the format is described in c-blosc's README_CHUNK_FORMAT).
 
 use super::blosclz::blosclz;
-use super::{Decoded, exactly, lz4, within, zlib, zstd};
+use super::{Decoded, NOT_READ, exactly, lz4, within, zlib, zstd};
 
 const HEADER: usize = 16;
 /// A block is compressed in one stream a byte of its entries where these allow it.
@@ -64,9 +64,7 @@ impl Header {
     fn read(bytes: &[u8]) -> Result<Self, String> {
         let &[version, _, flags, entry] = bytes.first_chunk().ok_or_else(|| CUT_OFF.to_owned())?;
         if version != 2 {
-            return Err(format!(
-                "a Blosc container of version {version} cannot be read, version 2 (Blosc 1) can"
-            ));
+            return Err(format!("Blosc of version {version}, {NOT_READ}"));
         }
         let shuffle = match (flags & 0b1 != 0, flags & 0b100 != 0) {
             (true, _) => Shuffle::Bytes,
@@ -117,8 +115,8 @@ impl Header {
             1 => lz4(stream, length),
             3 => zlib(stream, length),
             4 => zstd(stream, length),
-            2 => Err("Blosc with Snappy inside cannot be read".to_owned()),
-            other => Err(format!("Blosc with the compressor {other} inside cannot be read")),
+            2 => Err(format!("Blosc with Snappy inside, {NOT_READ}")),
+            other => Err(format!("Blosc with the compressor {other} inside, {NOT_READ}")),
         };
         exactly(decoded?, length)
     }
@@ -147,7 +145,7 @@ pub(crate) fn unshuffle(bytes: &[u8], entry: usize) -> Vec<u8> {
 /// The same of bits. Blosc leaves a block alone whose entries do not come in eights.
 fn unshuffle_bits(bytes: Vec<u8>, entry: usize) -> Vec<u8> {
     let entries = bytes.len() / entry;
-    if entries % 8 != 0 {
+    if !entries.is_multiple_of(8) {
         return bytes;
     }
     let row = entries / 8;

@@ -13,6 +13,12 @@ pub(super) use lzf::lzf;
 /// Decoded bytes, or what is wrong with the encoded ones.
 pub(super) type Decoded = Result<Vec<u8>, String>;
 
+/// Decodes bytes, of which no more than so many may come out.
+pub(super) type Decoder = fn(&[u8], usize) -> Decoded;
+
+/// How a sentence ends about a compressor that nothing here decodes: its bytes may be well.
+pub(super) const NOT_READ: &str = "which is not read";
+
 /// Zstandard frames.
 pub(super) fn zstd(bytes: &[u8], limit: usize) -> Decoded {
     let mut rest = bytes;

@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::block::{Block, copy, for_each_index};
-use super::metadata::{Entry, Layout};
+use super::metadata::{Entry, Layout, not_read};
 use super::steps::Fixed;
 use super::text;
+use crate::read::codec::NOT_READ;
 use crate::read::element::Target;
 use crate::read::store::{Kind, Problem};
 
@@ -141,16 +142,11 @@ impl ZarrArray {
                 result = self.stored(index).and_then(|stored| {
                     let Some(stored) = stored else { return Ok(()) };
                     let chunk = Block::of_grid(index, &self.layout.chunk);
-                    visit(&chunk, stored)
-                        .map_err(|why| Problem::Damaged(self.chunk_error(index, &why)))
+                    visit(&chunk, stored).map_err(|why| chunk_problem(index, &why))
                 });
             }
         });
         result
-    }
-
-    fn chunk_error(&self, index: &[usize], why: &str) -> String {
-        format!("chunk {index:?}: {why}")
     }
 
     /// The content of a chunk's file, or nothing where there is none.
@@ -177,6 +173,14 @@ impl ZarrArray {
 
 fn product(start: usize, mut extents: impl Iterator<Item = usize>) -> Option<u64> {
     extents.try_fold(start as u64, |product, extent| product.checked_mul(extent as u64))
+}
+
+fn chunk_problem(index: &[usize], why: &str) -> Problem {
+    if why.ends_with(NOT_READ) {
+        not_read(why)
+    } else {
+        Problem::Damaged(format!("chunk {index:?}: {why}"))
+    }
 }
 
 /// Refuses an array that claims far more bytes than its folder holds.

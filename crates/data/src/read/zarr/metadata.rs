@@ -114,7 +114,7 @@ fn wrong(error: impl std::fmt::Display) -> Problem {
     Problem::Damaged(format!("its metadata make no sense: {error}"))
 }
 
-fn not_read(codec: &str) -> Problem {
+pub(super) fn not_read(codec: &str) -> Problem {
     Problem::Here(format!(
         "is compressed in a way that is not read ({codec}); write the store again with `adata.write_zarr(PATH)`"
     ))
