@@ -13,6 +13,7 @@ use super::pair::{Pair, normalise_together};
 use super::rows::partition_rows;
 use super::sources::{Reading, Source, Wanted};
 use super::split::Halves;
+use super::store::Store;
 use super::tenx;
 use super::words::{counted, sentence};
 use crate::sums::file_sum;
@@ -178,14 +179,16 @@ fn check_sizes(path: &Path, dataset: &Dataset, layout: &CiteLayout) -> Result<()
     }
 }
 
-/// The files that [`read_table`](super::read_table) reads at `path`, with their sums: three of a 10x folder, else one.
+/// The files that [`read_table`](super::read_table) reads at `path`, with their sums: three of a 10x folder, else one; a
+/// zarr folder counts as one.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) where one cannot be read.
+/// [`Error`](crate::Error) where one is missing or cannot be read.
 pub fn source_sums(path: &Path) -> Result<Vec<FileSum>> {
-    let files: Vec<PathBuf> = match tenx::folder_files(path) {
-        Ok(files) if path.is_dir() => files.to_vec(),
-        _ => vec![path.to_owned()],
+    let files: Vec<PathBuf> = if path.is_dir() && !Store::is_zarr(path) {
+        tenx::folder_files(path)?.to_vec()
+    } else {
+        vec![path.to_owned()]
     };
     files.iter().map(|path| file_sum(path)).collect()
 }

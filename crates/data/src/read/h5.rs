@@ -94,8 +94,7 @@ impl H5File {
         let file = Hdf5File::open_with_options(path, options).map_err(|error| {
             Problem::Wrong(format!("the HDF5 file cannot be opened: {error}; it may be truncated"))
         })?;
-        let superblock = file.superblock();
-        let end = superblock.base_address.saturating_add(superblock.eof_address);
+        let end = file.superblock().eof_address;
         if end > bytes {
             let what = format!(
                 "the HDF5 file is truncated: it says that it has {end} bytes, and has {bytes}"
@@ -175,8 +174,12 @@ fn is_absence(error: &H5Error) -> bool {
 /// The library's decoders, and those that it does not have.
 fn filters(most: usize) -> FilterRegistry {
     let mut registry = FilterRegistry::new();
-    let decoders: [(u16, fn(&[u8], usize) -> codec::Decoded); 3] =
-        [(32000, codec::lzf), (32001, codec::blosc), (32015, codec::zstd)];
+    let decoders: [(u16, fn(&[u8], usize) -> codec::Decoded); 4] = [
+        (32000, codec::lzf),
+        (32001, codec::blosc),
+        (32004, codec::blocks_of_lz4),
+        (32015, codec::zstd),
+    ];
     for (id, decode) in decoders {
         let decode = move |_: &_, bytes: &[u8], _: usize| {
             decode(bytes, most).map_err(H5Error::DecompressionError)

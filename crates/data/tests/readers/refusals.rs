@@ -132,7 +132,7 @@ fn sizes_that_the_file_cannot_hold() {
     assert_refused(
         read_table(&path),
         &path,
-        &["`X/indices`", "4294967280 bytes", "past the file's end"],
+        &["`X/indices`", "4294967280 bytes", "truncated or damaged"],
     );
 }
 

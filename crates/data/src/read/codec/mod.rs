@@ -46,6 +46,29 @@ pub(super) fn sized_lz4(bytes: &[u8], limit: usize) -> Decoded {
     lz4(block, within(length, limit)?)
 }
 
+/// Blocks of LZ4 as HDF5's filter 32004 writes them: the length of all and of one, then each block behind its encoded length,
+/// every number with its highest byte first. A block that LZ4 cannot make shorter stands as it is.
+pub(super) fn blocks_of_lz4(bytes: &[u8], limit: usize) -> Decoded {
+    let cut_off = "the blocks of LZ4 are cut off";
+    let (length, rest) = bytes.split_first_chunk().ok_or(cut_off)?;
+    let (most, mut rest) = rest.split_first_chunk().ok_or(cut_off)?;
+    let length = within(usize::try_from(u64::from_be_bytes(*length)).unwrap_or(usize::MAX), limit)?;
+    let most = u32::from_be_bytes(*most) as usize;
+    let mut decoded = Vec::new();
+    while decoded.len() < length {
+        let (size, behind) = rest.split_first_chunk().ok_or(cut_off)?;
+        let size = u32::from_be_bytes(*size) as usize;
+        let (block, behind) = behind.split_at_checked(size).ok_or(cut_off)?;
+        let expected = most.min(length - decoded.len());
+        if expected == 0 {
+            return Err("the blocks of LZ4 hold nothing".to_owned());
+        }
+        decoded.extend(if size == expected { block.to_vec() } else { lz4(block, expected)? });
+        rest = behind;
+    }
+    Ok(decoded)
+}
+
 /// An LZ4 block that holds `length` bytes.
 fn lz4(block: &[u8], length: usize) -> Decoded {
     // A byte of LZ4 stands for 255 at most.

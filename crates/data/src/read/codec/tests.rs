@@ -6,7 +6,8 @@ use super::*;
 
 type Decoder = fn(&[u8], usize) -> Decoded;
 
-const DECODERS: [Decoder; 7] = [zstd, zlib, gzip, sized_lz4, lzf, blosc, blosclz::blosclz];
+const DECODERS: [Decoder; 8] =
+    [zstd, zlib, gzip, sized_lz4, blocks_of_lz4, lzf, blosc, blosclz::blosclz];
 
 /// A Blosc container of 1,000 bytes that says of itself what the arguments are.
 fn container(flags: u8, entry: u8, block: u32, rest: &[u8]) -> Vec<u8> {

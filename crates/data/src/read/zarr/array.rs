@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::block::{Block, copy, for_each_index};
 use super::metadata::{Entry, Layout};
-use super::steps::{Fixed, entries, undo_all};
+use super::steps::Fixed;
+use super::text;
 use crate::read::element::Target;
 use crate::read::store::{Kind, Problem};
 
@@ -16,8 +17,6 @@ const MOST_UNSTORED: u64 = 1 << 30;
 const MOST_GROWTH: u64 = 1 << 17;
 /// A file a chunk: no store has more of one array.
 const MOST_CHUNKS: u64 = 1 << 20;
-/// What the text of a chunk may come to.
-const MOST_TEXT: usize = 1 << 32;
 
 /// An array whose claimed size its folder can hold.
 #[derive(Debug)]
@@ -85,12 +84,12 @@ impl ZarrArray {
             Entry::Text => self.texts(&all),
             Entry::Bytes(size) => {
                 let bytes = self.bytes(&all)?;
-                bytes.chunks_exact((*size).max(1)).map(utf_8).collect()
+                bytes.chunks_exact((*size).max(1)).map(text::bytes).collect()
             }
             Entry::Characters { count, big_endian } => {
                 let bytes = self.bytes(&all)?;
                 let texts = bytes.chunks_exact((4 * count).max(1));
-                texts.map(|text| characters(text, *big_endian)).collect()
+                texts.map(|entry| text::characters(entry, *big_endian)).collect()
             }
             _ => Err(Problem::Here("holds no text".to_owned())),
         }
@@ -121,10 +120,9 @@ impl ZarrArray {
     fn texts(&self, wanted: &Block) -> Result<Vec<String>, Problem> {
         let mut texts = vec![String::new(); wanted.entries()];
         self.for_each_chunk(wanted, |chunk, stored| {
-            let bytes = undo_all(&self.layout.steps, stored, MOST_TEXT)?;
             let start = chunk.origin.first().copied().unwrap_or(0);
             let slots = texts.iter_mut().skip(start);
-            let found = counted_texts(&bytes, entries(&chunk.shape)?)?;
+            let found = text::decode(&self.layout.steps, stored, &chunk.shape)?;
             slots.zip(found).for_each(|(slot, text)| *slot = text);
             Ok(())
         })?;
@@ -203,40 +201,4 @@ fn folder_bytes(folder: &Path) -> std::io::Result<u64> {
         bytes += if meta.is_dir() { folder_bytes(&entry.path())? } else { meta.len() };
     }
     Ok(bytes)
-}
-
-fn utf_8(bytes: &[u8]) -> Result<String, Problem> {
-    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    String::from_utf8(bytes[..end].to_vec())
-        .map_err(|error| Problem::Here(format!("holds text that is no UTF-8: {error}")))
-}
-
-fn characters(bytes: &[u8], big_endian: bool) -> Result<String, Problem> {
-    let (words, _) = bytes.as_chunks::<4>();
-    let word = |&word| if big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) };
-    let end = words.iter().rposition(|&word| word != [0; 4]).map_or(0, |last| last + 1);
-    let text = words[..end].iter().map(|bytes| char::from_u32(word(bytes))).collect::<Option<_>>();
-    text.ok_or_else(|| Problem::Here("holds text that is no Unicode".to_owned()))
-}
-
-/// The texts of a chunk: their count in four bytes with the lowest first, then each behind its length.
-fn counted_texts(bytes: &[u8], most: usize) -> Result<Vec<String>, String> {
-    let cut_off = || "the texts are cut off".to_owned();
-    let word = |bytes: &mut &[u8]| {
-        let (word, rest) = bytes.split_first_chunk().ok_or_else(cut_off)?;
-        *bytes = rest;
-        Ok::<_, String>(u32::from_le_bytes(*word) as usize)
-    };
-    let mut rest = bytes;
-    let count = word(&mut rest)?;
-    if count > most {
-        return Err(format!("a chunk has {count} texts where {most} belong"));
-    }
-    let text = |_| {
-        let length = word(&mut rest)?;
-        let (text, after) = rest.split_at_checked(length).ok_or_else(cut_off)?;
-        rest = after;
-        String::from_utf8(text.to_vec()).map_err(|error| format!("a text is no UTF-8: {error}"))
-    };
-    (0..count).map(text).collect()
 }

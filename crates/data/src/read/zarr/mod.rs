@@ -7,6 +7,7 @@ mod metadata;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

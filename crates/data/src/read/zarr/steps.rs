@@ -59,22 +59,15 @@ impl Fixed<'_> {
 
     fn unshard(self, shards: &Shards, bytes: &[u8], shape: &[usize]) -> codec::Decoded {
         let whole = Block { origin: vec![0; shape.len()], shape: shape.to_vec() };
-        let grid = whole.touched(&shards.chunk);
-        let index = shards.index(bytes, grid.iter().map(ExactSizeIterator::len).product())?;
         let mut plain = self.fill.repeat(whole.entries());
-        let (mut at, mut result) = (0, Ok(()));
-        for_each_index(&grid, |place| {
-            let range = index[at];
-            at += 1;
-            if result.is_ok() && range != (u64::MAX, u64::MAX) {
-                let chunk = piece(bytes, range).and_then(|chunk| {
-                    Fixed { steps: &shards.steps, fill: self.fill }
-                        .decode(chunk.to_vec(), &shards.chunk)
-                });
-                result = chunk.map(|chunk| {
-                    let block = Block::of_grid(place, &shards.chunk);
-                    copy((&block, &chunk), (&whole, &mut plain), self.fill.len());
-                });
+        let mut result = Ok(());
+        let mut chunks = shards.chunks(bytes, &whole)?.into_iter();
+        for_each_index(&whole.touched(&shards.chunk), |place| {
+            if let (Ok(()), Some(Some(chunk))) = (&result, chunks.next()) {
+                let block = Block::of_grid(place, &shards.chunk);
+                result = Fixed { steps: &shards.steps, fill: self.fill }
+                    .decode(chunk.to_vec(), &shards.chunk)
+                    .map(|chunk| copy((&block, &chunk), (&whole, &mut plain), self.fill.len()));
             }
         });
         result.map(|()| plain)
@@ -119,13 +112,31 @@ impl Shards {
             && inner
     }
 
+    /// The stored bytes of each chunk of a shard, in the order of the grid; none of one that is not stored.
+    pub(super) fn chunks<'a>(
+        &self,
+        bytes: &'a [u8],
+        whole: &Block,
+    ) -> Result<Vec<Option<&'a [u8]>>, String> {
+        let grid = whole.touched(&self.chunk);
+        let index = self.index(bytes, grid.iter().map(ExactSizeIterator::len).product())?;
+        let chunk = |range| match range {
+            (u64::MAX, u64::MAX) => Ok(None),
+            range => piece(bytes, range).map(Some),
+        };
+        index.into_iter().map(chunk).collect()
+    }
+
     /// Offset and length of each chunk.
     fn index(&self, bytes: &[u8], chunks: usize) -> Result<Vec<(u64, u64)>, String> {
         let plain = chunks.checked_mul(16).ok_or("a shard has more chunks than memory can hold")?;
         let check = if self.index_steps.contains(&Step::Crc32c) { 4 } else { 0 };
         let start = bytes.len().checked_sub(plain + check).ok_or("a shard is cut off")?;
         let stored = if self.index_at_end { &bytes[start..] } else { &bytes[..plain + check] };
-        let index = undo_all(&self.index_steps, stored.to_vec(), plain)?;
+        let index = self
+            .index_steps
+            .iter()
+            .try_fold(stored.to_vec(), |bytes, step| step.undo(bytes, plain + check))?;
         let word = |at: usize| {
             let word = index.get(at..).and_then(<[u8]>::first_chunk);
             word.map(|word| u64::from_le_bytes(*word)).ok_or("a shard's index is cut off")
@@ -134,13 +145,9 @@ impl Shards {
     }
 }
 
-/// Undoes steps that know nothing of entries.
-pub(super) fn undo_all(steps: &[Step], bytes: Vec<u8>, limit: usize) -> codec::Decoded {
-    steps.iter().try_fold(bytes, |bytes, step| step.undo(bytes, limit))
-}
-
 impl Step {
-    fn undo(&self, bytes: Vec<u8>, limit: usize) -> codec::Decoded {
+    /// Undoes a step that knows nothing of entries.
+    pub(super) fn undo(&self, bytes: Vec<u8>, limit: usize) -> codec::Decoded {
         match self {
             Self::Gzip => codec::gzip(&bytes, limit),
             Self::Zlib => codec::zlib(&bytes, limit),
