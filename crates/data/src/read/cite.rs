@@ -178,10 +178,11 @@ fn check_sizes(path: &Path, dataset: &Dataset, layout: &CiteLayout) -> Result<()
     }
 }
 
-/// The files that [`read_table`](super::read_table) reads at `path`, with their sums: three of a 10x folder, else one.
+/// The files that [`read_table`](super::read_table) reads at `path`, with their sums: three of a 10x folder, else one; a
+/// zarr folder counts as one.
 ///
 /// # Errors
-/// [`Error::Io`](crate::Error::Io) where one cannot be read.
+/// [`Error`](crate::Error) where one is missing or cannot be read.
 pub fn source_sums(path: &Path) -> Result<Vec<FileSum>> {
     files_of(path)?.iter().map(|path| file_sum(path)).collect()
 }

@@ -63,7 +63,10 @@ pub fn read_four_files(
     let batch_column = layout.batch_column.clone().or_else(own_batch);
     let layout = CiteLayout { values, batch_column, ..layout.clone() };
     let normalisation = make_values(&mut [&mut train, &mut test], &layout, &mut remarks)?;
-    let columns = LabelColumns::of(&layout, &train);
+    let columns = match layout.batch_column {
+        Some(_) => LabelColumns::named(&layout),
+        None => LabelColumns::of(&layout, &train),
+    };
     let annotated =
         |pair: &Pair| columns.annotate(pair, &(0..pair.cells.len()).collect::<Vec<_>>());
     let (train_cells, test_cells) = (annotated(&train)?, annotated(&test)?);

@@ -37,18 +37,28 @@ pub(super) struct LabelColumns {
     batch: Option<String>,
     donor: Option<String>,
     site: Option<String>,
-    is_found: bool,
+    /// Whether batches and donors were looked for, and not named.
+    is_found: [bool; 2],
 }
 
 impl LabelColumns {
-    /// Those that the layout names; where it names no batches, those with usual names.
-    pub(super) fn of(layout: &CiteLayout, pair: &Pair) -> Self {
-        let (donor, site) = (layout.donor_column.clone(), layout.site_column.clone());
-        if layout.batch_column.is_some() {
-            return Self { batch: layout.batch_column.clone(), donor, site, is_found: false };
+    /// Those that the layout names.
+    pub(super) fn named(layout: &CiteLayout) -> Self {
+        Self {
+            batch: layout.batch_column.clone(),
+            donor: layout.donor_column.clone(),
+            site: layout.site_column.clone(),
+            is_found: [false; 2],
         }
-        let donor = donor.or_else(|| find(pair, DONORS));
-        Self { batch: find(pair, BATCHES).or_else(|| donor.clone()), donor, site, is_found: true }
+    }
+
+    /// Those that the layout names, and columns of batches and donors with usual names.
+    pub(super) fn of(layout: &CiteLayout, pair: &Pair) -> Self {
+        let named = Self::named(layout);
+        let is_found = [named.batch.is_none(), named.donor.is_none()];
+        let donor = named.donor.or_else(|| find(pair, DONORS));
+        let batch = named.batch.or_else(|| find(pair, BATCHES)).or_else(|| donor.clone());
+        Self { batch, donor, site: named.site, is_found }
     }
 
     /// What may be held out whole, with its column: donors before batches.
@@ -77,19 +87,24 @@ impl LabelColumns {
 
     /// Which columns these are, and what a reader of their values should know.
     pub(super) fn remarks(&self, pair: &Pair) -> Result<Vec<String>> {
-        let all = [("batches", &self.batch), ("donors", &self.donor), ("sites", &self.site)];
-        let named: Vec<String> = all
-            .iter()
-            .filter_map(|(what, column)| Some(format!("{what} are column `{}`", column.as_ref()?)))
-            .collect();
-        let mut remarks = vec![match (named.is_empty(), self.is_found) {
-            (true, _) => "no column of batches is named or found: all cells count as one batch \
-                          (`--batch`, `batch_column`)"
-                .to_owned(),
-            (false, true) => format!("{}, found by name", named.join(", ")),
-            (false, false) => named.join(", "),
+        let [batch, donor] = self.is_found;
+        let all = [
+            ("batches", &self.batch, batch),
+            ("donors", &self.donor, donor),
+            ("sites", &self.site, false),
+        ];
+        let told = |(what, column, is_found): &(&str, &Option<String>, bool)| {
+            let how = if *is_found { " (found by name)" } else { "" };
+            column.as_ref().map(|column| format!("{what} are column `{column}`{how}"))
+        };
+        let named: Vec<String> = all.iter().filter_map(told).collect();
+        let mut remarks = vec![if named.is_empty() {
+            "no column of batches is named or found: all cells count as one batch (`--batch`, `batch_column`)"
+                .to_owned()
+        } else {
+            named.join(", ")
         }];
-        let columns: BTreeSet<&String> = all.iter().filter_map(|(_, c)| c.as_ref()).collect();
+        let columns: BTreeSet<&String> = all.iter().filter_map(|(_, c, _)| c.as_ref()).collect();
         for column in columns {
             remarks.extend(doubtful(pair, column)?);
         }

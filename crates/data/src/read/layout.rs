@@ -49,10 +49,11 @@ pub struct CiteLayout {
     /// the cells is drawn, whole donors or batches where there are some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<CellRule>,
-    /// The column with the unit that the ten halves are drawn from; without it columns with usual names are looked for.
+    /// The column with the unit that the ten halves are drawn from; without it one with a usual name, or else the donor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch_column: Option<String>,
-    /// The column with the person; without it the batch, which is also the donor of names like `s1d2`.
+    /// The column with the person; without it one with a usual name, or else the batch, which is also the donor of names
+    /// like `s1d2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub donor_column: Option<String>,
     /// The column with the laboratory; without it `s1` of batches like `s1d2`, and else the batch.

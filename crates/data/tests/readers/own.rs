@@ -95,7 +95,7 @@ fn two_files_need_nothing_but_the_test_cells() {
             "`adt.csv` does not say what it holds: taken for surface proteins, as task gex-to-adt has it.",
             "Gene expression: taken for counts, as all are whole numbers.",
             "Test cells are those with `d4`, `d5` in column `donor`, training cells those with another value.",
-            "Batches are column `donor`, donors are column `donor`, found by name.",
+            "Batches are column `donor` (found by name), donors are column `donor` (found by name).",
         ],
     );
 }
@@ -209,6 +209,11 @@ fn whole_donors_are_drawn_where_nobody_names_the_test_cells() {
     let mut again = own.read(&CiteLayout::default()).unwrap().test.cells.names;
     again.reverse();
     assert_eq!(again, before, "the order of the file decides");
+
+    // Donors are held out whole, whatever the batches.
+    own.columns.push(("lane", (0..12).map(|cell| format!("l{}", cell % 2)).collect()));
+    let lanes = CiteLayout { batch_column: Some("lane".into()), ..CiteLayout::default() };
+    assert_said(&own.read(&lanes).unwrap(), &["1 of 6 donors (column `donor`:"]);
 
     // Without donors whole batches; without either single cells, which is said.
     own.columns = vec![("Batch", (0..12).map(|cell| format!("b{}", cell % 4)).collect())];
