@@ -100,9 +100,7 @@ impl From<DriverError> for Error {
 }
 
 impl From<NotConverged> for Error {
-    fn from(error: NotConverged) -> Self {
-        let (NotConverged::Eigenvalues(modality_dense::NotConverged(rows))
-        | NotConverged::Basis(rows)) = error;
+    fn from(NotConverged(rows): NotConverged) -> Self {
         Self::Eigen(rows)
     }
 }

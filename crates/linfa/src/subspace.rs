@@ -138,7 +138,7 @@ impl<F: Real> Tall for Search<'_, '_, F> {
     }
 
     fn eigen(&mut self, matrix: &Array2<f64>) -> Result<(Array1<f64>, Array2<f64>), NotConverged> {
-        Ok(descending_eigen(matrix)?)
+        descending_eigen(matrix)
     }
 
     fn fix_signs(

@@ -1,18 +1,8 @@
 //! What a truncated SVD by the block Krylov method needs on the host, in float64: small symmetric matrices.
 
+pub use modality_dense::NotConverged;
 use modality_dense::descending_eigen;
 use ndarray::{Array2, Axis, s};
-
-/// An iteration on small matrices ended without a result, as it does for none that is finite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotConverged {
-    /// That of the eigenvalues of a symmetric matrix.
-    #[error(transparent)]
-    Eigenvalues(#[from] modality_dense::NotConverged),
-    /// That which makes so many vectors orthonormal.
-    #[error("{0} vectors were not made orthonormal")]
-    Basis(usize),
-}
 
 /// Whether columns that were orthonormal before, and have this Gram matrix now, lost so little that rounding errors did
 /// not grow.

@@ -182,7 +182,8 @@ pub fn ritz<T: Tall>(a: &mut T, basis: &T::Dense) -> Result<Ritz<T::Dense>, T::E
 }
 
 /// [`Tall::orthonormalise`] by eigenvectors of Gram matrices: block Gram-Schmidt, repeated, filled up with random vectors where
-/// a block has fewer directions than columns.
+/// a block has fewer directions than columns. What is not orthonormal after five passes is taken as it is: it captures less, and
+/// the share that was captured is told.
 ///
 /// # Errors
 /// As [`basis`].
@@ -191,26 +192,24 @@ pub fn orthonormalise<T: Tall + ?Sized>(
     mut block: T::Dense,
     earlier: Option<(&T::Dense, usize)>,
 ) -> Result<T::Dense, T::Error> {
-    let mut width = 0;
     for pass in 1..=PASSES {
         if let Some((basis, width)) = earlier {
             a.remove(&mut block, basis, width)?;
         }
         let gram = a.cross(&block, &block)?;
-        width = gram.nrows();
         let (rotation, rank) = normalising(&gram)?;
         let rotation = a.upload(&rotation)?;
         block = a.matmul(&block, &rotation)?;
         if pass > 1 && near_identity(&gram) {
-            return Ok(block);
+            break;
         }
-        let missing = width - rank;
+        let missing = gram.nrows() - rank;
         if missing > 0 {
             let random = a.gaussian(missing, (a.shape().1 as f64).sqrt())?;
             a.put(&mut block, rank, &random)?;
         }
     }
-    Err(NotConverged::Basis(width).into())
+    Ok(block)
 }
 
 #[cfg(test)]

@@ -112,8 +112,9 @@ fn said_and_read<'a>(
     let mut remarks = Vec::new();
     for (table, modality) in tables.zip(modalities.into_iter().cycle()) {
         places.extend(table.place.as_ref().map(|place| format!("`{place}`")));
+        let name = table.path.file_name().unwrap_or_default().display();
+        remarks.extend(table.notes.iter().map(|note| format!("`{name}`: {note}")));
         if table.modality().is_none() {
-            let name = table.path.file_name().unwrap_or_default().display();
             remarks.push(format!(
                 "`{name}` does not say what it holds: taken for {}",
                 modality.words()

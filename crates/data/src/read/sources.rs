@@ -115,6 +115,7 @@ fn one(path: &Path, layout: &CiteLayout, wanted: Wanted) -> Result<Reading> {
         !modalities.iter().any(|modality| feature.kind == FeatureKind::Of(*modality))
     });
     remarks.extend(left_out(other.count(), modalities));
+    remarks.extend(table.notes.iter().cloned());
     Ok(Reading { pair: Pair::from_table(table, modalities)?, task, remarks })
 }
 
@@ -216,6 +217,8 @@ fn join(tables: [Table; 2], task: Task) -> Result<Reading> {
             |feature: &&Feature| says(feature) && feature.kind != FeatureKind::Of(modality);
         let other = table.features.iter().filter(is_other);
         remarks.extend(left_out(other.count(), [modality; 2]));
+        remarks
+            .extend(table.notes.iter().map(|note| format!("{}: {note}", where_it_stands(table))));
     }
     Ok(Reading { pair: Pair::from_tables(tables, modalities)?, task, remarks })
 }
