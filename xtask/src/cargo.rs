@@ -27,7 +27,20 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
+    forget_package(&mut cargo);
     cargo
+}
+
+/// Takes out of a command's environment what cargo tells this program of its own package: builds that look at it (ring's does) would be
+/// made anew whenever another program of this workspace has cargo build.
+pub(crate) fn forget_package(command: &mut Command) {
+    let is_of_package =
+        |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_of_package) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Builds by a command that is otherwise complete, and returns its messages; `None` where that fails, and cargo says why.

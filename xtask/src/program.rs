@@ -23,6 +23,7 @@ pub(crate) fn hand_over(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let program = fast(cargo::cargo(), arguments)?;
     let mut command = Command::new(&program);
     command.args(arguments).env(CALLED_AS, "cargo xtask");
+    cargo::forget_package(&mut command);
     run(&mut command).with_context(|| program.display().to_string())
 }
 

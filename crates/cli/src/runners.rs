@@ -230,7 +230,7 @@ fn arguments<'a>(packages: &BTreeSet<&'a str>) -> Vec<&'a str> {
     let beside = BESIDE.into_iter().filter(|(runner, _)| packages.contains(runner));
     let binaries = packages.iter().copied().chain(beside.map(|(_, program)| program));
     let binaries = binaries.flat_map(|binary| ["--bin", binary]);
-    let parts = [&["build", "--keep-going", ALL], without, HOW];
+    let parts = [&["build", "--keep-going"], HOW, &[ALL], without];
     parts.into_iter().flatten().copied().chain(binaries).collect()
 }
 

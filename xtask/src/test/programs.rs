@@ -116,7 +116,8 @@ impl Program {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
-        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        command.current_dir(&self.folder);
+        cargo::forget_package(&mut command);
         command
     }
 }
