@@ -246,13 +246,19 @@ fn check_folder(folder: &Path, declared: &Sums) -> Result<()> {
     Ok(())
 }
 
+/// The `.h5ad` files right in `folder` that are not hidden, as those of macOS are, by name.
 fn h5ad_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let is_hidden = |path: &Path| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    };
     let entries =
         fs::read_dir(folder).and_then(|entries| entries.collect::<std::io::Result<Vec<_>>>());
     let entries = entries.with_context(|| folder.display().to_string())?;
     let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     files.retain(|path| {
-        path.is_file() && path.extension().is_some_and(|extension| extension == "h5ad")
+        path.is_file()
+            && !is_hidden(path)
+            && path.extension().is_some_and(|extension| extension == "h5ad")
     });
     files.sort();
     Ok(files)

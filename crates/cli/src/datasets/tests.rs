@@ -191,6 +191,10 @@ fn any_folder_takes_the_place_of_a_named_data_set() {
     );
     assert_eq!(scene.ready("bmmc-cite", None, Some(&data)).unwrap().manifest.name, "bmmc-cite");
 
+    fs::write(data.join("._openproblems_bmmc_cite_starter.test_mod1.h5ad"), "macOS").unwrap();
+    let beside = scene.ready("liu-covid-cite", None, Some(&data)).unwrap();
+    assert_eq!(beside.folder, ready.folder, "what macOS leaves is no file of the data set");
+
     let rna = data.join("openproblems_bmmc_cite_starter.test_mod1.h5ad");
     fs::rename(&rna, data.join("openproblems.test_mod1.h5ad")).unwrap();
     let changed = scene.ready("liu-covid-cite", None, Some(&data)).unwrap();

@@ -100,11 +100,11 @@ impl FeatureKind {
         LABELS.iter().find(|(_, known)| known.contains(&label.as_str())).map(|&(kind, _)| kind)
     }
 
-    /// The words that stand for a modality.
+    /// The first of the words that stand for a modality.
     pub(super) fn labels(modality: Modality) -> String {
         let known = LABELS.iter().find(|(kind, _)| *kind == Self::Of(modality));
         let words = known.map_or(&[][..], |(_, words)| words);
-        words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+        words.iter().take(4).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
     }
 }
 
