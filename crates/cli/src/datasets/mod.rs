@@ -25,7 +25,7 @@ pub(crate) use choice::Request;
 use prepare::Material;
 
 use crate::cli;
-use modality_protocol::Task;
+use modality_protocol::{Modality, Task};
 use modality_toolchain::{
     UserError, World,
     cache::Cache,
@@ -160,13 +160,11 @@ impl fmt::Display for Fetched {
         writeln!(f, "{}: {}", manifest.name, manifest.provenance.source)?;
         writeln!(
             f,
-            "  {} training cells, {} test cells, {} {} to predict {} {} from{}",
+            "  {} training cells, {} test cells, {} to predict {} from{}",
             manifest.train_cells,
             manifest.test_cells,
-            input.names.len(),
-            input.modality.features(),
-            target.names.len(),
-            target.modality.features(),
+            counted(input.names.len(), input.modality),
+            counted(target.names.len(), target.modality),
             if manifest.provenance.synthetic { ", synthetic" } else { "" }
         )?;
         writeln!(f, "  normalisation: {}", manifest.provenance.normalisation)?;
@@ -197,6 +195,11 @@ impl fmt::Display for Fetched {
 fn size(origin: &Path, name: &str) -> Option<u64> {
     let path = if origin.ends_with(name) { origin.to_owned() } else { origin.join(name) };
     std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
+}
+
+/// `1 protein`, `2 proteins`.
+fn counted(number: usize, of: Modality) -> String {
+    format!("{number} {}", if number == 1 { of.feature() } else { of.features() })
 }
 
 #[cfg(test)]

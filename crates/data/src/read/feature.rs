@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use modality_protocol::Modality;
 
+use super::words::counted;
+
 /// A column of a [`Table`](super::Table).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feature {
@@ -196,7 +198,8 @@ fn unknown_labels(labels: &[Option<String>]) -> Vec<String> {
         listed.push(format!("{} more", kinds - listed.len()));
     }
     vec![format!(
-        "{count} features are left out because it is not known what their type {} is; call them `Gene Expression`, `Antibody Capture`, `Peaks` or `Custom` in the file",
+        "{} left out because it is not known what type {} is; call them `Gene Expression`, `Antibody Capture`, `Peaks` or `Custom` in the file",
+        counted(count, "feature is", "features are"),
         listed.join(", ")
     )]
 }

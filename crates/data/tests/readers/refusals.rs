@@ -182,7 +182,13 @@ fn features_that_cannot_be_told_apart() {
     let labels = [("A", "GEX"), ("B", "GEX"), ("C", "epitope")];
     refused(
         &labels,
-        &["no feature is a protein", "`surface protein`", "`epitope`", "Antibody Capture"],
+        &[
+            "no feature is a protein",
+            "`antibody capture`",
+            "1 feature is",
+            "`epitope`",
+            "Antibody Capture",
+        ],
     );
     refused(&[("A", "GEX"), ("B", "GEX"), ("C", "GEX")], &["no feature is a protein"]);
     refused(&[("A", "Peaks"), ("B", "Peaks"), ("C", "ADT")], &["no feature is a gene"]);
