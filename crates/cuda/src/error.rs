@@ -8,8 +8,8 @@ use cudarc::{
         sys::{CUresult, cuGetErrorString},
     },
 };
+use modality_dense::NotConverged;
 use modality_protocol::{DeviceId, runner::size};
-use modality_recipe::eigen::NotConverged;
 
 /// Rows of a float32 matrix whose Cholesky factorisation has no more entries than the library counts.
 pub(crate) const MOST_FACTORISED: usize = 46_340;

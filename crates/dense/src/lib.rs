@@ -8,6 +8,7 @@
 //! property; its QR and eigenvalue decompositions have it on one thread only.
 
 mod decompositions;
+mod gram;
 mod scalar;
 
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, parallel::prelude::*};
@@ -16,6 +17,7 @@ pub use decompositions::{
     Cholesky, NotConverged, descending_eigen, inverse_cholesky_factor, right_vectors,
     solve_symmetric,
 };
+pub use gram::{near_identity, normalising};
 pub use scalar::Scalar;
 
 /// Rows and columns of a result that one thread computes at a time.

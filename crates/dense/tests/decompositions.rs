@@ -1,7 +1,10 @@
 //! Decompositions against their definitions.
 
-use modality_dense::{descending_eigen, inverse_cholesky_factor, right_vectors, solve_symmetric};
-use ndarray::{Array1, Array2};
+use modality_dense::{
+    descending_eigen, inverse_cholesky_factor, near_identity, normalising, right_vectors,
+    solve_symmetric,
+};
+use ndarray::{Array1, Array2, s};
 
 fn worst(matrix: &Array2<f64>) -> f64 {
     matrix.iter().fold(0.0, |worst: f64, entry| worst.max(entry.abs()))
@@ -39,4 +42,16 @@ fn solutions_and_factors_fit_their_matrices() {
     let v = right_vectors(&gram(), 2).unwrap();
     assert!(worst(&(v.dot(&v.t()) - Array2::<f64>::eye(2))) < 1e-12);
     assert!(right_vectors(&(gram() * f64::NAN), 2).is_none());
+}
+
+#[test]
+fn columns_that_are_sums_of_others_have_no_part_in_the_basis() {
+    let gram = gram();
+    let (rotation, rank) = normalising(&gram).unwrap();
+    let after = rotation.t().dot(&gram).dot(&rotation);
+    assert_eq!(rank, 3);
+    let wanted = Array2::from_diag(&Array1::from(vec![1.0, 1.0, 1.0, 0.0, 0.0]));
+    assert!(worst(&(&after - &wanted)) < 1e-3, "{after}");
+    assert!(near_identity(&after.slice(s![..rank, ..rank]).to_owned()));
+    assert!(!near_identity(&gram) && !near_identity(&(&gram * f64::NAN)));
 }

@@ -1,10 +1,9 @@
 //! The floor of the comparison: what simple methods reach.
 
 use modality_data::ValuesView;
+use modality_dense as dense;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
 use rayon::prelude::*;
-
-use modality_dense as dense;
 
 use crate::KernelRidgeError;
 

@@ -1,10 +1,9 @@
 //! Kernel functions over rows, as whole matrices and as products that never hold one.
 
+use modality_dense as dense;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use pulp::Arch;
 use rayon::prelude::*;
-
-use modality_dense as dense;
 
 use crate::Real;
 

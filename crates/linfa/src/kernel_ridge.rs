@@ -5,9 +5,8 @@ use linfa::{
     dataset::AsTargets,
     traits::{Fit, PredictInplace},
 };
-use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2, ShapeBuilder as _};
-
 use modality_dense as dense;
+use ndarray::{Array2, ArrayBase, ArrayView2, Axis, Data, Ix2, ShapeBuilder as _};
 
 use crate::{Kernel, Real};
 

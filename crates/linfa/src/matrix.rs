@@ -2,9 +2,8 @@
 
 use std::cell::Cell;
 
-use ndarray::{Array2, ArrayView2, Axis};
-
 use modality_dense as dense;
+use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::{
     Real,

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ndarray::Array2;
-
 use modality_dense as dense;
+use ndarray::Array2;
 
 /// Rows and columns.
 const SIZE: usize = 1536;

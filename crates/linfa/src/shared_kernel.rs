@@ -6,12 +6,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use modality_dense as dense;
 use modality_recipe::Groups;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, s};
 use pulp::Arch;
 use rayon::prelude::*;
-
-use modality_dense as dense;
 
 use crate::{
     kernel::{self, Kernel},

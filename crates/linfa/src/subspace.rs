@@ -1,16 +1,12 @@
 //! Leading singular vectors of a matrix in this machine's memory: block Krylov iterations, and LOBPCG.
 
 use linfa_linalg::Order;
-use modality_recipe::{
-    eigen::NotConverged,
-    krylov::{Span, Tall},
-};
+use modality_dense::{self as dense, NotConverged, descending_eigen};
+use modality_recipe::krylov::{Span, Tall};
 use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
-
-use modality_dense::{self as dense, descending_eigen};
 
 use crate::{
     Real, Solver,

@@ -7,10 +7,8 @@ use linfa::{
     dataset::Records,
     traits::{Fit, Transformer},
 };
-use modality_recipe::{
-    eigen::NotConverged,
-    krylov::{self, Ritz, Span},
-};
+use modality_dense::NotConverged;
+use modality_recipe::krylov::{self, Ritz, Span};
 use ndarray::{Array1, Array2, ArrayBase, Data, Ix2};
 
 use crate::{

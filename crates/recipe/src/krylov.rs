@@ -5,9 +5,8 @@
 //! NeurIPS 2015), one more product with A^T A that costs nothing, and a Rayleigh-Ritz step in float64. A matrix of few columns
 //! is decomposed without iterating, by the eigenvectors of A^T A.
 
+use modality_dense::{NotConverged, near_identity, normalising};
 use ndarray::{Array1, Array2, s};
-
-use crate::eigen::{NotConverged, near_identity, normalising};
 
 /// Times that a block is made orthogonal to the blocks before it, at most.
 const PASSES: usize = 5;

@@ -7,7 +7,6 @@
 
 pub mod conformance;
 mod dual;
-pub mod eigen;
 mod exact;
 mod groups;
 pub mod krylov;

@@ -1,7 +1,8 @@
 //! Orthonormal bases of blocks of vectors.
 
 use cudarc::driver::CudaSlice;
-use modality_recipe::{eigen::near_identity, krylov::Tall as _};
+use modality_dense::near_identity;
+use modality_recipe::krylov::Tall as _;
 
 use super::{Work, fetched};
 use crate::{device::Device, error::Result, matrix::Matrix, solver::Info};
