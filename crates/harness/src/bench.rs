@@ -252,7 +252,11 @@ impl Bench {
         let wants = |what: Needs| needs.is_none_or(|needs| needs == what);
         let fits = random.fits.iter().filter(|_| wants(Needs::Fits));
         let fits = fits.map(|fit| among(&fit.cells)).collect();
-        let fold = |fold: &Fold| Fold { name: fold.name.clone(), cells: among(&fold.cells) };
+        let fold = |fold: &Fold| Fold {
+            name: fold.name.clone(),
+            cells: among(&fold.cells),
+            left_out: among(&fold.left_out),
+        };
         let folds = self.plan.folds.iter().filter(|_| wants(Needs::Folds)).map(fold).collect();
         RunSpec {
             protocol: PROTOCOL,

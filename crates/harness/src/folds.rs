@@ -18,7 +18,7 @@ pub(crate) fn draw(cells: &Cells, seed: u64) -> Vec<Fold> {
     if sites.len() >= FOLDS {
         let of = |(code, _): &(u32, usize)| {
             let name = cells.site.names[*code as usize].clone();
-            Fold { name, cells: cells.site.cells_of(&[*code]) }
+            Fold { name, cells: cells.site.cells_of(&[*code]), ..Fold::default() }
         };
         return sites.iter().map(of).collect();
     }
@@ -29,7 +29,10 @@ pub(crate) fn draw(cells: &Cells, seed: u64) -> Vec<Fold> {
     };
     let (what, groups): (&str, Vec<Vec<u32>>) = groups;
     let name = |group| format!("{what} {group}/{FOLDS}");
-    (1..).zip(groups).map(|(group, cells)| Fold { name: name(group), cells }).collect()
+    (1..)
+        .zip(groups)
+        .map(|(group, cells)| Fold { name: name(group), cells, ..Fold::default() })
+        .collect()
 }
 
 /// The codes that occur, with their numbers of cells, in order of their names.

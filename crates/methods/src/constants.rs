@@ -3,7 +3,7 @@
 use modality_protocol::Task;
 use serde::{Deserialize, Serialize};
 
-use crate::{Hyperparameters, Method, Needs, Typed, check::Wrong};
+use crate::{Hyperparameters, Method, Needs, Table, Typed, check::Wrong};
 
 pub(crate) const ZEROS: Method = Method {
     name: "zeros",
@@ -30,7 +30,7 @@ pub(crate) const MEAN: Method = Method {
 struct NoParams {}
 
 impl Hyperparameters for NoParams {
-    fn published(_task: Task) -> Self {
+    fn published(_task: Task, _given: &Table) -> Self {
         Self {}
     }
 

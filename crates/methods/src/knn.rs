@@ -4,7 +4,7 @@ use modality_protocol::Task;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hyperparameters, Method, Needs, Typed,
+    Hyperparameters, Method, Needs, Table, Typed,
     check::{Wrong, at_least_one},
 };
 
@@ -37,7 +37,7 @@ impl Default for KnnParams {
 impl Hyperparameters for KnnParams {
     const RENAMED: &[(&str, &str)] = &[("gex_components", "input_components")];
 
-    fn published(_task: Task) -> Self {
+    fn published(_task: Task, _given: &Table) -> Self {
         Self::default()
     }
 

@@ -5,6 +5,7 @@
 
 mod check;
 mod constants;
+mod gnn;
 mod knn;
 mod linear;
 mod mlp;
@@ -15,6 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use check::Wrong;
+pub use gnn::{GROUPS, GnnParams, Training};
 pub use knn::KnnParams;
 pub use linear::LinearParams;
 pub use mlp::{MlpParams, Schedule};
@@ -66,13 +68,14 @@ pub enum Needs {
 }
 
 /// All of them.
-pub const ALL: [&Method; 6] = [
+pub const ALL: [&Method; 7] = [
     &constants::ZEROS,
     &constants::MEAN,
     &linear::LINEAR,
     &knn::KNN,
     &tsvd_krr::TSVD_KRR,
     &mlp::MLP,
+    &gnn::GNN,
 ];
 
 /// A table of hyperparameters that cannot be used.
@@ -131,6 +134,19 @@ fn suit_with<P: Hyperparameters>(
     Some(said)
 }
 
+/// A batch of which `cells` make four, where they do not make one of `batch_size`; says so.
+fn smaller_batch(batch_size: &mut usize, cells: usize) -> Option<String> {
+    if cells >= *batch_size {
+        return None;
+    }
+    let published = *batch_size;
+    *batch_size = 1 << (cells / 4).max(1).ilog2();
+    Some(format!(
+        "`batch_size` is {batch_size} in place of {published}: the largest power of two that is at most a quarter of the {cells} cells \
+         that the smallest model is trained on"
+    ))
+}
+
 fn fits_nothing_with<P: Hyperparameters>(params: &Map<String, Value>) -> bool {
     typed::<P>(Task::default(), params.clone()).is_ok_and(|params| params.fits_nothing())
 }
@@ -149,8 +165,8 @@ trait Hyperparameters: Serialize + DeserializeOwned {
     /// Names that studies may still have, and those that took their place.
     const RENAMED: &[(&str, &str)] = &[];
 
-    /// As the published system has them for `task`.
-    fn published(task: Task) -> Self;
+    /// As the published system has them for `task`, with what a study says in `given` left aside but where others follow from it.
+    fn published(task: Task, given: &Table) -> Self;
 
     /// The first value out of range.
     fn wrong(&self) -> Option<Wrong>;
@@ -191,7 +207,7 @@ fn typed<P: Hyperparameters>(task: Task, given: Map<String, Value>) -> Result<P,
     {
         return Err(format!("`{old}` is the old name of `{new}`, and both are there"));
     }
-    let mut table = as_table(&P::published(task));
+    let mut table = as_table(&P::published(task, &given));
     for (key, value) in given {
         let renamed = P::RENAMED.iter().find(|(old, _)| *old == key);
         let key = renamed.map_or(key, |(_, new)| (*new).to_owned());

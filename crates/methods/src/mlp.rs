@@ -4,8 +4,9 @@ use modality_protocol::{Modality, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Chosen, Hyperparameters, Method, Needs, Typed,
+    Chosen, Hyperparameters, Method, Needs, Table, Typed,
     check::{Wrong, at_least_one, at_most, below_one, not_negative, positive},
+    smaller_batch,
 };
 
 pub(crate) const MLP: Method = Method {
@@ -70,7 +71,7 @@ impl Hyperparameters for MlpParams {
     const RENAMED: &[(&str, &str)] = &[("min_protein_mean", "min_target_mean")];
 
     /// Of peaks, the published system predicts the training mean.
-    fn published(task: Task) -> Self {
+    fn published(task: Task, _given: &Table) -> Self {
         let small = Self {
             hidden: [256, 128],
             schedule: Schedule::Constant,
@@ -91,16 +92,10 @@ impl Hyperparameters for MlpParams {
 
     /// So that each epoch has four steps at least.
     fn suit(&mut self, chosen: Chosen<'_>, cells: usize) -> Option<String> {
-        if self.fits_nothing() || cells >= self.batch_size || chosen("batch_size") {
+        if self.fits_nothing() || chosen("batch_size") {
             return None;
         }
-        let published = self.batch_size;
-        self.batch_size = 1 << (cells / 4).max(1).ilog2();
-        Some(format!(
-            "`batch_size` is {} in place of {published}: the largest power of two that is at most a quarter of the {cells} cells \
-             that the smallest model is trained on",
-            self.batch_size
-        ))
+        smaller_batch(&mut self.batch_size, cells)
     }
 
     fn wrong(&self) -> Option<Wrong> {

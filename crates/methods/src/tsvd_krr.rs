@@ -4,7 +4,7 @@ use modality_protocol::{Modality, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hyperparameters, Method, Needs, Typed,
+    Hyperparameters, Method, Needs, Table, Typed,
     check::{Wrong, at_least_one, below_one, positive},
 };
 
@@ -150,7 +150,7 @@ impl Hyperparameters for TsvdKrrParams {
         &[("gex_components", "input_components"), ("adt_components", "target_components")];
 
     /// As submitted, but for what is clipped: see [`TsvdKrrParams::clip_sum`].
-    fn published(task: Task) -> Self {
+    fn published(task: Task, _given: &Table) -> Self {
         let of = |input_components, target_components, alpha| Self {
             input_components,
             target_components,

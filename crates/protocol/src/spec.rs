@@ -44,11 +44,14 @@ pub struct RunSpec {
 }
 
 /// The validation cells of one model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Fold {
     /// What the cells have in common: a site, or donors.
     pub name: String,
     /// The run's training cells, ascending.
     pub cells: Vec<u32>,
+    /// Training cells, ascending, that the model does not see at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<u32>,
 }

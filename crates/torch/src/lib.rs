@@ -14,7 +14,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (train, test) = (Csr::eye(90), Csr::eye(90));
 //! let target = Array2::<f32>::ones((90, 4));
-//! let fold = |name: &str, cells: std::ops::Range<u32>| Fold { name: name.to_owned(), cells: cells.collect() };
+//! let fold = |name: &str, cells: std::ops::Range<u32>| Fold { name: name.to_owned(), cells: cells.collect(), ..Fold::default() };
 //! let folds = [fold("s1", 0..30), fold("s2", 30..60), fold("s3", 60..90)];
 //! let problem = Problem {
 //!     train_input: (&train).into(),

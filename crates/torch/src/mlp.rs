@@ -137,7 +137,7 @@ impl Problem<'_> {
 
     /// What would go wrong in the fold's first epoch.
     fn check_fold(&self, fold: &Fold, batch_size: usize) -> Result<()> {
-        let Fold { name, cells: inside } = fold;
+        let Fold { name, cells: inside, .. } = fold;
         let cells = self.train_input.rows();
         if let Some(cell) = inside.iter().find(|&&cell| cell as usize >= cells) {
             let what = format!("fold {name} names training cell {cell}; there are {cells}");

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn training_cells_are_those_outside_the_fold() {
-        let fold = Fold { name: String::new(), cells: vec![1, 4] };
+        let fold = Fold { name: String::new(), cells: vec![1, 4], ..Fold::default() };
         assert_eq!(outside(&fold, 6), [0, 2, 3, 5]);
     }
 }

@@ -59,7 +59,7 @@ impl Cells {
 pub(crate) fn folds() -> Vec<Fold> {
     let fold = |index: u32| {
         let cells = (0..CELLS as u32).filter(|cell| cell % 3 == index).collect();
-        Fold { name: format!("s{}", index + 1), cells }
+        Fold { name: format!("s{}", index + 1), cells, ..Fold::default() }
     };
     (0..3).map(fold).collect()
 }
