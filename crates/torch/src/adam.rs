@@ -1,9 +1,9 @@
-//! Adam (Kingma and Ba 2015) with an L2 penalty that is added to the gradient, as PyTorch's `torch.optim.Adam`.
+//! Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), as PyTorch's `torch.optim` has them.
 
 use rayon::prelude::*;
 use tch::{Device, Tensor};
 
-use crate::{Result, host, network::TENSORS};
+use crate::{Result, host};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -13,9 +13,18 @@ const CHUNK: usize = 1 << 15;
 
 /// Running moments of the gradients.
 pub(crate) struct Adam {
-    moments: [Moments; TENSORS],
-    weight_decay: f64,
+    moments: Vec<Moments>,
+    decay: Decay,
     steps: i32,
+}
+
+/// How parameters are kept small.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Decay {
+    /// An L2 penalty, added to the gradient (Adam).
+    Penalty(f64),
+    /// Each step takes this share of the learning rate off, beside the gradient (AdamW).
+    Decoupled(f64),
 }
 
 struct Moments {
@@ -26,7 +35,10 @@ struct Moments {
 /// The scalars of one step.
 #[derive(Clone, Copy)]
 struct Step {
-    weight_decay: f64,
+    /// Of the parameter, that is added to the gradient.
+    penalty: f64,
+    /// What is left of the parameter before the step.
+    left: f64,
     /// Learning rate over the first moment's bias.
     rate: f64,
     /// Root of the second moment's bias.
@@ -34,29 +46,37 @@ struct Step {
 }
 
 impl Adam {
-    pub(crate) fn new(parameters: &[Tensor; TENSORS], weight_decay: f64) -> Result<Self> {
+    pub(crate) fn new<'a>(
+        parameters: impl IntoIterator<Item = &'a Tensor>,
+        decay: Decay,
+    ) -> Result<Self> {
         let moments = |tensor: &Tensor| -> Result<Moments> {
             Ok(Moments { first: tensor.f_zeros_like()?, second: tensor.f_zeros_like()? })
         };
-        let [a, b, c, d, e, f] = parameters.each_ref().map(moments);
-        Ok(Self { moments: [a?, b?, c?, d?, e?, f?], weight_decay, steps: 0 })
+        let moments = parameters.into_iter().map(moments).collect::<Result<_>>()?;
+        Ok(Self { moments, decay, steps: 0 })
     }
 
-    /// Moves `parameters` against `gradients`.
-    pub(crate) fn step(
+    /// Moves `parameters` against `gradients`, both in the order in which it was made.
+    pub(crate) fn step<'a>(
         &mut self,
-        parameters: &mut [Tensor; TENSORS],
-        gradients: &[Tensor; TENSORS],
+        parameters: impl IntoIterator<Item = &'a mut Tensor>,
+        gradients: impl IntoIterator<Item = &'a Tensor>,
         learning_rate: f64,
     ) -> Result<()> {
         self.steps += 1;
+        let (penalty, left) = match self.decay {
+            Decay::Penalty(penalty) => (penalty, 1.0),
+            Decay::Decoupled(decay) => (0.0, 1.0 - learning_rate * decay),
+        };
         let step = Step {
-            weight_decay: self.weight_decay,
+            penalty,
+            left,
             rate: learning_rate / (1.0 - BETA1.powi(self.steps)),
             root: (1.0 - BETA2.powi(self.steps)).sqrt(),
         };
         for ((parameter, gradient), moments) in
-            parameters.iter_mut().zip(gradients).zip(&mut self.moments)
+            parameters.into_iter().zip(gradients).zip(&mut self.moments)
         {
             match parameter.device() {
                 Device::Cpu => step.on_host(parameter, gradient, moments)?,
@@ -75,7 +95,7 @@ impl Step {
         gradient: &Tensor,
         moments: &mut Moments,
     ) -> Result<()> {
-        let decay = self.weight_decay as f32;
+        let (penalty, left) = (self.penalty as f32, self.left as f32);
         let (to_first, to_second) = ((1.0 - BETA1) as f32, (1.0 - BETA2) as f32);
         let (beta2, rate, root) = (BETA2 as f32, self.rate as f32, self.root as f32);
         let epsilon = EPSILON as f32;
@@ -88,10 +108,10 @@ impl Step {
                 let moments = firsts.iter_mut().zip(seconds);
                 for ((p, &g), (first, second)) in parameters.iter_mut().zip(gradients).zip(moments)
                 {
-                    let g = g + decay * *p;
+                    let g = g + penalty * *p;
                     *first += to_first * (g - *first);
                     *second = beta2 * *second + to_second * g * g;
-                    *p -= rate * *first / (second.sqrt() / root + epsilon);
+                    *p = left * *p - rate * *first / (second.sqrt() / root + epsilon);
                 }
             });
         Ok(())
@@ -103,11 +123,13 @@ impl Step {
         gradient: &Tensor,
         moments: &mut Moments,
     ) -> Result<()> {
-        let g = gradient.f_add(&parameter.f_mul_scalar(self.weight_decay)?)?;
+        let g = gradient.f_add(&parameter.f_mul_scalar(self.penalty)?)?;
         let _ = moments.first.f_lerp_(&g, 1.0 - BETA1)?;
         let _ = moments.second.f_lerp_(&g.f_square()?, 1.0 - BETA2)?;
         let divisor = moments.second.f_sqrt()?.f_div_scalar_(self.root)?.f_add_scalar_(EPSILON)?;
-        let _ = parameter.f_sub_(&moments.first.f_div(&divisor)?.f_mul_scalar_(self.rate)?)?;
+        let _ = parameter
+            .f_mul_scalar_(self.left)?
+            .f_sub_(&moments.first.f_div(&divisor)?.f_mul_scalar_(self.rate)?)?;
         Ok(())
     }
 }
@@ -118,36 +140,47 @@ mod tests {
 
     use super::*;
 
-    fn tensors(values: [f32; TENSORS]) -> [Tensor; TENSORS] {
-        values.map(|value| Tensor::from_slice(&[value]))
+    /// A parameter of 1 after two steps at the rate 0.01, with gradients of 0.4 and -0.2.
+    fn after_two_steps(decay: Decay) -> f64 {
+        let tensor = |value: f32| Tensor::from_slice(&[value]);
+        let mut parameter = tensor(1.0);
+        let mut adam = Adam::new([&parameter], decay).unwrap();
+        adam.step([&mut parameter], [&tensor(0.4)], 0.01).unwrap();
+        // Both moments are unbiased after one step, so the step is the learning rate.
+        let left = if let Decay::Decoupled(decay) = decay { 1.0 - 0.01 * decay } else { 1.0 };
+        assert!((parameter.double_value(&[0]) - (left - 0.01)).abs() < 1e-6);
+        adam.step([&mut parameter], [&tensor(-0.2)], 0.01).unwrap();
+        parameter.double_value(&[0])
+    }
+
+    /// What the second step takes off, for the two gradients.
+    fn second_step([one, two]: [f64; 2]) -> f64 {
+        let first = (0.9 * 0.1 * one + 0.1 * two) / (1.0 - 0.81);
+        let second: f64 =
+            (0.999 * 0.001 * one.powi(2) + 0.001 * two.powi(2)) / (1.0 - 0.999 * 0.999);
+        0.01 * first / (second.sqrt() + 1e-8)
     }
 
     #[test]
     fn two_steps_as_on_paper() {
-        let mut parameters = tensors([1.0; TENSORS]);
-        let mut adam = Adam::new(&parameters, 0.1).unwrap();
-        adam.step(&mut parameters, &tensors([0.4; TENSORS]), 0.01).unwrap();
-        // g = 0.4 + 0.1 * 1; both moments are unbiased after one step, so the step is the learning rate.
-        assert!((parameters[0].double_value(&[0]) - 0.99).abs() < 1e-6);
-        adam.step(&mut parameters, &tensors([-0.2; TENSORS]), 0.01).unwrap();
-        let g = -0.2 + 0.1 * 0.99;
-        let first = (0.9 * 0.1 * 0.5 + 0.1 * g) / (1.0 - 0.81);
-        let second: f64 = (0.999 * 0.001 * 0.25 + 0.001 * g * g) / (1.0 - 0.999 * 0.999);
-        let wanted = 0.99 - 0.01 * first / (second.sqrt() + 1e-8);
-        for tensor in &parameters {
-            assert!((tensor.double_value(&[0]) - wanted).abs() < 1e-6);
-        }
+        let penalised = after_two_steps(Decay::Penalty(0.1));
+        let wanted = 0.99 - second_step([0.4 + 0.1, -0.2 + 0.1 * 0.99]);
+        assert!((penalised - wanted).abs() < 1e-6, "{penalised} {wanted}");
+
+        let decoupled = after_two_steps(Decay::Decoupled(0.1));
+        let wanted = 0.999 * (0.999 - 0.01) - second_step([0.4, -0.2]);
+        assert!((decoupled - wanted).abs() < 1e-6, "{decoupled} {wanted}");
     }
 
     #[test]
     fn both_ways_agree() {
-        let _generator = crate::training::seeded(5);
+        let _generator = crate::folds::seeded(5);
         let normal = || Tensor::randn([70_000], (Kind::Float, Device::Cpu));
         let (mut parameter, gradient) = (normal(), normal());
         let mut moments = Moments { first: normal(), second: normal().abs() };
         let mut other = Moments { first: moments.first.copy(), second: moments.second.copy() };
         let mut other_parameter = parameter.copy();
-        let step = Step { weight_decay: 0.01, rate: 0.1, root: 0.5 };
+        let step = Step { penalty: 0.01, left: 0.98, rate: 0.1, root: 0.5 };
         step.on_host(&mut parameter, &gradient, &mut moments).unwrap();
         step.by_libtorch(&mut other_parameter, &gradient, &mut other).unwrap();
         for (one, other) in [

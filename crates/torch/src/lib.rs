@@ -35,13 +35,12 @@ mod adam;
 pub mod device;
 mod dropout;
 mod error;
+mod folds;
 mod host;
 mod mlp;
-mod network;
-mod products;
+mod problem;
 mod rows;
-mod targets;
-mod training;
 
 pub use error::{Error, Result};
-pub use mlp::{Problem, mlp};
+pub use mlp::mlp;
+pub use problem::Problem;

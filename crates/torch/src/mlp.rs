@@ -1,36 +1,22 @@
-//! The method.
+//! The multi-layer perceptron.
 
-use modality_data::ValuesView;
+mod network;
+mod products;
+mod targets;
+mod training;
+
 use modality_methods::MlpParams;
-use modality_protocol::{Fold, Stage, StageClock};
+use modality_protocol::{Stage, StageClock};
 use ndarray::Array2;
 use tch::Device;
 
-use crate::{
-    Error, Result,
-    device::Compute,
-    host,
+use self::{
     network::Network,
     products::Products,
-    rows::Rows,
-    targets::{self, Targets},
-    training::{Trainer, batch_capacity, outside},
+    targets::Targets,
+    training::{Trainer, batch_capacity},
 };
-
-/// What is to be predicted from what.
-#[derive(Debug, Clone, Copy)]
-pub struct Problem<'a> {
-    /// Training cells x features of the input.
-    pub train_input: ValuesView<'a>,
-    /// Training cells x features of the target.
-    pub train_target: ValuesView<'a>,
-    /// Test cells x features of the input.
-    pub test_input: ValuesView<'a>,
-    /// What each model is validated on; it is trained on all other training cells.
-    pub folds: &'a [Fold],
-    /// Seed of initial parameters and of the order of the cells.
-    pub seed: u64,
-}
+use crate::{Error, Problem, Result, device::Compute, host, rows::Rows};
 
 /// Predicts the target of the test cells: test cells x features.
 ///
@@ -51,11 +37,12 @@ pub fn mlp(
     compute: &Compute,
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>> {
-    problem.check(params)?;
+    problem.check()?;
     if params.epochs == 0 {
         clock.note("without epochs there is no network: the training mean is predicted");
         return Ok(mean(problem, clock));
     }
+    problem.check_folds("mlp", Some(params.batch_size))?;
     let device = compute.device;
     let products = Products::on(device);
     if device == Device::Cpu {
@@ -104,56 +91,4 @@ fn predict(
     }
     Array2::from_shape_vec((cells as usize, features), values)
         .map_err(|error| Error::Torch(error.to_string()))
-}
-
-impl Problem<'_> {
-    fn check(&self, params: &MlpParams) -> Result<()> {
-        let invalid = |what: String| Err(Error::Invalid(what));
-        let cells = self.train_input.rows();
-        let (inputs, targets) = (self.train_input.columns(), self.train_target.columns());
-        if inputs == 0 || targets == 0 {
-            return invalid("there must be a feature at least of input and target".to_owned());
-        }
-        if self.train_target.rows() != cells {
-            let targets = self.train_target.rows();
-            return invalid(format!(
-                "the input has {cells} training cells and the target {targets}"
-            ));
-        }
-        if self.test_input.columns() != inputs {
-            let test = self.test_input.columns();
-            return invalid(format!(
-                "the input of training cells has {inputs} features and that of test cells {test}"
-            ));
-        }
-        if params.epochs == 0 {
-            return Ok(());
-        }
-        if self.folds.is_empty() {
-            return invalid("the plan has no fold".to_owned());
-        }
-        self.folds.iter().try_for_each(|fold| self.check_fold(fold, params.batch_size))
-    }
-
-    /// What would go wrong in the fold's first epoch.
-    fn check_fold(&self, fold: &Fold, batch_size: usize) -> Result<()> {
-        let Fold { name, cells: inside, .. } = fold;
-        let cells = self.train_input.rows();
-        if let Some(cell) = inside.iter().find(|&&cell| cell as usize >= cells) {
-            let what = format!("fold {name} names training cell {cell}; there are {cells}");
-            return Err(Error::Invalid(what));
-        }
-        let training = outside(fold, cells as u32).len();
-        let what = if inside.is_empty() {
-            "there are no validation cells; each fold needs at least one".to_owned()
-        } else if batch_size > training {
-            format!(
-                "`batch_size` is {batch_size}, more than the {training} training cells outside the fold; give it fewer under \
-                 `[params.mlp]` in the study, or leave it out there"
-            )
-        } else {
-            return Ok(());
-        };
-        Err(Error::Training { fold: name.clone(), epoch: 1, what })
-    }
 }

@@ -1,33 +1,25 @@
 //! Training one model: on the cells outside a fold, judged on the cells inside it.
 
-use std::{
-    f64::consts::PI,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
 use modality_methods::{MlpParams, Schedule};
 use modality_protocol::{Epoch, Event, Fold, Stage, StageClock};
 use tch::{Device, Kind, Tensor};
 
-use crate::{
-    Error, Problem, Result,
-    adam::Adam,
-    device,
-    dropout::Dropout,
+use super::{
     network::{Network, Shape},
     products::Products,
-    rows::Rows,
     targets::Targets,
+};
+use crate::{
+    Error, Problem, Result,
+    adam::{Adam, Decay},
+    device,
+    dropout::Dropout,
+    folds::{self, Best, check_finite, cosine, outside, seeded, shuffled},
+    rows::Rows,
 };
 
 /// Cells of a batch where nothing is learned from it, if the training batches are smaller.
 const EVALUATION_BATCH: usize = 512;
-
-/// Distance between the seeds of two folds.
-const FOLD_SEEDS: u64 = 1_000_000;
-
-/// libtorch has one generator a process; models that are begun at the same time take turns.
-static GENERATOR: Mutex<()> = Mutex::new(());
 
 /// What all folds share.
 pub(crate) struct Trainer<'a> {
@@ -103,16 +95,14 @@ impl<'a> Trainer<'a> {
                 fold.name
             ));
         }
-        let mut best: Option<(f64, Network)> = None;
+        let mut best = Best::none();
         let (folds, epochs) = (self.problem.folds.len(), self.params.epochs);
         for epoch in 1..=epochs {
             let (loss, validation_rmse) = clock.time(Stage::Fit, || {
                 let loss = self.epoch(&mut model, epoch)?;
                 let rmse = self.validate(&model, &fold.cells)?;
                 check_finite(fold, epoch, loss, rmse)?;
-                if best.as_ref().is_none_or(|(lowest, _)| rmse < *lowest) {
-                    best = Some((rmse, model.network.snapshot()?));
-                }
+                best.offer(rmse, || model.network.snapshot())?;
                 device::synchronize(device);
                 Ok::<_, Error>((loss, rmse))
             })?;
@@ -120,8 +110,7 @@ impl<'a> Trainer<'a> {
             clock.say(Event::Epoch(Epoch { fold, epoch, loss, validation_rmse }));
             clock.progress(Stage::Fit, (index * epochs + epoch) as u64, (folds * epochs) as u64);
         }
-        let (_, network) = best.ok_or_else(|| Error::Invalid("`epochs` is 0".to_owned()))?;
-        Ok(network)
+        best.into_kept()
     }
 
     /// Draws all that is random from libtorch's generator on the CPU, seeded with the run's seed plus a million times
@@ -134,13 +123,13 @@ impl<'a> Trainer<'a> {
             hidden: self.params.hidden,
             targets: problem.train_target.columns(),
         };
-        let seed = problem.seed.wrapping_add(FOLD_SEEDS.wrapping_mul(index as u64));
+        let seed = folds::seed(problem.seed, index);
         let generator = seeded(seed);
-        let mut network = Network::new(shape, self.products, self.device)?;
+        let network = Network::new(shape, self.products, self.device)?;
         let orders = (0..self.params.epochs).map(|_| shuffled(&cells));
         let orders = orders.collect::<Result<Vec<_>>>()?;
         drop(generator);
-        let adam = Adam::new(network.parameters_mut(), self.params.weight_decay)?;
+        let adam = Adam::new(network.parameters(), Decay::Penalty(self.params.weight_decay))?;
         let (target, min_mean) = (problem.train_target, self.params.min_target_mean);
         let targets = Targets::new(target, cells.iter().copied(), min_mean, self.device)?;
         let dropout = Dropout::new(self.params.dropout, seed);
@@ -151,7 +140,7 @@ impl<'a> Trainer<'a> {
     fn epoch(&mut self, model: &mut Model, epoch: usize) -> Result<f64> {
         let MlpParams { epochs, batch_size, learning_rate, schedule, .. } = self.params;
         let learning_rate = match schedule {
-            Schedule::Cosine => cosine(learning_rate, epoch, epochs),
+            Schedule::Cosine => cosine(learning_rate, epoch - 1, epochs),
             Schedule::Constant => learning_rate,
         };
         let order = std::mem::take(&mut model.orders[epoch - 1]);
@@ -189,66 +178,7 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// libtorch's generator on the CPU, with this seed and for the caller alone as long as the guard lives.
-pub(crate) fn seeded(seed: u64) -> MutexGuard<'static, ()> {
-    let generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    tch::manual_seed(seed as i64);
-    generator
-}
-
 /// Rows that a buffer needs, for training and for evaluation.
 pub(crate) fn batch_capacity(params: &MlpParams) -> usize {
     params.batch_size.max(EVALUATION_BATCH)
-}
-
-/// The cells that are not the fold's, ascending.
-pub(crate) fn outside(fold: &Fold, cells: u32) -> Vec<u32> {
-    let mut inside = vec![false; cells as usize];
-    for &cell in &fold.cells {
-        inside[cell as usize] = true;
-    }
-    (0..cells).filter(|&cell| !inside[cell as usize]).collect()
-}
-
-fn shuffled(cells: &[u32]) -> Result<Vec<u32>> {
-    let order = Tensor::f_randperm(cells.len() as i64, (Kind::Int64, Device::Cpu))?;
-    Ok(Vec::<i64>::try_from(order)?.into_iter().map(|i| cells[i as usize]).collect())
-}
-
-/// The learning rate of `epoch`, counted from one: half a cosine, from the first epoch's rate towards zero.
-fn cosine(first: f64, epoch: usize, epochs: usize) -> f64 {
-    first * (1.0 + (PI * (epoch - 1) as f64 / epochs as f64).cos()) / 2.0
-}
-
-fn check_finite(fold: &Fold, epoch: usize, loss: f64, validation_rmse: f64) -> Result<()> {
-    if loss.is_finite() && validation_rmse.is_finite() {
-        return Ok(());
-    }
-    Err(Error::Training {
-        fold: fold.name.clone(),
-        epoch,
-        what: format!(
-            "the loss is {loss} and the validation RMSE {validation_rmse}; a lower `learning_rate` may help"
-        ),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_learning_rate_falls_as_a_cosine() {
-        let rates: Vec<f64> = (1..=4).map(|epoch| cosine(1e-3, epoch, 4)).collect();
-        let root = 0.5_f64.sqrt();
-        for (rate, wanted) in rates.iter().zip([1.0, (1.0 + root) / 2.0, 0.5, (1.0 - root) / 2.0]) {
-            assert!((rate - 1e-3 * wanted).abs() < 1e-12, "{rates:?}");
-        }
-    }
-
-    #[test]
-    fn training_cells_are_those_outside_the_fold() {
-        let fold = Fold { name: String::new(), cells: vec![1, 4], ..Fold::default() };
-        assert_eq!(outside(&fold, 6), [0, 2, 3, 5]);
-    }
 }

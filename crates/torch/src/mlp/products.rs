@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn both_agree() {
-        let _generator = crate::training::seeded(1);
+        let _generator = crate::folds::seeded(1);
         let normal = |size: [i64; 2]| Tensor::randn(size, (Kind::Float, Device::Cpu));
         let (x, weight, gradient) = (normal([7, 5]), normal([3, 5]), normal([7, 3]));
         let bias = normal([1, 3]).view([3]);

@@ -1,14 +1,15 @@
 //! The network: two hidden layers, and an output layer that sees both.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
+use super::products::{Factor, Products};
 use crate::{
     Result,
-    products::{Factor, Products},
+    folds::{copy, uniform},
 };
 
 /// Number of tensors of parameters.
-pub(crate) const TENSORS: usize = 6;
+const TENSORS: usize = 6;
 
 /// h1 = ReLU(W1 x + b1), h2 = ReLU(W2 h1 + b2), output = W3 (h2, h1) + b3.
 pub(crate) struct Network {
@@ -41,13 +42,10 @@ impl Network {
     /// weights and biases uniform between -1/sqrt(inputs) and 1/sqrt(inputs), layer by layer, weight before bias.
     pub(crate) fn new(shape: Shape, products: Products, device: Device) -> Result<Self> {
         let [h1, h2] = shape.hidden;
-        let draw = |inputs: usize, size: &[i64]| {
-            let bound = 1.0 / (inputs as f64).sqrt();
-            let mut tensor = Tensor::f_empty(size, (Kind::Float, Device::Cpu))?;
-            tensor.f_uniform_(-bound, bound)?.f_to_device(device)
-        };
-        let weight = |inputs: usize, outputs: usize| draw(inputs, &[outputs as i64, inputs as i64]);
-        let bias = |inputs: usize, outputs: usize| draw(inputs, &[outputs as i64]);
+        let draw =
+            |inputs: usize, size: &[usize]| uniform(size, 1.0 / (inputs as f64).sqrt(), device);
+        let weight = |inputs: usize, outputs: usize| draw(inputs, &[outputs, inputs]);
+        let bias = |inputs: usize, outputs: usize| draw(inputs, &[outputs]);
         let parameters = [
             weight(shape.inputs, h1)?,
             bias(shape.inputs, h1)?,
@@ -61,17 +59,16 @@ impl Network {
 
     /// A copy that later training does not change.
     pub(crate) fn snapshot(&self) -> Result<Self> {
-        let copy = |tensor: &Tensor| -> Result<Tensor> {
-            let mut copy = tensor.f_empty_like()?;
-            copy.f_copy_(tensor)?;
-            Ok(copy)
-        };
         let [a, b, c, d, e, f] = self.parameters.each_ref().map(copy);
         Ok(Self { parameters: [a?, b?, c?, d?, e?, f?], products: self.products })
     }
 
-    pub(crate) fn parameters_mut(&mut self) -> &mut [Tensor; TENSORS] {
-        &mut self.parameters
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Tensor> {
+        self.parameters.iter()
+    }
+
+    pub(crate) fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        self.parameters.iter_mut()
     }
 
     /// `x`: cells x features. With a `mask`, cells x the first hidden width, h1 is multiplied by it.
@@ -116,6 +113,8 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
     use crate::dropout::Dropout;
 
@@ -124,7 +123,7 @@ mod tests {
 
     #[test]
     fn initial_parameters_are_within_their_bounds_and_reach_them() {
-        let _generator = crate::training::seeded(3);
+        let _generator = crate::folds::seeded(3);
         let shape = Shape { inputs: 400, hidden: [100, 25], targets: 50 };
         let network = Network::new(shape, Products::OneDnn, Device::Cpu).unwrap();
         let inputs = [400.0, 400.0, 100.0, 100.0, 125.0, 125.0_f64];
@@ -158,7 +157,7 @@ mod tests {
     #[test]
     fn both_passes_agree_with_automatic_differentiation() {
         for products in [Products::OneDnn, Products::Default] {
-            let _generator = crate::training::seeded(4);
+            let _generator = crate::folds::seeded(4);
             let network = Network::new(SHAPE, products, Device::Cpu).unwrap();
             let (x, y) = (Tensor::randn([6, 9], CPU).relu(), Tensor::randn([6, 3], CPU));
             let dropped = Dropout::new(0.5, 3).unwrap().draw((6, 7), Device::Cpu).unwrap();
@@ -183,7 +182,7 @@ mod tests {
         let mut network = Network::new(SHAPE, Products::OneDnn, Device::Cpu).unwrap();
         let snapshot = network.snapshot().unwrap();
         let before = network.parameters[5].copy();
-        let _ = network.parameters_mut()[5].fill_(1.0);
+        let _ = network.parameters[5].fill_(1.0);
         assert!(snapshot.parameters[5].equal(&before) && !network.parameters[5].equal(&before));
     }
 }
