@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `inputs/dataset.json` | [`Manifest`]: names, shapes, provenance, sums |
-//! | `inputs/{train,test}_cells.json` | [`Cells`]: barcodes, batch, donor, site |
+//! | `inputs/{train,test}_cells.json` | [`Cells`](crate::Cells): barcodes, batch, donor, site |
 //! | `inputs/{train,test}_input` | cells x features of the input |
 //! | `inputs/train_target` | cells x features of the target |
 //! | `answers/test_target` | the same of the test cells |
@@ -27,11 +27,13 @@ use ndarray_npy::{ReadNpyExt, ReadableElement, WritableElement, WriteNpyExt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{Cells, Csr, Dataset, Error, Features, FileSum, Provenance, Result, Values, hex};
+use crate::{Csr, Dataset, Error, Features, FileSum, Provenance, Result, Values, hex};
 
+mod annotations;
 mod shape;
 mod subset;
 
+pub use annotations::{read_batches, read_train_cells};
 pub use shape::{Extent, Shape};
 
 /// Version of the folder's layout, in [`Manifest::format`].
@@ -231,14 +233,6 @@ pub fn read_answers(folder: &Path) -> Result<Values> {
     let manifest = read_manifest(folder)?;
     let of = (manifest.test_cells, &manifest.target);
     read_values(&folder.join(ANSWERS), "test_target", of, None)
-}
-
-/// Reads the annotations of the training cells.
-///
-/// # Errors
-/// [`Error::Io`] or [`Error::File`], naming the file.
-pub fn read_train_cells(folder: &Path) -> Result<Cells> {
-    read_json(&inputs(folder).join("train_cells.json"))
 }
 
 struct Writer {
