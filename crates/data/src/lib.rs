@@ -19,8 +19,8 @@ pub use error::{Error, Result};
 pub use normalise::{binarise, normalise_adt, normalise_gex};
 pub use read::{
     Block, CellRule, CiteLayout, Column, Columns, Feature, FeatureKind, Matrix, Pair, Place, Sizes,
-    Source, Stored, Table, Wanted, read_cite_file, read_four_files, read_modalities, read_pair,
-    read_source, read_table, source_sums,
+    Source, Stored, Table, Wanted, gene_sets, read_cite_file, read_four_files, read_modalities,
+    read_pair, read_source, read_table, source_sums,
 };
 pub use sums::{file_sum, hex, sha256_file};
 pub use values::{Values, ValuesView};

@@ -13,6 +13,7 @@ mod entries;
 mod feature;
 mod four_files;
 mod frame;
+pub mod gene_sets;
 mod h5;
 mod labels;
 mod layout;
