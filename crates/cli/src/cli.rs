@@ -104,6 +104,9 @@ pub(crate) struct Reproduce {
     /// Seconds that each run may take, after which it is stopped and has failed [default: the study's]
     #[arg(long, alias = "row-limit", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) timeout: Option<u32>,
+    /// Gene sets (.gmt) whose genes rows of gnn join by edges [default: the study's, or none]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gmt: Option<PathBuf>,
     /// Where results go [default: a new folder out/STUDY/N]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

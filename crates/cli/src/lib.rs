@@ -8,6 +8,7 @@ mod check_backend;
 mod cli;
 mod datasets;
 mod exit;
+mod gene_sets;
 mod gpu_check;
 mod interrupt;
 mod list;

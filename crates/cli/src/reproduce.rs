@@ -21,6 +21,7 @@ use modality_protocol::{DeviceId, Task, did_you_mean, words::warn};
 use crate::{
     cli::Reproduce,
     datasets::{self, Catalogue, Ready, Request},
+    gene_sets,
     interrupt::Resumable,
     output, report,
     root::CONFIGS,
@@ -45,8 +46,11 @@ pub(crate) fn run_until(
 ) -> anyhow::Result<ExitCode> {
     let configs = world.root.join(CONFIGS);
     let backends = study::load_backends(&configs)?;
+    let gmt = arguments.gmt.as_deref().map(|path| gene_sets::place(path, &world.root));
+    let gmt = gmt.transpose()?;
     let load = |task| -> anyhow::Result<Study> {
         let mut study = Study::load(&configs, &arguments.study, task, &backends)?;
+        gmt.iter().try_for_each(|place| gene_sets::give(&mut study, place))?;
         study.repeats = arguments.repeats.map_or(study.repeats, usize::from);
         Ok(study)
     };
@@ -56,6 +60,7 @@ pub(crate) fn run_until(
         study = load(Some(task))?;
     }
     let rows = select(&study, &arguments.only)?;
+    gene_sets::check(&study, &rows, &world.root, gmt.is_some())?;
     let place =
         output::choose(&world.root, &study.name, arguments.out.as_deref(), arguments.resume)?;
 
@@ -75,8 +80,14 @@ pub(crate) fn run_until(
         study = load(Some(data.manifest.task()))?;
     }
     speak_for(&mut study, &data.manifest, own_task);
+    if data.manifest.name != study.dataset.name && study.forget_folds() {
+        let of = &study.dataset.name;
+        world.progress.say(&format!("the study's own folds are of {of}; the usual ones are taken"));
+    }
     let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;
-    let rows = plan.rows.into_iter().map(|row| on_gpu(row, arguments.gpu)).collect();
+    let genes = &data.manifest.input.features.names;
+    let row = |row| gene_sets::noted(on_gpu(row, arguments.gpu), &world.root, genes);
+    let rows = plan.rows.into_iter().map(row).collect::<anyhow::Result<_>>()?;
     let plan = Plan { command: command(arguments), rows, ..plan };
     let (output, _claim) = place.claim()?;
     // What a run may take decides how some backends work.
@@ -124,6 +135,7 @@ fn command(arguments: &Reproduce) -> String {
         ("memory", arguments.memory.map(|gib| gib.to_string())),
         ("gpu", arguments.gpu.map(|index| index.to_string())),
         ("timeout", arguments.timeout.map(|seconds| seconds.to_string())),
+        ("gmt", arguments.gmt.as_ref().map(|path| path.display().to_string())),
     ];
     let mut command = format!("cargo xtask reproduce --study {}", arguments.study);
     for (option, value) in [task].into_iter().chain(arguments.own.typed()).chain(others) {
@@ -254,6 +266,7 @@ mod tests {
             memory: Some(1.5),
             gpu: Some(1),
             timeout: Some(60),
+            gmt: Some("sets.gmt".into()),
             out: None,
             resume: false,
             own: OwnData {
@@ -267,7 +280,7 @@ mod tests {
         assert_eq!(
             shown,
             "cargo xtask reproduce --study smoke --task adt-to-gex --data '/my data' --split-by 'donor=d3,d 4' --counts \
-             --only mean,knn --repeats 2 --memory 1.5 --gpu 1 --timeout 60"
+             --only mean,knn --repeats 2 --memory 1.5 --gpu 1 --timeout 60 --gmt sets.gmt"
         );
     }
 }

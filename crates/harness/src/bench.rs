@@ -257,7 +257,13 @@ impl Bench {
             cells: among(&fold.cells),
             left_out: among(&fold.left_out),
         };
-        let folds = self.plan.folds.iter().filter(|_| wants(Needs::Folds)).map(fold).collect();
+        let folds = self
+            .plan
+            .folds_of(&row.method)
+            .iter()
+            .filter(|_| wants(Needs::Folds))
+            .map(fold)
+            .collect();
         RunSpec {
             protocol: PROTOCOL,
             method: row.method.clone(),

@@ -6,6 +6,7 @@ pub mod bench;
 pub mod conduct;
 pub mod environment;
 mod error;
+mod fold_choice;
 mod folds;
 mod format;
 pub mod host;

@@ -1,6 +1,6 @@
 //! The plan of a study: everything random, fixed before the first run and the same for every backend.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use modality_data::{Labels, prepared};
 use modality_methods as methods;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Error, Result, folds, format,
+    Error, Result, fold_choice, folds, format,
     record::DatasetId,
     study::{Row, Study, Variant},
 };
@@ -51,6 +51,9 @@ pub struct Plan {
     pub rows: Vec<PlannedRow>,
     /// What the models of a cross-validated ensemble are validated on, the same in every repeat.
     pub folds: Vec<Fold>,
+    /// What takes their place for a method of which the study says so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub folds_by_method: BTreeMap<String, Vec<Fold>>,
     /// Random choices by repeat.
     pub repeats: Vec<Repeat>,
 }
@@ -101,7 +104,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Data`] if the prepared data set cannot be read.
-    /// [`Error::Invalid`] if the study asks for more training cells than there are.
+    /// [`Error::Invalid`] if the study asks for more training cells than there are, or for folds of a batch that is not there.
     pub fn draw(study: &Study, rows: &[Row], folder: &Path, limits: Limits) -> Result<Self> {
         let manifest = prepared::read_manifest(folder)?;
         if manifest.task() != study.task {
@@ -162,6 +165,7 @@ impl Plan {
             memory: limits.memory,
             rows: rows.collect(),
             folds: folds::draw(&cells, study.seed),
+            folds_by_method: chosen_folds(study, &cells.batch)?,
             repeats: seeds
                 .map(|seed| Repeat {
                     seed,
@@ -179,7 +183,7 @@ impl Plan {
     fn suit(&mut self, study: &Study) {
         let fewest = |row: &PlannedRow| {
             let outside = |fold: &Fold| self.outside(row.cells, fold);
-            self.folds.iter().map(outside).min()
+            self.folds_of(&row.method).iter().map(outside).min()
         };
         let fewest: Vec<Option<usize>> = self.rows.iter().map(fewest).collect();
         for (row, cells) in self.rows.iter_mut().zip(fewest) {
@@ -190,26 +194,37 @@ impl Plan {
         }
     }
 
+    /// What the models of `method` are validated on, if they are.
+    pub fn folds_of(&self, method: &str) -> &[Fold] {
+        self.folds_by_method.get(method).unwrap_or(&self.folds)
+    }
+
     /// Cells that the model of a fold is trained on at least, in a row that is given so many.
     fn outside(&self, given: Option<usize>, fold: &Fold) -> usize {
-        let Some(number) = given else { return self.dataset.train_cells - fold.cells.len() };
+        let Fold { cells, left_out, .. } = fold;
+        let Some(number) = given else {
+            return self.dataset.train_cells - cells.len() - left_out.len();
+        };
         let outside = |repeat: &Repeat| {
             let given = repeat.cells(number);
-            let inside = fold.cells.iter().filter(|cell| given.binary_search(cell).is_ok());
-            given.len() - inside.count()
+            let is_given = |cell: &&u32| given.binary_search(cell).is_ok();
+            given.len() - cells.iter().chain(left_out).filter(is_given).count()
         };
         self.repeats.iter().map(outside).min().unwrap_or(0)
     }
 
     /// Whether each fit and fold keeps some of its cells when a row is given few.
     fn check_cells(&self) -> Result<()> {
-        for number in self.rows.iter().filter_map(|row| row.cells) {
+        for row in &self.rows {
+            let Some(number) = row.cells else { continue };
+            let folds = self.folds_of(&row.method);
+            let trained = folds.iter().all(|fold| self.outside(Some(number), fold) > 0);
             for repeat in &self.repeats {
                 let given = repeat.cells(number);
                 let has =
                     |cells: &[u32]| cells.iter().any(|cell| given.binary_search(cell).is_ok());
                 let fits = repeat.fits.iter().all(|fit| has(&fit.cells));
-                if !(fits && self.folds.iter().all(|fold| has(&fold.cells))) {
+                if !(trained && fits && folds.iter().all(|fold| has(&fold.cells))) {
                     return Err(Error::Invalid(format!(
                         "study `{}`: with {number} training cells (`cells`), drawn with seed {}, a fit or fold has \
                          none of its own; ask for more",
@@ -235,7 +250,7 @@ impl Plan {
             Some("number of threads")
         } else if self.repeats.iter().zip(&before.repeats).any(|(new, old)| new != old) {
             Some("seed")
-        } else if self.folds != before.folds {
+        } else if self.folds != before.folds || self.folds_by_method != before.folds_by_method {
             Some("set of folds")
         } else if self.rows.iter().any(differs) {
             Some("device or value of a hyperparameter")
@@ -302,6 +317,17 @@ fn scaled(cells: Option<usize>, label: &str) -> String {
     }
 }
 
+/// What the study says of folds, drawn.
+fn chosen_folds(study: &Study, batch: &Labels) -> Result<BTreeMap<String, Vec<Fold>>> {
+    let drawn = |(method, choices): (&String, &Vec<_>)| {
+        let folds = fold_choice::draw(choices, batch, study.seed);
+        let wrong =
+            |what| Error::Invalid(format!("study `{}`: `folds.{method}`: {what}", study.name));
+        folds.map(|folds| (method.clone(), folds)).map_err(wrong)
+    };
+    study.folds.iter().map(drawn).collect()
+}
+
 fn order(cells: usize, seed: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..cells as u32).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
@@ -333,69 +359,4 @@ fn fit(batch: &Labels, codes: &[u32]) -> Fit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn halves_split_the_batches_and_cover_every_cell() {
-        let batch = Labels::from_names(["a", "b", "c", "a", "b", "c", "c"]);
-        let fits = draw_fits(&batch, 7);
-        assert_eq!(fits.len(), 10);
-        for pair in fits.chunks(2) {
-            assert_eq!((pair[0].batches.len(), pair[1].batches.len()), (1, 2));
-            let mut cells: Vec<u32> = pair.iter().flat_map(|fit| fit.cells.clone()).collect();
-            cells.sort_unstable();
-            assert_eq!(cells, [0, 1, 2, 3, 4, 5, 6]);
-        }
-        assert!(fits.iter().step_by(2).any(|fit| fit.batches != fits[0].batches), "never shuffled");
-        assert_eq!(fits, draw_fits(&batch, 7));
-        assert_ne!(fits, draw_fits(&batch, 8));
-    }
-
-    /// A plan of `mlp` on a few hundred generated cells, by a study with these lines more.
-    fn planned(more: &str) -> Plan {
-        planned_with("", more)
-    }
-
-    fn planned_with(first: &str, more: &str) -> Plan {
-        use modality_data::synthetic::{self, Size};
-        let folder = tempfile::tempdir().unwrap();
-        let (dataset, studies) = (folder.path().join("data"), folder.path().join("studies"));
-        prepared::write(&synthetic::generate(Size::Tiny, 1, Default::default()), &dataset).unwrap();
-        std::fs::create_dir(&studies).unwrap();
-        let text =
-            "title = 't'\nrepeats = 1\nseed = 0\nrows = ['mlp/torch']\ndataset = { name = 'd' }\n";
-        std::fs::write(studies.join("s.toml"), format!("{first}\n{text}{more}")).unwrap();
-        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench-configs");
-        let backends = crate::study::load_backends(&configs).unwrap();
-        let study = Study::load(folder.path(), "s", None, &backends).unwrap();
-        Plan::draw(&study, &study.rows, &dataset, Limits { threads: 1, memory: 1 << 30 }).unwrap()
-    }
-
-    #[test]
-    fn few_cells_have_a_small_batch_unless_the_study_says_otherwise() {
-        let batch = |plan: &Plan| plan.rows[0].params["batch_size"].as_u64().unwrap() as usize;
-        let plan = planned("");
-        let cells = plan.folds.iter().map(|fold| plan.outside(None, fold)).min().unwrap();
-        let largest = plan.folds.iter().map(|fold| fold.cells.len()).max().unwrap();
-        assert_eq!(cells, plan.dataset.train_cells - largest);
-        assert!((4..512).contains(&cells), "{cells}");
-        assert!(batch(&plan) * 4 <= cells && batch(&plan) * 8 > cells, "{}", batch(&plan));
-        let note = &plan.rows[0].note;
-        assert!(note.contains("in place of 512") && note.contains(&cells.to_string()), "{note}");
-        // A row that is given a part of the cells: those outside the folds are among them.
-        let part = cells / 2;
-        let few = planned_with(&format!("cells = [{part}]"), "");
-        let outside = few.folds.iter().map(|fold| few.outside(Some(part), fold)).min().unwrap();
-        assert!(outside < part && batch(&few) * 4 <= outside, "{outside} of {part}");
-        let plan = planned("[params.mlp]\nbatch_size = 500\n");
-        assert_eq!((batch(&plan), plan.rows[0].note.as_str()), (500, ""));
-    }
-
-    #[test]
-    fn one_batch_serves_both_halves() {
-        for fit in draw_fits(&Labels::constant("s1d1", 3), 0) {
-            assert_eq!(fit.cells, [0, 1, 2]);
-        }
-    }
-}
+mod tests;

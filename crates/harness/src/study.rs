@@ -1,16 +1,23 @@
-//! What is measured: a study file, and the backends that can be named in it.
+//! What is measured: a study file.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{Error, Result};
-use modality_methods as methods;
+use crate::{
+    Error, Result,
+    fold_choice::{self, FoldChoice},
+};
+use modality_methods::{self as methods, Needs};
 use modality_protocol::{DeviceId, Task, did_you_mean};
+use variants::Sweep;
+
+mod backends;
+mod variants;
+
+pub use backends::{Backend, Backends, load_backends};
+pub use variants::Variant;
 
 /// One study: a data set, the rows to compare on it, hyperparameters, repeats.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -46,7 +53,10 @@ pub struct Study {
     params: BTreeMap<String, Map<String, Value>>,
     /// By method, values of hyperparameters that are tried one after the other: each is a row of its own.
     #[serde(default)]
-    sweep: BTreeMap<String, BTreeMap<String, Vec<Value>>>,
+    sweep: BTreeMap<String, Sweep>,
+    /// By method, what its models are validated on, where that is not what serves every data set.
+    #[serde(default)]
+    pub(crate) folds: BTreeMap<String, Vec<FoldChoice>>,
     #[serde(skip)]
     variants: BTreeMap<String, Vec<Variant>>,
     #[serde(skip)]
@@ -56,15 +66,6 @@ pub struct Study {
 /// Two hours: many times what any row of a study takes where it can be run at all.
 fn usual_timeout() -> u32 {
     7200
-}
-
-/// One complete set of a method's hyperparameters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Variant {
-    /// What a sweep changes, `epochs=3` for instance; empty outside a sweep.
-    pub label: String,
-    /// Every hyperparameter.
-    pub params: Map<String, Value>,
 }
 
 /// A data set by name, with what the generator needs to know.
@@ -86,26 +87,6 @@ pub struct Row {
     /// Name of the backend.
     pub backend: String,
 }
-
-/// A program that speaks the protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Backend {
-    /// Methods that it can run.
-    pub methods: Vec<String>,
-    /// Workspace package whose binary of the same name is the runner.
-    pub package: Option<String>,
-    /// Command line of the runner, started in the root of the checkout.
-    pub command: Option<Vec<String>>,
-    /// Where it computes.
-    #[serde(default)]
-    pub device: DeviceId,
-    /// What is made ready before the package is built: `libtorch` or `nvcc`.
-    pub needs: Option<String>,
-}
-
-/// Backends by name.
-pub type Backends = BTreeMap<String, Backend>;
 
 impl TryFrom<String> for Row {
     type Error = String;
@@ -164,7 +145,7 @@ impl Study {
         study
             .check(backends)
             .map_err(|what| Error::Invalid(format!("{}: {what}", path.display())))?;
-        study.complete().map_err(|error| Error::Invalid(format!("{}: {error}", path.display())))?;
+        study.complete().map_err(|what| Error::Invalid(format!("{}: {what}", path.display())))?;
         study.devices =
             backends.iter().map(|(name, backend)| (name.clone(), backend.device)).collect();
         Ok(study)
@@ -178,7 +159,23 @@ impl Study {
     /// Whether the study itself says what the hyperparameter `key` of `method` is.
     pub(crate) fn chooses(&self, method: &str, key: &str) -> bool {
         self.params.get(method).is_some_and(|table| table.contains_key(key))
-            || self.sweep.get(method).is_some_and(|table| table.contains_key(key))
+            || self.swept().any(|(swept, known, _)| swept == method && known == key)
+    }
+
+    /// Gives a hyperparameter of `method` this value in place of the study's.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the study tries several values of it, or where the value cannot be used.
+    pub fn set(&mut self, method: &str, key: &str, value: Value) -> Result<()> {
+        self.params.entry(method.to_owned()).or_default().insert(key.to_owned(), value);
+        let set = self.check_sweeps().and_then(|()| self.complete());
+        set.map_err(|what| Error::Invalid(format!("study `{}`: {what}", self.name)))
+    }
+
+    /// Leaves what the study says of its own data set alone: the folds, as batches of others have other names. Says whether
+    /// there was something.
+    pub fn forget_folds(&mut self) -> bool {
+        !std::mem::take(&mut self.folds).is_empty()
     }
 
     /// Where `backend` computes.
@@ -217,16 +214,34 @@ impl Study {
                 return Err(format!("row `{row}` is there twice"));
             }
         }
+        self.check_methods()?;
+        self.check_sweeps()
+    }
+
+    /// Whether each method that is spoken of is one of a row.
+    fn check_methods(&self) -> std::result::Result<(), String> {
         let methods = || self.rows.iter().map(|row| &row.method);
-        let idle = |method: &&String| self.rows.iter().all(|row| row.method != **method);
-        if let Some(method) = self.params.keys().find(idle) {
-            let near = did_you_mean(method, methods());
-            return Err(format!("`params.{method}` belongs to no row{near}"));
+        let named = (self.params.keys().map(|method| ("params", method)))
+            .chain(self.sweep.keys().map(|method| ("sweep", method)))
+            .chain(self.folds.keys().map(|method| ("folds", method)));
+        for (table, method) in named {
+            if methods().all(|known| known != method) {
+                let near = did_you_mean(method, methods());
+                return Err(format!("`{table}.{method}` belongs to no row{near}"));
+            }
         }
-        if let Some(method) = self.sweep.keys().find(idle) {
-            let near = did_you_mean(method, methods());
-            return Err(format!("`sweep.{method}` belongs to no row{near}"));
+        for (method, choices) in &self.folds {
+            if methods::find(method).is_some_and(|known| known.needs != Needs::Folds) {
+                return Err(format!("`folds.{method}`: the method has no folds"));
+            }
+            if let Some(what) = fold_choice::wrong(choices) {
+                return Err(format!("`folds.{method}`: {what}"));
+            }
         }
+        Ok(())
+    }
+
+    fn check_sweeps(&self) -> std::result::Result<(), String> {
         for (method, key, values) in self.swept() {
             let is_repeated = |(i, value): (usize, &Value)| values[..i].contains(value);
             if values.is_empty() || values.iter().enumerate().any(is_repeated) {
@@ -240,22 +255,26 @@ impl Study {
     }
 
     fn swept(&self) -> impl Iterator<Item = (&String, &String, &[Value])> {
-        let table = |(method, keys)| {
-            BTreeMap::iter(keys).map(move |(key, values)| (method, key, Vec::as_slice(values)))
-        };
-        self.sweep.iter().flat_map(table)
+        let keys =
+            |(method, sweep)| Sweep::keys(sweep).map(move |(key, values)| (method, key, values));
+        self.sweep.iter().flat_map(keys)
     }
 
-    fn complete(&mut self) -> Result<()> {
+    fn complete(&mut self) -> std::result::Result<(), String> {
         for Row { method, .. } in &self.rows {
             let table = self.params.get(method).cloned().unwrap_or_default();
-            let mut variants = vec![Variant { label: String::new(), params: table }];
-            for (key, values) in self.sweep.get(method).into_iter().flatten() {
-                variants = variants.iter().flat_map(|variant| variant.with(key, values)).collect();
-            }
-            for variant in &mut variants {
-                variant.params =
-                    methods::complete(method, self.task, std::mem::take(&mut variant.params))?;
+            let mut variants = match self.sweep.get(method) {
+                Some(sweep) => sweep.variants(&table),
+                None => vec![Variant::plain(table)],
+            };
+            for i in 0..variants.len() {
+                let label = variants[i].label.clone();
+                if variants[..i].iter().any(|other| other.label == label) {
+                    return Err(format!("`sweep.{method}` has `{label}` twice"));
+                }
+                let params = std::mem::take(&mut variants[i].params);
+                variants[i].params = methods::complete(method, self.task, params)
+                    .map_err(|error| error.to_string())?;
             }
             self.variants.insert(method.clone(), variants);
         }
@@ -263,23 +282,8 @@ impl Study {
     }
 }
 
-impl Variant {
-    /// One variant a value.
-    fn with(&self, key: &str, values: &[Value]) -> Vec<Self> {
-        let one = |value: &Value| {
-            let mut params = self.params.clone();
-            params.insert(key.to_owned(), value.clone());
-            let space = if self.label.is_empty() { "" } else { " " };
-            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            Self { label: format!("{}{space}{key}={shown}", self.label), params }
-        };
-        values.iter().map(one).collect()
-    }
-}
-
 /// The folder of studies in that of all configurations.
 pub const STUDIES: &str = "studies";
-const BACKENDS: &str = "backends.toml";
 
 /// Names of the studies in `folder/studies`, sorted.
 ///
@@ -300,26 +304,6 @@ pub fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Reads `folder/backends.toml`.
-///
-/// # Errors
-/// [`Error::Io`] or [`Error::Toml`] naming the file; [`Error::Invalid`] for a backend that has not exactly
-/// one of `package` and `command`.
-pub fn load_backends(folder: &Path) -> Result<Backends> {
-    let path: PathBuf = folder.join(BACKENDS);
-    let backends: Backends = read_toml(&path)?;
-    for (name, backend) in &backends {
-        let command_is_empty = backend.command.as_ref().is_some_and(Vec::is_empty);
-        if backend.package.is_some() == backend.command.is_some() || command_is_empty {
-            return Err(Error::Invalid(format!(
-                "{}: backend `{name}` needs either `package` or a `command` that is not empty",
-                path.display()
-            )));
-        }
-    }
-    Ok(backends)
-}
-
 /// Reads a TOML file.
 ///
 /// # Errors
@@ -332,87 +316,4 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BACKENDS_TOML: &str =
-        "[linfa]\npackage = 'backend-linfa'\nmethods = ['mean', 'tsvd-krr']\n";
-    const STUDY: &str = "title = 't'\nrepeats = 1\nseed = 0\nrows = ['mean/linfa', 'tsvd-krr/linfa']\n\
-                         dataset = { name = 'd' }\n";
-
-    fn load(study: &str) -> Result<Study> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("backends.toml"), BACKENDS_TOML).unwrap();
-        std::fs::create_dir_all(folder.path().join(STUDIES)).unwrap();
-        std::fs::write(folder.path().join("studies/s.toml"), study).unwrap();
-        Study::load(folder.path(), "s", None, &load_backends(folder.path())?)
-    }
-
-    #[test]
-    fn hyperparameters_are_completed() {
-        let study = load(&format!("{STUDY}[params.tsvd-krr]\nalpha = 0.5\n")).unwrap();
-        let [krr] = study.variants("tsvd-krr") else { panic!("one variant without a sweep") };
-        assert_eq!((&krr.params["alpha"], &krr.params["gamma"]), (&0.5.into(), &0.005.into()));
-        assert!(krr.label.is_empty());
-        assert!(study.variants("mean")[0].params.is_empty());
-        assert_eq!(study.device("linfa"), DeviceId::Cpu);
-    }
-
-    #[test]
-    fn a_sweep_is_every_combination_of_its_values() {
-        let sweep = "[sweep.tsvd-krr]\ngamma = [0.1, 0.2]\nalpha = [1.0]\n";
-        let study = load(&format!("{STUDY}{sweep}")).unwrap();
-        let variants = study.variants("tsvd-krr");
-        let labels: Vec<&str> = variants.iter().map(|variant| variant.label.as_str()).collect();
-        assert_eq!(labels, ["alpha=1.0 gamma=0.1", "alpha=1.0 gamma=0.2"]);
-        assert_eq!(variants[1].params["gamma"], 0.2);
-        let solvers = load(&format!("{STUDY}[sweep.tsvd-krr]\nsolver = ['pcg']\n")).unwrap();
-        assert_eq!(solvers.variants("tsvd-krr")[0].label, "solver=pcg");
-        assert_eq!(variants[1].params["input_components"], 300);
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        for (text, wanted) in [
-            (STUDY.replace("repeats = 1", "repeats = 0"), "`repeats` is 0"),
-            (STUDY.replace("seed", "timeout = 0\nseed"), "`timeout` is 0"),
-            (STUDY.replace("seed", "timeout = -1\nseed"), "invalid value: integer `-1`"),
-            (STUDY.replace("seed", "cells = [9, 9]\nseed"), "`cells` must be numbers of training"),
-            (STUDY.replace("mean/linfa", "mean"), "`mean` is not a row"),
-            (
-                STUDY.replace("mean/linfa", "mean/cuda"),
-                "there is no backend `cuda`; there are: linfa",
-            ),
-            (STUDY.replace("mean/linfa", "knn/linfa"), "backend `linfa` runs: mean, tsvd-krr"),
-            (STUDY.replace("mean/linfa", "tsvd-krr/linfa"), "is there twice"),
-            (STUDY.replace("seed", "sed"), "unknown field `sed`"),
-            (format!("{STUDY}[params.knn]\n"), "`params.knn` belongs to no row"),
-            (format!("{STUDY}[params.tsvd-krr]\nalpha = -1\n"), "`alpha` is -1"),
-            (format!("{STUDY}[sweep.tsvd-krr]\nalpha = [1, -1]\n"), "`alpha` is -1"),
-            (
-                format!("{STUDY}[sweep.tsvd-krr]\nalpha = []\n"),
-                "must be a list of different values",
-            ),
-            (format!("{STUDY}[sweep.tsvd-krr]\nalpha = [1, 1]\n"), "a list of different values"),
-            (
-                format!("{STUDY}[params.tsvd-krr]\nalpha = 1\n[sweep.tsvd-krr]\nalpha = [2]\n"),
-                "`alpha` is in both",
-            ),
-            (format!("{STUDY}[sweep.knn]\nneighbours = [1]\n"), "`sweep.knn` belongs to no row"),
-            (format!("{STUDY}[params.tsvd-krr]\nalfa = 1\n"), "unknown field `alfa`"),
-        ] {
-            let message = load(&text).unwrap_err().to_string();
-            assert!(message.contains(wanted) && message.contains("s.toml"), "{message}");
-        }
-    }
-
-    #[test]
-    fn unknown_studies_are_listed() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join(STUDIES)).unwrap();
-        std::fs::write(folder.path().join("studies/s.toml"), STUDY).unwrap();
-        let message =
-            Study::load(folder.path(), "../s", None, &Backends::new()).unwrap_err().to_string();
-        assert_eq!(message, "there is no study `../s`; there are: s");
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ pub(crate) const ZEROS: Method = Method {
     source: "the competition's baseline",
     floor: Some("zeros everywhere"),
     needs: Needs::Nothing,
+    gene_sets: None,
     colour: None,
     typed: Typed::of::<NoParams>(),
 };
@@ -21,6 +22,7 @@ pub(crate) const MEAN: Method = Method {
     source: "the competition's baseline",
     floor: Some("the training mean"),
     needs: Needs::Nothing,
+    gene_sets: None,
     colour: None,
     typed: Typed::of::<NoParams>(),
 };

@@ -15,6 +15,7 @@ pub(crate) const GNN: Method = Method {
     source: "the competition's second place, DANCE (Wen et al. 2022, \"scMoGNN\")",
     floor: None,
     needs: Needs::Folds,
+    gene_sets: Some("pathways"),
     colour: Some("#cc79a7"),
     typed: Typed::of::<GnnParams>(),
 };
@@ -49,7 +50,8 @@ pub struct GnnParams {
     /// What is kept of the running mean of the parameters, which is what is judged and predicts, in each step; with 0 the
     /// parameters themselves are.
     pub averaging: f64,
-    /// A file of gene sets (GMT), whose genes are joined by edges; none if empty.
+    /// A file of gene sets (GMT), whose genes are joined by edges; none if empty. A relative path starts at the checkout, where
+    /// runners are started.
     pub pathways: String,
 }
 

@@ -14,6 +14,7 @@ pub(crate) const KNN: Method = Method {
     source: "after the competition's baseline of nearest neighbours",
     floor: None,
     needs: Needs::Nothing,
+    gene_sets: None,
     colour: Some("#e69f00"),
     typed: Typed::of::<KnnParams>(),
 };

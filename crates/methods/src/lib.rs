@@ -35,6 +35,8 @@ pub struct Method {
     pub floor: Option<&'static str>,
     /// What of a plan a run is given.
     pub needs: Needs,
+    /// The hyperparameter that names a file of gene sets, if it can use one.
+    pub gene_sets: Option<&'static str>,
     /// In figures, as `#rrggbb`; of Okabe and Ito's palette, which stays distinct under the common colour vision deficiencies.
     pub colour: Option<&'static str>,
     typed: Typed,
@@ -105,6 +107,12 @@ pub fn complete(
 ) -> Result<Map<String, Value>, Error> {
     let Some(known) = find(method) else { return Ok(table) };
     (known.typed.complete)(task, table).map_err(|what| Error { method: method.to_owned(), what })
+}
+
+/// The file of gene sets that a run of `method` reads, if there is one.
+pub fn gene_sets<'a>(method: &str, params: &'a Map<String, Value>) -> Option<&'a str> {
+    let key = find(method)?.gene_sets?;
+    params.get(key)?.as_str().filter(|path| !path.is_empty())
 }
 
 /// Whether nothing is fitted by `method` with the hyperparameters of a run, so that its training time means nothing.
@@ -330,6 +338,17 @@ mod tests {
         assert!(fits("tsvd-krr", json!({})) && fits("my-own", json!({"epochs": 0})));
         assert!(fits("mlp", json!({"epochs": 3, "min_protein_mean": 0.1})));
         assert!(!fits("mlp", json!({"epochs": 0})) && !fits("mean", json!({})));
+    }
+
+    #[test]
+    fn a_file_of_gene_sets_is_that_of_a_method_that_reads_one() {
+        let named = table(json!({"pathways": "a.gmt"}));
+        assert_eq!(gene_sets("gnn", &named), Some("a.gmt"));
+        assert_eq!(gene_sets("gnn", &complete("gnn", json!({})).unwrap()), None);
+        assert_eq!((gene_sets("mlp", &named), gene_sets("my-own", &named)), (None, None));
+        for key in ALL.iter().filter_map(|method| Some((method.name, method.gene_sets?))) {
+            assert!(complete(key.0, json!({})).unwrap().contains_key(key.1), "{key:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(crate) const LINEAR: Method = Method {
     source: "after the competition's linear baseline, with a penalty and an intercept",
     floor: None,
     needs: Needs::Nothing,
+    gene_sets: None,
     colour: Some("#cc79a7"),
     typed: Typed::of::<LinearParams>(),
 };

@@ -15,6 +15,7 @@ pub(crate) const MLP: Method = Method {
     source: "the competition's fourth place, AXX \"SimpleMLP\"",
     floor: None,
     needs: Needs::Folds,
+    gene_sets: None,
     colour: Some("#d55e00"),
     typed: Typed::of::<MlpParams>(),
 };

@@ -14,6 +14,7 @@ pub(crate) const TSVD_KRR: Method = Method {
     source: "the competition's first place, Guanlab-dengkw",
     floor: None,
     needs: Needs::Fits,
+    gene_sets: None,
     colour: Some("#0072b2"),
     typed: Typed::of::<TsvdKrrParams>(),
 };

@@ -63,6 +63,7 @@ impl Checkup<'_> {
         let arguments = Reproduce {
             task: None,
             study: name.to_owned(),
+            gmt: None,
             own: OwnData::default(),
             only,
             repeats: self.arguments.repeats,
