@@ -32,6 +32,9 @@ const OWN: &str = "own";
 /// After so long without a word, a program starts slowly.
 const SLOW_START: Duration = Duration::from_secs(10);
 const MEMORY: u64 = 4 << 30;
+/// What methods are run with, as there are few cells and a check should take seconds.
+const FEW_CELLS: [(&str, &str); 2] =
+    [("mlp", "batch_size = 64"), ("gnn", "batch_size = 64\nepochs = 3")];
 
 /// What is checked: a program, the methods that it is to run, and where it computes.
 struct Checked {
@@ -140,8 +143,10 @@ fn bench(checked: &Checked, task: Task, folder: &Path, limit: Duration) -> Resul
          dataset = {{ name = \"bmmc-synthetic\" }}\n",
         rows.collect::<String>()
     );
-    if backend.methods.iter().any(|method| method == "mlp") {
-        text += "[params.mlp]\nbatch_size = 64\n";
+    for (method, params) in FEW_CELLS {
+        if backend.methods.iter().any(|known| known == method) {
+            text += &format!("[params.{method}]\n{params}\n");
+        }
     }
     let studies = folder.join(study::STUDIES);
     std::fs::create_dir(&studies)

@@ -156,6 +156,17 @@ impl Catalogue {
         self.entries.keys().map(String::as_str)
     }
 
+    /// The name under which the published files of `name` are kept: data sets that are read from the same file share it.
+    pub(super) fn keeper(&self, name: &str) -> String {
+        let file = |entry: &Entry| match &entry.source {
+            Source::Wheel(wheel) => Some(wheel.sha256.clone()),
+            _ => None,
+        };
+        let wanted = self.entries.get(name).and_then(file);
+        let same = |(_, entry): &(_, &Entry)| wanted.is_some() && file(entry) == wanted;
+        self.entries.iter().find(same).map_or(name, |(keeper, _)| keeper).to_owned()
+    }
+
     /// The entry of that name.
     pub(crate) fn get(&self, name: &str) -> Result<&Entry> {
         self.entries.get(name).ok_or_else(|| {
@@ -309,6 +320,7 @@ mod tests {
             "bmmc-multiome-starter",
             "bmmc-synthetic",
             "liu-covid-cite",
+            "liu-covid-cite-donors",
             "openproblems_bmmc_cite_phase2_mod2",
             "openproblems_bmmc_cite_phase2_rna",
             "openproblems_bmmc_multiome_phase2_mod2",
@@ -323,6 +335,9 @@ mod tests {
         };
         assert_eq!(wheel.layout, CiteLayout::liu_covid());
         assert_eq!(wheel.file_name(), "liu_demo.h5ad");
+        let keepers = ["liu-covid-cite", "liu-covid-cite-donors", "bmmc-cite", "x"]
+            .map(|name| catalogue.keeper(name));
+        assert_eq!(keepers, ["liu-covid-cite", "liu-covid-cite", "bmmc-cite", "x"]);
     }
 
     #[test]

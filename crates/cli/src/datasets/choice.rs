@@ -35,6 +35,8 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Choice {
     /// The name that records and folders bear.
     pub(crate) name: String,
+    /// The name under which its published files are kept.
+    pub(crate) keeper: String,
     /// Where it comes from.
     pub(crate) origin: Origin,
     /// What is predicted from what; if left out, what the files say.
@@ -91,7 +93,8 @@ impl Request<'_> {
             .into());
         }
         let task = self.task_of(entry)?;
-        Ok(Choice { name: self.name.to_owned(), origin, task: Some(task) })
+        let keeper = catalogue.keeper(self.name);
+        Ok(Choice { name: self.name.to_owned(), keeper, origin, task: Some(task) })
     }
 
     /// The task that is asked for, or the first that the entry serves.
@@ -173,7 +176,7 @@ impl Request<'_> {
         if catalogue.names().any(|known| known == name) {
             name.push_str("-folder");
         }
-        Choice { name, origin, task: self.task }
+        Choice { keeper: name.clone(), name, origin, task: self.task }
     }
 
     /// The first of: `$MODALITY_BENCH_DATA/NAME`, `$MODALITY_BENCH_DATA`, the entry's own path.

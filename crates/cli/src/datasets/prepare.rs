@@ -54,7 +54,7 @@ struct Key<'a> {
 
 impl<'a> Material<'a> {
     pub(super) fn new(choice: &'a Choice, cache: &'a Cache) -> Self {
-        Self { choice, cache, downloads: cache.downloads(&choice.name) }
+        Self { choice, cache, downloads: cache.downloads(&choice.keeper) }
     }
 
     /// The prepared folder, if it is there and every file has its sum.
