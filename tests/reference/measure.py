@@ -45,7 +45,8 @@ def study_values(plan):
             continue
         for repeat in plan["repeats"]:
             fits = [fit["cells"] for fit in repeat["fits"]]
-            shared = {"folds": plan["folds"], "threads": plan["threads"], "memory": plan["memory"]}
+            folds = plan.get("folds_by_method", {}).get(row["method"], plan["folds"])
+            shared = {"folds": folds, "threads": plan["threads"], "memory": plan["memory"]}
             spec = {"task": plan["dataset"]["task"], "params": row["params"], "seed": repeat["seed"], "fits": fits, **shared}
             said = io.StringIO()
             with contextlib.redirect_stdout(said):

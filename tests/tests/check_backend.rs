@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use end_to_end::{modality_bench, refusal, root};
+use end_to_end::{has_libtorch, libtorch, modality_bench, refusal, root};
 use modality_data::{
     prepared,
     synthetic::{self, Size},
@@ -29,6 +29,21 @@ fn a_backend_of_this_workspace_keeps_to_the_protocol() {
         }
         assert!(!said.contains("WRONG"), "{said}");
     }
+}
+
+#[test]
+fn the_networks_keep_to_the_protocol() {
+    if !has_libtorch() {
+        return;
+    }
+    let mut command = modality_bench();
+    let output = command.env("LIBTORCH", libtorch()).args(["check-backend", "torch"]).output();
+    let said = String::from_utf8(output.unwrap().stdout).unwrap();
+    for method in ["mlp", "gnn"] {
+        let line = format!("{method}/torch, run: good, RMSE 0.");
+        assert!(said.lines().any(|said| said.starts_with(&line)), "{said}");
+    }
+    assert!(!said.contains("WRONG"), "{said}");
 }
 
 #[cfg(unix)]

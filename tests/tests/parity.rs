@@ -286,7 +286,10 @@ fn liu_covid_cite_agrees() {
     let folder = tempfile::tempdir().unwrap();
     let (cache, out) = (folder.path().join("cache"), folder.path().join("out"));
     let mut command = alike(&cache, &out, "default");
-    let output = command.args(["--repeats", "1"]).assert().success().get_output().clone();
+    // The graph neural network takes minutes, and has no reference here.
+    let methods = "zeros,mean,linear,knn,tsvd-krr,mlp";
+    let command = command.args(["--repeats", "1", "--only", methods]);
+    let output = command.assert().success().get_output().clone();
     if !is_without_data(&output) {
         check("default", &out, TOLERANCE);
         check_memory(&out);

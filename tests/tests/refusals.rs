@@ -29,6 +29,15 @@ fn unknown_names_are_answered_with_the_known_ones() {
         (vec!["--study", "smoke", "--task", "gex-adt"], "; did you mean `gex-to-adt`?"),
         (vec!["--study", "smoke", "--data", "/no/such/folder"], "/no/such/folder"),
         (vec!["--study", "smoke", "--repeats", "0"], "--repeats"),
+        (vec!["--study", "smoke", "--gmt", "/no/such/sets.gmt"], "--gmt /no/such/sets.gmt: "),
+        (
+            vec!["--study", "smoke", "--gmt", "../README.md"],
+            "README.md: line 1 has 1 field; in a GMT file it has a name, a description and genes",
+        ),
+        (
+            vec!["--study", "smoke", "--only", "mlp", "--gmt", "../README.md"],
+            "--gmt: no row that is to be run of study `smoke` reads gene sets; those of gnn do",
+        ),
         (
             vec!["--study", "smoke", "--task", "adt-to-atac"],
             "there is no task `adt-to-atac`; there are: gex-to-adt, adt-to-gex,",
@@ -197,8 +206,11 @@ fn without_libtorch_and_network_every_other_row_runs() {
         assert!(!is_torch || record.note.contains("`cargo xtask setup libtorch`"));
     }
     let shown = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(shown.matches("Missing: ").count(), 1, "{shown}");
-    assert!(shown.contains("Missing: mlp/torch (unavailable): libtorch 2.11.0 is not"), "{shown}");
+    assert_eq!(shown.matches("Missing: ").count(), 2, "{shown}");
+    for row in ["mlp/torch", "gnn/torch"] {
+        let wanted = format!("Missing: {row} (unavailable): libtorch 2.11.0 is not");
+        assert!(shown.contains(&wanted), "{shown}");
+    }
 }
 
 #[test]

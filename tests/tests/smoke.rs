@@ -85,7 +85,7 @@ fn a_study_leaves_everything_that_the_readme_promises() {
     assert!(krr.usage.peak_rss_mb.is_none_or(|mb| mb > 1.0));
     check_what_is_counted(krr);
     if has_libtorch() {
-        check_mlp(&out, &plan, &records, order[1]);
+        check_networks(&out, &plan, &records, order[1]);
     }
 }
 
@@ -117,18 +117,21 @@ fn check_what_is_counted(krr: &RunRecord) {
     }
 }
 
-/// The MLP learns, and what is told of its folds is what was planned.
-fn check_mlp(out: &Path, plan: &Plan, records: &[RunRecord], of_the_mean: f64) {
-    assert!(rmse(records, "mlp") < of_the_mean);
-    let mlp = records.iter().find(|record| record.run.method == "mlp").unwrap();
+/// MLP and GNN learn, and what is told of their folds is what was planned.
+fn check_networks(out: &Path, plan: &Plan, records: &[RunRecord], of_the_mean: f64) {
     let folds: Vec<&str> = plan.folds.iter().map(|fold| fold.name.as_str()).collect();
     assert_eq!(folds, ["site1", "site2", "site3"]);
-    let told: Vec<(&str, usize)> =
-        mlp.epochs.iter().map(|epoch| (epoch.fold.as_str(), epoch.epoch)).collect();
     let planned = folds.iter().flat_map(|fold| (1..=10).map(move |epoch| (*fold, epoch)));
-    assert_eq!(told, planned.collect::<Vec<_>>());
+    let planned: Vec<(&str, usize)> = planned.collect();
+    for method in ["mlp", "gnn"] {
+        assert!(rmse(records, method) < of_the_mean, "{method}");
+        let record = records.iter().find(|record| record.run.method == method).unwrap();
+        let told = record.epochs.iter().map(|epoch| (epoch.fold.as_str(), epoch.epoch));
+        assert_eq!(told.collect::<Vec<_>>(), planned, "{method}");
+    }
     let csv = fs::read_to_string(out.join("epochs.csv")).unwrap();
-    assert_eq!(csv.lines().count(), 1 + 2 * 30, "two repeats of three folds of ten epochs");
+    let lines = 1 + 2 * 2 * 30;
+    assert_eq!(csv.lines().count(), lines, "two methods, two repeats, three folds, ten epochs");
     for file in ["curves.svg", "curves.png"] {
         assert!(fs::metadata(out.join(file)).unwrap().len() > 500, "{file}");
     }
@@ -138,11 +141,11 @@ fn check_mlp(out: &Path, plan: &Plan, records: &[RunRecord], of_the_mean: f64) {
 fn the_same_plan_gives_the_same_predictions() {
     let folder = tempfile::tempdir().unwrap();
     for out in ["a", "b"] {
-        let options = ["--only", "knn,linear,tsvd-krr,mlp", "--memory", "4"];
+        let options = ["--only", "knn,linear,tsvd-krr,mlp,gnn", "--memory", "4"];
         smoke(folder.path(), out, &options).assert().success();
     }
     let predictions = ["a", "b"].map(|out| files(&folder.path().join(out).join("predictions")));
-    assert_eq!(predictions[0].len(), if has_libtorch() { 8 } else { 6 });
+    assert_eq!(predictions[0].len(), if has_libtorch() { 10 } else { 6 });
     assert!(predictions[0] == predictions[1], "predictions differ");
     assert_eq!(
         fs::read(folder.path().join("a/plan.json")).unwrap(),

@@ -84,11 +84,7 @@ pub(crate) fn run_until(
         let of = &study.dataset.name;
         world.progress.say(&format!("the study's own folds are of {of}; the usual ones are taken"));
     }
-    let plan = Plan::draw(&study, &rows, &data.folder, limits(arguments))?;
-    let genes = &data.manifest.input.features.names;
-    let row = |row| gene_sets::noted(on_gpu(row, arguments.gpu), &world.root, genes);
-    let rows = plan.rows.into_iter().map(row).collect::<anyhow::Result<_>>()?;
-    let plan = Plan { command: command(arguments), rows, ..plan };
+    let plan = planned(world, arguments, (&study, &rows), &data)?;
     let (output, _claim) = place.claim()?;
     // What a run may take decides how some backends work.
     let plan = match (arguments.resume, arguments.memory) {
@@ -105,6 +101,20 @@ pub(crate) fn run_until(
     let any = |status| records.iter().any(|record| record.status == status);
     let good = any(Status::Ok) && !any(Status::Failed);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The plan of these rows of the study, with what the command line says of them.
+fn planned(
+    world: &World,
+    arguments: &Reproduce,
+    (study, rows): (&Study, &[Row]),
+    data: &Ready,
+) -> anyhow::Result<Plan> {
+    let plan = Plan::draw(study, rows, &data.folder, limits(arguments))?;
+    let genes = &data.manifest.input.features.names;
+    let row = |row| gene_sets::noted(on_gpu(row, arguments.gpu), &world.root, genes);
+    let rows = plan.rows.into_iter().map(row).collect::<anyhow::Result<_>>()?;
+    Ok(Plan { command: command(arguments), rows, ..plan })
 }
 
 /// Title and description are of the study's own data and task; others speak for themselves.

@@ -196,7 +196,7 @@ study() {
 study first 15 60 --studies gpu-paper --rows cuda --repeats 1
 study paper 60 270 --studies gpu-paper --rows tsvd-krr --repeats 3
 study small 30 90 --studies gpu --rows tsvd-krr --repeats 3
-study mlp 30 90 --studies gpu --rows torch-cuda --repeats 3
+study mlp 30 90 --studies gpu --rows mlp/torch-cuda --repeats 3
 # Where there are two ways to compute something, the other one, beside `first`.
 for way in halves no-cholesky-qr no-streams; do
     MODALITY_BENCH_CUDA_WAYS=$way study $way 15 45 --studies gpu-paper --rows cuda --repeats 1
@@ -216,6 +216,7 @@ rows = ["tsvd-krr/cuda"]
 landmarks = [768, 1024, 1536, 2064]
 END
 study landmarks 20 60 --studies landmarks
+study gnn 30 120 --studies gpu --rows gnn/torch-cuda --repeats 1
 
 phase sanitizer 60 120 "$bench" --offline gpu-check --only sanitizer --limit @limit --out "$results/sanitizer"
 
