@@ -50,7 +50,7 @@ fn of_methods() -> String {
 
 fn of_backends(backends: &Backends) -> String {
     let line = |(name, backend): (&String, &study::Backend)| {
-        format!("  {name:<14} {}\n", backend.methods.join(", "))
+        format!("  {name:<16} {}\n", backend.methods.join(", "))
     };
     format!("\nBackends\n{}", backends.iter().map(line).collect::<String>())
 }

@@ -16,7 +16,7 @@ pub(crate) const GNN: Method = Method {
     floor: None,
     needs: Needs::Folds,
     gene_sets: Some("pathways"),
-    colour: Some("#cc79a7"),
+    colour: Some("#009e73"),
     typed: Typed::of::<GnnParams>(),
 };
 
