@@ -124,6 +124,7 @@ impl Plan {
                 study.name
             )));
         }
+        let folds_by_method = chosen_folds(study, rows, &cells.batch)?;
         let sizes: Vec<Option<usize>> = match study.cells.as_slice() {
             [] => vec![None],
             sizes => sizes.iter().copied().map(Some).collect(),
@@ -165,7 +166,7 @@ impl Plan {
             memory: limits.memory,
             rows: rows.collect(),
             folds: folds::draw(&cells, study.seed),
-            folds_by_method: chosen_folds(study, &cells.batch)?,
+            folds_by_method,
             repeats: seeds
                 .map(|seed| Repeat {
                     seed,
@@ -242,6 +243,10 @@ impl Plan {
         let differs = |row: &PlannedRow| {
             before.rows.iter().any(|other| other.name() == row.name() && other != row)
         };
+        let is_validated_otherwise = |PlannedRow { method, .. }: &PlannedRow| {
+            before.rows.iter().any(|other| other.method == *method)
+                && self.folds_of(method) != before.folds_of(method)
+        };
         if self.study != before.study {
             Some("study")
         } else if self.dataset != before.dataset {
@@ -250,7 +255,7 @@ impl Plan {
             Some("number of threads")
         } else if self.repeats.iter().zip(&before.repeats).any(|(new, old)| new != old) {
             Some("seed")
-        } else if self.folds != before.folds || self.folds_by_method != before.folds_by_method {
+        } else if self.folds != before.folds || self.rows.iter().any(is_validated_otherwise) {
             Some("set of folds")
         } else if self.rows.iter().any(differs) {
             Some("device or value of a hyperparameter")
@@ -317,15 +322,20 @@ fn scaled(cells: Option<usize>, label: &str) -> String {
     }
 }
 
-/// What the study says of folds, drawn.
-fn chosen_folds(study: &Study, batch: &Labels) -> Result<BTreeMap<String, Vec<Fold>>> {
+/// What the study says of the folds of these rows, drawn.
+fn chosen_folds(
+    study: &Study,
+    rows: &[Row],
+    batch: &Labels,
+) -> Result<BTreeMap<String, Vec<Fold>>> {
+    let is_run = |(method, _): &(&String, _)| rows.iter().any(|row| row.method == **method);
     let drawn = |(method, choices): (&String, &Vec<_>)| {
         let folds = fold_choice::draw(choices, batch, study.seed);
         let wrong =
             |what| Error::Invalid(format!("study `{}`: `folds.{method}`: {what}", study.name));
         folds.map(|folds| (method.clone(), folds)).map_err(wrong)
     };
-    study.folds.iter().map(drawn).collect()
+    study.folds.iter().filter(is_run).map(drawn).collect()
 }
 
 fn order(cells: usize, seed: u64) -> Vec<u32> {

@@ -72,6 +72,8 @@ fn folds_of_a_method_take_the_place_of_the_usual_ones() {
     let drawn = planned_with(&format!("cells = [{all}]"), chosen).unwrap();
     assert_eq!(drawn.outside(Some(all), fold), outside);
     assert_eq!(plan.contradicts(&usual), Some("set of folds"));
+    let others = Plan { rows: Vec::new(), folds_by_method: BTreeMap::new(), ..plan.clone() };
+    assert_eq!((plan.contradicts(&others), others.contradicts(&plan)), (None, None));
     let json = |plan: &Plan| serde_json::to_string(plan).unwrap();
     assert!(json(&plan).contains("left_out") && !json(&usual).contains("folds_by_method"));
     assert_eq!(serde_json::from_str::<Plan>(&json(&plan)).unwrap(), plan);
