@@ -99,8 +99,22 @@ def read_answers(folder):
     return read_values(os.path.join(folder, "answers"), "test_target", manifest["test_cells"], manifest["target"])
 
 
+def read_batches(folder, cells=None):
+    """Names of the batches of the training cells (or of those of them in `cells`), then of the test cells."""
+    train, test = (names_of(read_json(folder, f"{half}_cells.json")["batch"]) for half in ("train", "test"))
+    return train if cells is None else train[cells], test
+
+
+def names_of(labels):
+    return np.array(labels["names"])[labels["codes"]]
+
+
 def read_manifest(folder):
-    with open(os.path.join(folder, "dataset.json")) as file:
+    return read_json(folder, "dataset.json")
+
+
+def read_json(folder, name):
+    with open(os.path.join(folder, name)) as file:
         return json.load(file)
 
 
