@@ -1,6 +1,8 @@
 """The GNN's graph: cells, the features of their input (called genes here), and edges where a cell has a gene."""
 
+import gzip
 import warnings
+import zlib
 from collections import namedtuple
 from functools import cached_property
 
@@ -12,8 +14,8 @@ from scipy.sparse import csr_matrix
 
 warnings.filterwarnings("ignore", "Sparse (CSR tensor support is in beta|invariant checks)")
 
-# Of a cell: mean and deviation of all its entries; quartiles, maximum, number in thousands, mean and deviation of those
-# that are not zero.
+# Of a cell: mean and deviation; quartiles of what is not zero; maximum; number, in thousands, mean and deviation of what is
+# not zero.
 STATISTICS = 9
 
 # Edges between cells and genes, cells x STATISTICS, and edges among genes or None.
@@ -125,6 +127,7 @@ def statistics(cells):
     for start, end in zip(cells.indptr, cells.indptr[1:]):
         ordered[start:end].sort()
     percentiles = [percentile(ordered, cells.indptr[:-1], counts, share) for share in (0.25, 0.5, 0.75, 1)]
+    percentiles[-1] = np.where(counts < genes, np.maximum(percentiles[-1], 0), percentiles[-1])
     deviation = np.sqrt(total((values - mean[rows]) ** 2) / divisors)
     return np.stack([mean_of_all, np.sqrt(squares / genes), *percentiles, counts / 1000, mean, deviation], axis=1)
 
@@ -150,12 +153,8 @@ def read_pathways(spec, train):
     if not spec["params"]["pathways"]:
         say("note", text="no pathway edges")
         return None
-    path, names = spec["params"]["pathways"], read_manifest(spec["dataset"])["input"]["names"]
-    columns = {name: column for column, name in enumerate(names)}
-    sets = [list(dict.fromkeys(columns[gene] for gene in genes if gene in columns)) for genes in read_gene_sets(path)]
-    sets = [np.array(genes) for genes in sets if len(genes) > 1]
-    if not sets:
-        raise Unusable(f"`pathways`: no gene set in {path} has two of the input's {len(names)} features")
+    names = read_manifest(spec["dataset"])["input"]["names"]
+    sets = members(spec["params"]["pathways"], names)
     pairs = np.concatenate([ordered_pairs(genes) for genes in sets])
     source, destination = pairs[np.argsort(pairs[:, 1], kind="stable")].T
     genes = np.unique(source)
@@ -167,20 +166,33 @@ def read_pathways(spec, train):
     return Edges(csr_matrix((places, source, indptr), shape=(len(names), len(names))), weights)
 
 
+def members(path, names):
+    """Of each set in a GMT file that has two of the input's features or more: their columns, ascending."""
+    columns = {}
+    for column, name in enumerate(names):
+        columns.setdefault(name, column)
+    found = [{columns[gene] for gene in genes if gene in columns} for genes in read_gene_sets(path)]
+    sets = [np.array(sorted(genes)) for genes in found if len(genes) > 1]
+    if not sets:
+        raise Unusable(f"`pathways`: no set of {path} has two of the input's {len(names)} features; names must be of one kind")
+    return sets
+
+
 def read_gene_sets(path):
-    """The genes of each set in a GMT file."""
+    """The genes of each set in a GMT file, plain or gzip."""
     try:
-        with open(path, encoding="utf-8") as file:
-            lines = [line.rstrip("\r\n").split("\t") for line in file if line.strip()]
-    except OSError as error:
-        raise Unusable(f"`pathways`: {path} cannot be read: {error.strerror}")
+        with open(path, "rb") as file:
+            held = file.read()
+        text = (gzip.decompress(held) if held.startswith(b"\x1f\x8b") else held).decode()
     except UnicodeDecodeError:
         raise Unusable(f"`pathways`: {path} is no text in UTF-8")
-    if not lines:
-        raise Unusable(f"`pathways`: {path} is empty; a line is a gene set: name, description, genes, with tabs between")
-    if any(len(line) < 3 for line in lines):
-        raise Unusable(f"`pathways`: {path} is no GMT file; a line is a gene set: name, description, genes, with tabs between")
-    return [line[2:] for line in lines]
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unusable(f"`pathways`: {path} cannot be read: {getattr(error, 'strerror', None) or error}")
+    lines = [[field.strip() for field in line.split("\t")] for line in text.split("\n") if line.strip()]
+    if not lines or any(len(fields) < 3 for fields in lines):
+        what = "is empty" if not lines else "is no GMT file"
+        raise Unusable(f"`pathways`: {path} {what}; a line is a set: a name, a description and genes, with tabs between")
+    return [fields[2:] for fields in lines]
 
 
 def ordered_pairs(genes):

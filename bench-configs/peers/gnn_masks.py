@@ -1,4 +1,4 @@
-"""What the GNN leaves out in training: by a hash of seed, step, site and place, so that every backend leaves out the same."""
+"""What the GNN leaves out in training: a hash of seed, step, site and place says it, the same to every backend."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What the networks of torch_mlp.py and torch_gnn.py share: a fold's cells, rows of a matrix, and the epoch that is kept."""
+"""What the networks of torch_mlp.py and torch_gnn.py share: cells of a fold, rows of a matrix, the epoch that is kept."""
 
 import math
 

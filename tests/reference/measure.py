@@ -44,9 +44,9 @@ def prepared_folder(sha256):
 def specification(plan, row, repeat, folder):
     """Of a run, as the protocol has it."""
     fits = [fit["cells"] for fit in repeat["fits"]]
-    identity = {"method": row["method"], "params": row["params"], "task": plan["dataset"]["task"], "seed": repeat["seed"]}
-    inputs = {"dataset": os.path.join(folder, "inputs"), "cells": None, "fits": fits, "folds": plan["folds"]}
-    return {**identity, **inputs, "threads": plan["threads"], "memory": plan["memory"]}
+    what = {"method": row["method"], "params": row["params"], "task": plan["dataset"]["task"], "seed": repeat["seed"]}
+    of = {"dataset": os.path.join(folder, "inputs"), "cells": None, "fits": fits, "folds": plan["folds"]}
+    return {**what, **of, "threads": plan["threads"], "memory": plan["memory"]}
 
 
 def measured(spec, inputs, answers):
@@ -56,7 +56,8 @@ def measured(spec, inputs, answers):
         predicted = METHODS[spec["method"]](spec, *inputs)
     rmse = float(np.sqrt(((predicted - answers) ** 2).mean()))
     print(spec["method"], spec["seed"], rmse, flush=True)
-    return round(rmse, 7), [event for event in map(json.loads, said.getvalue().splitlines()) if event["event"] == "epoch"]
+    events = map(json.loads, said.getvalue().splitlines())
+    return round(rmse, 7), [event for event in events if event["event"] == "epoch"]
 
 
 def study_values(plan, only):
