@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("crowd", samples::crowd()),
         ("sweep", samples::sweep()),
         ("validated", samples::validated_study()),
+        ("full-graph", samples::full_graph()),
         ("scaling", samples::scaling()),
         ("accelerated", samples::accelerated()),
     ];

@@ -5,7 +5,7 @@ use modality_protocol::Epoch;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    Line, Point, Result, Series, Summary,
+    Line, Point, Result, Series, Summary, curves,
     records::{reason, scored},
 };
 
@@ -67,9 +67,10 @@ struct Values<'a> {
     spearman_cell_with_zeros: Option<f64>,
     spearman_feature_with_zeros: Option<f64>,
     task: String,
+    validation_rmse: Option<f64>,
 }
 
-const VALUES: [&str; 29] = [
+const VALUES: [&str; 30] = [
     "status",
     "rmse",
     "mae",
@@ -99,6 +100,7 @@ const VALUES: [&str; 29] = [
     "spearman_cell_with_zeros",
     "spearman_feature_with_zeros",
     "task",
+    "validation_rmse",
 ];
 
 #[derive(Serialize)]
@@ -140,10 +142,11 @@ pub(crate) fn stages(records: &[RunRecord]) -> Result<Vec<u8>> {
 }
 
 pub(crate) fn epochs(records: &[RunRecord]) -> Result<Vec<u8>> {
-    let mut writer = writer(&["fold", "epoch", "loss", "validation_rmse"])?;
+    let mut writer = writer(&["fold", "epoch", "loss", "validation_rmse", "model"])?;
     for record in records.iter().filter_map(scored) {
-        for Epoch { fold, epoch, loss, validation_rmse } in &record.epochs {
-            writer.serialize((key(record), Text(fold), epoch, loss, validation_rmse))?;
+        for (told, model) in record.epochs.iter().zip(curves::models(&record.epochs)) {
+            let Epoch { fold, epoch, loss, validation_rmse } = told;
+            writer.serialize((key(record), Text(fold), epoch, loss, validation_rmse, model))?;
         }
     }
     bytes(writer)
@@ -229,6 +232,7 @@ fn values(record: &RunRecord) -> Values<'_> {
         spearman_cell_with_zeros: zeros.map(|m| m.spearman_cell),
         spearman_feature_with_zeros: zeros.map(|m| m.spearman_feature),
         task: record.dataset.task.to_string(),
+        validation_rmse: ok.and_then(curves::validation_rmse),
     }
 }
 

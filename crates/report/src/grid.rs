@@ -9,16 +9,31 @@ use serde::Serialize;
 
 pub(crate) use cost::{captured, efficiency, exponents, gpu_memory, learning, memory};
 
-use crate::{Curve, Row, Spread, Summary, curves::by_fold, format, rank::By};
+use crate::{Curve, Row, Spread, Summary, curves::by_model, format, rank::By};
 
 /// The one column of numbers that may be wrapped.
 pub(crate) const MEMORY: &str = "Memory";
+const RMSE: &str = "RMSE";
+const VALIDATION: &str = "Validation";
+const TOTAL: &str = "Total s";
+const DEVICE: &str = "Device";
 
 /// Column heads, and cells row by row.
 #[derive(Serialize)]
 pub(crate) struct Grid {
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Vec<Cell>>,
+}
+
+impl Grid {
+    /// Adds a column after the one that is named, with a cell a row.
+    fn add_after(&mut self, name: &str, column: Column, cells: impl Iterator<Item = Cell>) {
+        let at = self.columns.iter().take_while(|column| column.name != name).count() + 1;
+        self.columns.insert(at, column);
+        for (row, cell) in self.rows.iter_mut().zip(cells) {
+            row.insert(at, cell);
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -63,18 +78,18 @@ fn number(name: impl Into<Cow<'static, str>>) -> Column {
     Column { name: name.into(), numeric: true }
 }
 
-/// What the terminal shows, and the start of what the pages show.
+/// What the terminal shows, and most of what the pages show.
 pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
     let columns = vec![
         number("#"),
         text("Method"),
         text("Backend"),
-        number("RMSE"),
+        number(RMSE),
         number("Train s"),
         number("Predict s"),
-        number("Total s"),
+        number(TOTAL),
         number(MEMORY),
-        text("Device"),
+        text(DEVICE),
     ];
     let places = By::Rmse.places(&summary.rows);
     let rows = summary.rows.iter().zip(places).map(|(row, place)| {
@@ -93,21 +108,32 @@ pub(crate) fn results(summary: &Summary, decimals: usize) -> Grid {
     Grid { columns, rows: rows.collect() }
 }
 
+/// [`results`] with the validation errors, without their spread; none if no row has one.
+pub(crate) fn validated_results(summary: &Summary, decimals: usize) -> Option<Grid> {
+    let mut grid = results(summary, decimals);
+    let rmse = |spread: Spread| format::decimals(spread.median, decimals);
+    let cell = |row: &Row| Cell::plain(row.validation_rmse.map_or(String::new(), rmse));
+    grid.add_after(RMSE, number(VALIDATION), summary.rows.iter().map(cell));
+    summary.is_validated().then_some(grid)
+}
+
 /// [`results`] with what does not fit a terminal.
 pub(crate) fn full_results(summary: &Summary) -> Grid {
     let mut grid = results(summary, 5);
-    let energy = summary.rows.iter().any(|row| row.gpu_energy_j.is_some());
-    grid.columns.splice(
-        7..7,
-        [Some(number("CPU s")), energy.then(|| number("GPU J"))].into_iter().flatten(),
-    );
-    grid.columns.push(number("Repeats"));
-    for (cells, row) in grid.rows.iter_mut().zip(&summary.rows) {
-        let cpu = Cell::plain(format::number(row.cpu_s.median));
-        let gpu = energy.then(|| Cell::maybe(row.gpu_energy_j, format::number));
-        cells.splice(7..7, [Some(cpu), gpu].into_iter().flatten());
-        cells.push(Cell::plain(row.repeats.to_string()));
+    let rows = || summary.rows.iter();
+    if summary.is_validated() {
+        let rmse = |rmse| format::decimals(rmse, 5);
+        let cells = rows().map(|row| Cell::maybe(row.validation_rmse, rmse));
+        grid.add_after(RMSE, number(VALIDATION), cells);
     }
+    if rows().any(|row| row.gpu_energy_j.is_some()) {
+        let cells = rows().map(|row| Cell::maybe(row.gpu_energy_j, format::number));
+        grid.add_after(TOTAL, number("GPU J"), cells);
+    }
+    let cpu = rows().map(|row| Cell::plain(format::number(row.cpu_s.median)));
+    grid.add_after(TOTAL, number("CPU s"), cpu);
+    let repeats = rows().map(|row| Cell::plain(row.repeats.to_string()));
+    grid.add_after(DEVICE, number("Repeats"), repeats);
     grid
 }
 
@@ -162,35 +188,41 @@ pub(crate) fn metrics(summary: &Summary) -> Grid {
     Grid { columns, rows: rows.collect() }
 }
 
-/// Where each fold of each row was at its best.
+/// Which epoch of each model of each row was kept.
 pub(crate) fn folds(summary: &Summary) -> Grid {
     let columns = vec![
         text("Method"),
         text("Backend"),
         text("Fold"),
         number("Epochs"),
-        number("Best epoch"),
+        number("Kept epoch"),
         number("Validation RMSE"),
     ];
     let rows = summary.rows.iter().flat_map(|row| {
-        let fold = |(fold, repeats): (&str, Vec<&Curve>)| fold_cells(row, fold, &repeats);
-        by_fold(&row.curves).into_iter().map(fold).collect::<Vec<_>>()
+        by_model(&row.curves)
+            .into_iter()
+            .map(|repeats| fold_cells(row, &repeats))
+            .collect::<Vec<_>>()
     });
     Grid { columns, rows: rows.collect() }
 }
 
-fn fold_cells(row: &Row, fold: &str, repeats: &[&Curve]) -> Vec<Cell> {
-    let best = || repeats.iter().filter_map(|curve| curve.best());
+fn fold_cells(row: &Row, repeats: &[&Curve]) -> Vec<Cell> {
+    let kept = || repeats.iter().filter_map(|curve| curve.kept());
     let trained = Spread::of(repeats.iter().map(|curve| curve.epochs() as f64));
-    let best_epoch = Spread::of(best().map(|(epoch, _)| epoch as f64));
-    let rmse = Spread::of(best().map(|(_, rmse)| rmse));
-    let whole = |value: f64| value.to_string();
+    let kept_epoch = Spread::of(kept().map(|(epoch, _)| epoch as f64));
+    let rmse = Spread::of(kept().map(|(_, rmse)| rmse));
+    let whole = |value: f64| match value.fract() {
+        0.0 => format::count(value as usize),
+        _ => value.to_string(),
+    };
     let numbers = [
         Cell::maybe(trained, whole),
-        Cell::maybe(best_epoch, whole),
+        Cell::maybe(kept_epoch, whole),
         Cell::maybe(rmse, |rmse| format::decimals(rmse, 5)),
     ];
-    named(row, [fold.to_owned()]).into_iter().chain(numbers).collect()
+    let name = repeats.first().map_or(String::new(), |curve| curve.name());
+    named(row, [name]).into_iter().chain(numbers).collect()
 }
 
 /// What each row was computed with.

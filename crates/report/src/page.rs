@@ -18,9 +18,14 @@ pub(crate) struct Figures<'a> {
     pub(crate) scaling: Option<&'a str>,
 }
 
-/// What the validation error is not.
-const FOLDS_NOTE: &str = "The validation RMSE is of training cells that the model was not trained on (another site or \
-     other donors), not of the test cells; as it chose the epoch, it is a little too low.";
+/// What the validation error is, and is not.
+const VALIDATION_NOTE: &str = "Validation is the RMSE of the epochs that were kept on the training cells that each model was validated on and not \
+     trained on, mean over a run's models; it differs from the test RMSE, as test cells may come from another batch, are \
+     predicted by the mean of the models, and did not choose the epochs.";
+
+const FOLDS_NOTE: &str = "The validation RMSE is of training cells that the model was not trained on (another site or other donors, or cells \
+     drawn at random), not of the test cells; as it chose the epoch, it is a little too low. The kept epoch is the first with the lowest \
+     validation RMSE, from epoch min_epoch on where a method has that hyperparameter.";
 
 const SETUP_NOTE: &str = "On an accelerator, setup is what comes before any computing: the device's context, loading kernels, and copying \
      the data there. Training time leaves it out; the total holds it.";
@@ -35,6 +40,7 @@ struct Page<'a> {
     answer: String,
     repeats: String,
     results: Grid,
+    validation_note: Option<&'static str>,
     stages: Grid,
     metrics: Grid,
     software: Grid,
@@ -102,6 +108,7 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
         answer: words::answer(summary),
         repeats: repeats(summary),
         results: grid::full_results(summary),
+        validation_note: summary.is_validated().then_some(VALIDATION_NOTE),
         stages: grid::stages(summary),
         metrics: grid::metrics(summary),
         software: grid::software(summary),

@@ -33,6 +33,8 @@ pub struct Row {
     pub repeats: usize,
     /// Scores of the predictions.
     pub scores: Scores,
+    /// RMSE of the kept epochs on the cells that their models were validated on, mean over the models of a run.
+    pub validation_rmse: Option<Spread>,
     /// Sum of the training stages, seconds.
     pub train_s: Spread,
     /// Sum of the prediction stages, seconds.
@@ -70,7 +72,7 @@ pub struct Row {
     pub versions: BTreeMap<String, String>,
     /// What the backend noted, each once.
     pub notes: Vec<String>,
-    /// Validation curves, repeat by repeat, the folds of each in order of training; none for most methods.
+    /// Validation curves, repeat by repeat, the models of each in order of training; none for most methods.
     pub curves: Vec<Curve>,
 }
 
@@ -115,6 +117,7 @@ impl Row {
             device_kind: first.device_kind,
             repeats: records.len(),
             scores: Scores::new(&metrics)?,
+            validation_rmse: maybe(curves::validation_rmse),
             train_s: of(RunRecord::train_s)?,
             predict_s: of(RunRecord::predict_s)?,
             total_s: of(|record| record.usage.total_s)?,

@@ -72,6 +72,11 @@ impl Summary {
         self.rows.iter().any(|row| !row.curves.is_empty())
     }
 
+    /// Whether any row has an error on cells that its models were validated on.
+    pub(crate) fn is_validated(&self) -> bool {
+        self.rows.iter().any(|row| row.validation_rmse.is_some())
+    }
+
     /// Smallest and largest number of scored repeats of a row; zero if there is no row.
     pub fn repeats(&self) -> (usize, usize) {
         let counts = || self.rows.iter().map(|row| row.repeats);

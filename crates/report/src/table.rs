@@ -32,17 +32,25 @@ fn heading(title: &str, summary: &Summary) -> String {
     wrap(&format!("{title} \u{b7} {dataset}{synthetic} \u{b7} {}", words::repeats(summary)), 0)
 }
 
-/// Spreads stand beside their values or, where that is too wide, under them.
+/// Spreads stand beside their values or, where that is too wide, under them. Validation errors are shown where there is
+/// room for them without another cell being wrapped.
 fn table(summary: &Summary) -> String {
-    let grid = grid::results(summary, 4);
-    let wide = lay_out(&grid, ContentArrangement::Disabled, |cell| cell.one_line());
-    if wide.lines().all(|line| line.chars().count() <= WIDTH) {
-        return wide;
-    }
-    lay_out(&grid, ContentArrangement::Dynamic, |cell| match &cell.aside {
-        None => cell.text.clone(),
-        Some(aside) => format!("{}\n{aside}", cell.text),
-    })
+    let fits = |table: &String| table.lines().all(|line| line.chars().count() <= WIDTH);
+    let beside = |grid: &Grid| lay_out(grid, ContentArrangement::Disabled, |cell| cell.one_line());
+    let under = |grid: &Grid, arrangement| {
+        lay_out(grid, arrangement, |cell| match &cell.aside {
+            None => cell.text.clone(),
+            Some(aside) => format!("{}\n{aside}", cell.text),
+        })
+    };
+    let plain = grid::results(summary, 4);
+    let validated = grid::validated_results(summary, 4).and_then(|grid| {
+        let table = Some(beside(&grid)).filter(fits);
+        table.or_else(|| Some(under(&grid, ContentArrangement::Disabled)).filter(fits))
+    });
+    validated
+        .or_else(|| Some(beside(&plain)).filter(fits))
+        .unwrap_or_else(|| under(&plain, ContentArrangement::Dynamic))
 }
 
 fn lay_out(

@@ -45,14 +45,14 @@ fn assert_legible(svg: &str) {
         for (other, taken) in &texts[..i] {
             assert!(!area.overlaps(taken), "{id} and {other} overlap");
         }
-        for dot in of_class(document.root(), "fig-best") {
+        for dot in of_class(document.root(), "fig-kept") {
             let dot = Area::around((number(&dot, "cx"), number(&dot, "cy")), 3.0);
             assert!(!area.overlaps(&dot), "{id} covers a dot");
         }
     }
     for panel in of_class(document.root(), "fig-panel") {
         let frame = Area::of_frame(&of_class(panel, "fig-frame")[0]);
-        for dot in of_class(panel, "fig-best") {
+        for dot in of_class(panel, "fig-kept") {
             assert!(frame.holds(&Area::around((number(&dot, "cx"), number(&dot, "cy")), 3.0)));
         }
     }
@@ -65,7 +65,7 @@ fn each_dot_is_the_lowest_point_of_its_line() {
     let panels = of_class(document.root(), "fig-panel");
     assert_eq!(panels.len(), 5);
     for (panel, epochs) in panels.into_iter().zip([1, 3, 5, 10, 20]) {
-        let (lines, dots) = (of_class(panel, "fig-curve"), of_class(panel, "fig-best"));
+        let (lines, dots) = (of_class(panel, "fig-curve"), of_class(panel, "fig-kept"));
         assert_eq!((lines.len(), dots.len()), (9, 9));
         for (line, dot) in lines.into_iter().zip(dots) {
             assert_eq!(line.attribute("data-fold"), dot.attribute("data-fold"));
@@ -159,7 +159,7 @@ fn epochs_without_a_finite_error_are_said_to_be_so() {
     let mut record = validated(scored("mlp", "torch", 0, 0.4, 9.0), 1);
     record.epochs.iter_mut().for_each(|epoch| epoch.validation_rmse = f64::INFINITY);
     let svg = svg(&[record]);
-    assert!(svg.contains("No finite value.") && !svg.contains("fig-best"));
+    assert!(svg.contains("No finite value.") && !svg.contains("fig-kept"));
     assert!(!svg.contains("NaN") && !svg.contains("inf"));
 }
 

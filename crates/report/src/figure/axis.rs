@@ -66,6 +66,10 @@ const FINE: [(f64, &str); 15] = [
     (72_000.0, "20 h"),
 ];
 
+/// Width of a digit of a tick's label, and between two labels.
+const DIGIT: f64 = 7.5;
+const GAP: f64 = 10.0;
+
 /// Of a decade, the finest first.
 const SUBDIVISIONS: [&[f64]; 3] = [&[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
 
@@ -160,14 +164,28 @@ impl Axis {
 
     fn linear_ticks(&self) -> Vec<Tick> {
         let least = if self.scale == Scale::Whole { 1.0 } else { 0.0 };
-        let step = round_step((self.high - self.low) / 6.0).max(least);
+        let step = round_step((self.high - self.low) / self.most_ticks()).max(least);
         let decimals = (-step.log10().floor()).max(0.0) as usize;
         let (first, last) = ((self.low / step).ceil() as i64, (self.high / step).floor() as i64);
         let tick = |i: i64| {
             let value = i as f64 * step;
-            Tick { at: self.place(value), label: format!("{value:.decimals$}") }
+            let label = match self.scale {
+                Scale::Whole => format::count(value as usize),
+                _ => format!("{value:.decimals$}"),
+            };
+            Tick { at: self.place(value), label }
         };
         (first..=last).map(tick).collect()
+    }
+
+    /// About so many on a linear axis; of counts, no more than have room beside one another.
+    fn most_ticks(&self) -> f64 {
+        const MOST: f64 = 6.0;
+        if self.scale != Scale::Whole {
+            return MOST;
+        }
+        let widest = DIGIT * format::count(self.high as usize).len() as f64 + GAP;
+        ((self.end - self.start).abs() / widest).clamp(1.0, MOST)
     }
 }
 
@@ -226,9 +244,13 @@ mod tests {
 
     #[test]
     fn counts_get_whole_ticks() {
-        assert_eq!(labels(&Axis::count(1, 0.0, 1.0)), ["1", "2"]);
-        assert_eq!(labels(&Axis::count(4, 0.0, 1.0)), ["1", "2", "3", "4"]);
-        assert_eq!(labels(&Axis::count(20, 0.0, 1.0)), ["5", "10", "15", "20"]);
+        let counted = |last, width| labels(&Axis::count(last, 0.0, width));
+        assert_eq!(counted(1, 300.0), ["1", "2"]);
+        assert_eq!(counted(4, 300.0), ["1", "2", "3", "4"]);
+        assert_eq!(counted(20, 300.0), ["5", "10", "15", "20"]);
+        assert_eq!(counted(10_000, 400.0), ["2,000", "4,000", "6,000", "8,000", "10,000"]);
+        assert_eq!(counted(10_000, 180.0), ["5,000", "10,000"]);
+        assert_eq!(counted(10_000, 10.0), ["10,000"]);
     }
 
     #[test]

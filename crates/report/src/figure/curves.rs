@@ -11,7 +11,7 @@ use super::{
     style,
     text::{self, Weight},
 };
-use crate::{Curve, Result, Row, Summary, curves::by_fold, order, words::curves_say};
+use crate::{Curve, Result, Row, Summary, curves::by_model, order, words::curves_say};
 
 /// As many panels as stay readable on one sheet.
 const PANELS: usize = 6;
@@ -23,9 +23,16 @@ const FOOT: f64 = 36.0;
 /// Between the end of a line and the name of its fold.
 const BESIDE: f64 = 8.0;
 const FOLD_HEIGHT: f64 = 14.0;
-const LONGEST_FOLD: f64 = 90.0;
+const LONGEST_FOLD: f64 = 100.0;
+const SPACE: f64 = 4.0;
 /// The axis ends at so many times the highest dot; lines may go on.
 const REACH: f64 = 1.5;
+/// One of so many epochs, at the start of a line, has no say in where the axis ends.
+const START: usize = 50;
+/// Panels of one method have one axis of epochs, but none that is so many times as long as a panel needs.
+const TOO_LONG: usize = 20;
+/// Of the epochs within so wide a strip, the two with the lowest and the highest value are drawn.
+const STRIP: f64 = 2.0;
 
 /// Everything that the template draws.
 #[derive(Serialize)]
@@ -42,15 +49,17 @@ struct Panel {
     colour: &'static str,
     frame: Frame,
     lines: Vec<Line>,
+    /// Where the epochs begin that may be kept, if that is not at the first.
+    keeps_from: Option<f64>,
     folds: Vec<FoldName>,
 }
 
-/// One repeat of one fold.
+/// One repeat of one model.
 #[derive(Serialize)]
 struct Line {
     fold: String,
     points: Vec<(f64, f64)>,
-    best: Option<(f64, f64)>,
+    kept: Option<(f64, f64)>,
 }
 
 #[derive(Serialize)]
@@ -66,7 +75,6 @@ struct Shared<'a> {
     /// All methods with a colour.
     methods: Vec<&'a str>,
     names: Names<'a>,
-    epochs: usize,
     /// What the vertical axis spans.
     values: Vec<f64>,
     /// Highest value, if it is above the axis.
@@ -110,17 +118,20 @@ impl<'a> Shared<'a> {
                 .then_with(|| order::of_variants(&a.variant, &b.variant))
         });
         let curves = || rows.iter().flat_map(|row| &row.curves);
-        let best = curves().filter_map(|curve| curve.best()).map(|(_, rmse)| rmse);
-        let ceiling = REACH * best.max_by(f64::total_cmp).unwrap_or(f64::INFINITY);
+        let kept = curves().filter_map(|curve| curve.kept()).map(|(_, rmse)| rmse);
+        let ceiling = REACH * kept.max_by(f64::total_cmp).unwrap_or(f64::INFINITY);
         let values = || curves().flat_map(Curve::finite).map(|(_, rmse)| rmse);
-        let shown: Vec<f64> = values().map(|rmse| rmse.min(ceiling)).collect();
+        let later = curves().flat_map(|curve| {
+            let start = curve.epochs() / START;
+            curve.finite().filter(move |(epoch, _)| *epoch > start)
+        });
+        let shown: Vec<f64> = later.map(|(_, rmse)| rmse.min(ceiling)).collect();
         let highest = values().max_by(f64::total_cmp);
         let mut margin: f64 = 0.0;
-        for (fold, _) in rows.iter().flat_map(|row| by_fold(&row.curves)) {
-            margin = margin.max(text::width(&fold_name(fold)?, VALUE_SIZE, Weight::Regular)?);
+        for curve in curves() {
+            margin = margin.max(text::width(&fold_name(curve)?, VALUE_SIZE, Weight::Regular)?);
         }
         Ok(Self {
-            epochs: curves().map(Curve::epochs).max().unwrap_or(0),
             beyond: highest.filter(|&rmse| Axis::linear(&shown, 0.0, 1.0).place(rmse) > 1.0),
             values: shown,
             rows,
@@ -130,8 +141,16 @@ impl<'a> Shared<'a> {
         })
     }
 
+    /// Where the axis of a row's panel ends.
+    fn epochs(&self, row: &Row) -> usize {
+        let needed = epochs(row);
+        let others = self.rows.iter().filter(|other| other.method == row.method);
+        let near = others.map(|other| epochs(other)).filter(|most| *most <= TOO_LONG * needed);
+        near.max().unwrap_or(needed)
+    }
+
     fn panel(&self, i: usize, row: &Row, area: Rect) -> Result<Panel> {
-        let x = Axis::count(self.epochs, area.left + BESIDE, area.right - self.margin);
+        let x = Axis::count(self.epochs(row), area.left + BESIDE, area.right - self.margin);
         let y = Axis::linear(&self.values, area.bottom, area.top);
         let title = text::fit(
             &self.names.of_row(row),
@@ -144,6 +163,7 @@ impl<'a> Shared<'a> {
             title,
             colour: style::colour(&row.method, &self.methods),
             lines: row.curves.iter().map(|curve| line(curve, &x, &y)).collect(),
+            keeps_from: keeps_from(row).map(|epoch| x.place(epoch as f64)),
             folds: fold_names(row, &x, &y, &area)?,
             frame: Frame {
                 x_ticks: x.ticks(),
@@ -153,6 +173,17 @@ impl<'a> Shared<'a> {
             },
         })
     }
+}
+
+/// The longest curve of a row.
+fn epochs(row: &Row) -> usize {
+    row.curves.iter().map(Curve::epochs).max().unwrap_or(0)
+}
+
+/// The first epoch that may be kept, if it is not the first of all.
+fn keeps_from(row: &Row) -> Option<usize> {
+    let first = row.curves.iter().map(|curve| curve.min_epoch).max()?;
+    (2..=epochs(row)).contains(&first).then_some(first)
 }
 
 /// Boxes of equal size, left to right and top to bottom.
@@ -174,46 +205,75 @@ fn areas(count: usize, bottom: f64) -> impl Iterator<Item = Rect> {
 
 fn line(curve: &Curve, x: &Axis, y: &Axis) -> Line {
     let place = |(epoch, rmse): (usize, f64)| (x.place(epoch as f64), y.place(rmse));
+    let kept = curve.kept();
+    let points: Vec<(usize, f64)> = curve.finite().collect();
+    let drawn = thinned(&points, kept.map(|(epoch, _)| epoch), x);
     Line {
-        fold: curve.fold.clone(),
-        points: curve.finite().map(place).collect(),
-        best: curve.best().map(place),
+        fold: curve.name(),
+        points: drawn.into_iter().map(place).collect(),
+        kept: kept.map(place),
     }
+}
+
+/// As many points as can be told apart: the lowest and the highest of each strip, the ends, and the kept epoch.
+fn thinned(points: &[(usize, f64)], kept: Option<usize>, x: &Axis) -> Vec<(usize, f64)> {
+    let strip = |(epoch, _): &(usize, f64)| (x.place(*epoch as f64) / STRIP).floor();
+    let ends = [points.first(), points.last()].map(|end| end.map(|(epoch, _)| *epoch));
+    let mut drawn = Vec::new();
+    for strip in points.chunk_by(|a, b| strip(a) == strip(b)) {
+        let lowest = strip.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map(|(epoch, _)| *epoch);
+        let highest = strip.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(epoch, _)| *epoch);
+        let [first, last] = ends;
+        let stays = [lowest, highest, first, last, kept];
+        drawn.extend(strip.iter().filter(|(epoch, _)| stays.contains(&Some(*epoch))));
+    }
+    drawn
 }
 
 /// The name of each fold, level with the middle of the ends of its lines.
 fn fold_names(row: &Row, x: &Axis, y: &Axis, area: &Rect) -> Result<Vec<FoldName>> {
-    let last = row.curves.iter().map(Curve::epochs).max().unwrap_or(0);
     let mut names = Vec::new();
-    for (fold, repeats) in by_fold(&row.curves) {
+    for repeats in by_model(&row.curves) {
         let mut ends: Vec<f64> =
             repeats.iter().filter_map(|curve| Some(y.place(curve.finite().last()?.1))).collect();
         ends.sort_by(f64::total_cmp);
         if let Some(&end) = ends.get(ends.len() / 2) {
-            names.push((end, fold_name(fold)?));
+            names.push((end, fold_name(repeats[0])?));
         }
     }
     names.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let mut heights: Vec<f64> = names.iter().map(|(end, _)| *end).collect();
     let half = FOLD_HEIGHT / 2.0;
     apart(&mut heights, FOLD_HEIGHT, (area.top + half, area.bottom - half));
-    let x = x.place(last as f64) + BESIDE;
+    let x = x.place(epochs(row) as f64) + BESIDE;
     let named = |((_, text), y)| FoldName { x, y: y + 4.0, text };
     Ok(names.into_iter().zip(heights).map(named).collect())
 }
 
-fn fold_name(fold: &str) -> Result<String> {
-    text::fit(fold, VALUE_SIZE, Weight::Regular, LONGEST_FOLD)
+/// What is cut is the fold, not the number of the model.
+fn fold_name(curve: &Curve) -> Result<String> {
+    let fit = |room| text::fit(&curve.fold, VALUE_SIZE, Weight::Regular, room);
+    let Some(model) = curve.model else { return fit(LONGEST_FOLD) };
+    let number = format!("#{model}");
+    let room = LONGEST_FOLD - text::width(&number, VALUE_SIZE, Weight::Regular)? - SPACE;
+    Ok(format!("{} {number}", fit(room)?))
 }
 
 fn caption(shared: &Shared<'_>, all: usize) -> Vec<String> {
     let repeated = shared.rows.iter().any(|row| row.repeats > 1);
-    let each = if repeated { "fold and repeat" } else { "fold" };
+    let each = if repeated { "model and repeat" } else { "model" };
+    let curves = || shared.rows.iter().flat_map(|row| &row.curves);
     let mut sentences: Vec<String> = shared.names.sentence("All panels are").into_iter().collect();
     sentences.push(format!(
-        "A line is one {each}, measured on training cells that its model was not trained on, not on test cells; its \
+        "A line is one {each}, measured on training cells that the model was not trained on, not on test cells; its \
          dot is the epoch with the lowest validation RMSE, which is the one that was kept."
     ));
+    if shared.rows.iter().any(|row| keeps_from(row).is_some()) {
+        sentences.push("No epoch before the dashed line may be kept.".to_owned());
+    }
+    if curves().any(|curve| curve.model.is_some()) {
+        sentences.push("#1, #2: models with the same validation cells.".to_owned());
+    }
     if let Some(highest) = shared.beyond {
         sentences.push(format!("Lines that leave a panel go up to an RMSE of {highest:.4}."));
     }

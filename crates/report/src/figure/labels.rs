@@ -77,6 +77,25 @@ fn say(row: &Row, name: &str, with_value: bool) -> Result<(Vec<Line>, (f64, f64)
     Ok((vec![name, Line { y: VALUE_BASELINE, text: value, value: true }], (width, MARK_HEIGHT)))
 }
 
+/// Validation errors of `rows` at their hollow marks, as far as there is room, where there are few `marks` of rows.
+pub(super) fn of_validation(
+    rows: &[(&Row, (f64, f64))],
+    marks: usize,
+    page: &mut Page,
+) -> Result<Vec<Label>> {
+    let (mut words, mut places) = (Vec::new(), Vec::new());
+    for (row, at) in rows.iter().filter(|_| marks <= FEW) {
+        let Some(rmse) = row.validation_rmse else { continue };
+        let text = format!("validation {}", format::decimals(rmse.median, 4));
+        let size = (text::width(&text, VALUE_SIZE, Weight::Regular)?, LINE_HEIGHT);
+        let near = place::around(*at, RADIUS, size).filter(|place| place.leader.is_none());
+        places.push(near.collect());
+        words.push((row.name(), vec![Line { y: 12.0, text, value: true }]));
+    }
+    let labels = words.into_iter().zip(page.arrange(&places));
+    Ok(labels.filter_map(|((of, lines), place)| Some(beside(of, lines, &place?))).collect())
+}
+
 fn beside(of: String, mut lines: Vec<Line>, place: &Candidate) -> Label {
     let area = &place.area;
     let (anchor, x) = match place.side {

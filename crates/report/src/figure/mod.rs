@@ -10,6 +10,7 @@ mod scene;
 mod sheet;
 mod style;
 mod text;
+mod validation;
 
 use resvg::{tiny_skia, usvg};
 

@@ -9,6 +9,7 @@ use super::{
     place::{Page, Rect},
     sheet::{Frame, HEIGHT, LEFT, RIGHT, Sheet, TOP, Words},
     style::{self, RADIUS},
+    validation::{self, Hollow},
 };
 use crate::{Result, Row, Spread, Summary, format, words::figure_says};
 
@@ -39,6 +40,7 @@ struct Mark {
     shape: &'static str,
     train: Option<(f64, f64)>,
     rmse: Option<(f64, f64)>,
+    validation: Option<Hollow>,
 }
 
 /// Rows as they are drawn.
@@ -61,7 +63,7 @@ impl Scene {
         let sheet = Sheet::new(words, summary)?;
         let area = Rect { left: LEFT, top: TOP, right: RIGHT, bottom: sheet.bottom };
         let (x, y) = axes(&parts, &area);
-        let marks = marks(&parts, &x, &y);
+        let marks = marks(&parts, &x, &y, &area);
         let references: Vec<Reference> = parts
             .references
             .iter()
@@ -99,13 +101,11 @@ fn axes(parts: &Parts<'_>, area: &Rect) -> (Axis, Axis) {
     let times: Vec<f64> = parts.marks.iter().flat_map(|row| ends(&row.train_s)).collect();
     let errors = parts.marks.iter().flat_map(|row| ends(&row.scores.rmse));
     let lines = parts.references.iter().map(|row| row.scores.rmse.median);
-    (
-        Axis::time(&times, area.left, area.right),
-        Axis::linear(&errors.chain(lines).collect::<Vec<_>>(), area.bottom, area.top),
-    )
+    let errors = validation::stretched(errors.chain(lines).collect(), &parts.marks);
+    (Axis::time(&times, area.left, area.right), Axis::linear(&errors, area.bottom, area.top))
 }
 
-fn marks(parts: &Parts<'_>, x: &Axis, y: &Axis) -> Vec<Mark> {
+fn marks(parts: &Parts<'_>, x: &Axis, y: &Axis, area: &Rect) -> Vec<Mark> {
     let methods: Vec<&str> = parts.marks.iter().map(|row| row.method.as_str()).collect();
     let backends: Vec<&str> = parts.marks.iter().map(|row| row.backend.as_str()).collect();
     let whisker = |axis: &Axis, spread: &Spread| {
@@ -122,6 +122,7 @@ fn marks(parts: &Parts<'_>, x: &Axis, y: &Axis) -> Vec<Mark> {
         shape: style::shape(&row.backend, &backends),
         train: whisker(x, &row.train_s),
         rmse: whisker(y, &row.scores.rmse),
+        validation: Hollow::of(row, y, area),
     };
     parts.marks.iter().map(mark).collect()
 }
@@ -147,6 +148,10 @@ fn labels(
     let rows: Vec<(&Row, (f64, f64))> =
         parts.marks.iter().zip(marks).map(|(&row, mark)| (row, (mark.x, mark.y))).collect();
     labels.extend(labels::of_marks(&rows, &Names::of(&parts.marks), &mut page)?);
+    let hollow = parts.marks.iter().zip(marks);
+    let hollow =
+        hollow.filter_map(|(&row, mark)| Some((row, (mark.x, mark.validation.as_ref()?.y))));
+    labels.extend(labels::of_validation(&hollow.collect::<Vec<_>>(), marks.len(), &mut page)?);
     Ok(labels)
 }
 
@@ -166,6 +171,7 @@ impl Mark {
             right: self.x + 4.0,
             bottom,
         }));
+        areas.extend(self.validation.iter().flat_map(|hollow| hollow.areas((self.x, self.y))));
         areas
     }
 }
@@ -182,6 +188,13 @@ fn caption(summary: &Summary, parts: &Parts<'_>) -> Vec<String> {
         (min, max) if min == max => format!("Marks: median of {max} repeats; whiskers: min..max, where wider than the mark."),
         (min, max) => format!("Marks: median of {min} to {max} repeats; whiskers: min..max, where wider than the mark."),
     });
+    if summary.is_validated() {
+        sentences.push(
+            "Hollow marks: validation error, on training cells that a model was not trained on; with an arrow, beyond \
+             the axis."
+                .to_owned(),
+        );
+    }
     if let Some(row) = parts.left_out {
         let rmse = format::decimals(row.scores.rmse.median, 4);
         sentences.push(format!(
