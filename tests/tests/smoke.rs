@@ -19,7 +19,7 @@ const RESULTS_HEADER: &str = "study,dataset,synthetic,method,variant,backend,dev
     pearson_feature,spearman_cell,spearman_feature,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note,expected_rss_mb,\
     memory_mb,product_gflops,captured,cells,expected_gpu_mb,gpu_energy_j,gpu_energy_s,\
     pearson_all,spearman_all,pearson_cell_with_zeros,pearson_feature_with_zeros,spearman_cell_with_zeros,\
-    spearman_feature_with_zeros,task";
+    spearman_feature_with_zeros,task,validation_rmse";
 
 fn smoke(folder: &Path, out: &str, more: &[&str]) -> assert_cmd::Command {
     let arguments = [&["--study", "smoke", "--threads", "2"], more].concat();

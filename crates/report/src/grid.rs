@@ -212,9 +212,10 @@ fn fold_cells(row: &Row, repeats: &[&Curve]) -> Vec<Cell> {
     let trained = Spread::of(repeats.iter().map(|curve| curve.epochs() as f64));
     let kept_epoch = Spread::of(kept().map(|(epoch, _)| epoch as f64));
     let rmse = Spread::of(kept().map(|(_, rmse)| rmse));
-    let whole = |value: f64| match value.fract() {
-        0.0 => format::count(value as usize),
-        _ => value.to_string(),
+    // A median may lie between two of them.
+    let whole = |value: f64| {
+        let half = if value.fract() > 0.0 { ".5" } else { "" };
+        format::count(value as usize) + half
     };
     let numbers = [
         Cell::maybe(trained, whole),

@@ -11,7 +11,10 @@ use drawing::{Area, laid_out, number, of_class};
 use modality_harness::record::{RunRecord, Status};
 use modality_report::{Heading, Report};
 use resvg::usvg::roxmltree::{Document, Node};
-use samples::{missing, scored, study, sweep, validated, validated_study, with_variant};
+use samples::{
+    full_graph, missing, scored, side_by_side, study, sweep, validated, validated_study,
+    with_variant,
+};
 
 fn svg(records: &[RunRecord]) -> String {
     let heading = Heading { title: "A title", description: "", command: "cargo xtask reproduce" };
@@ -85,10 +88,10 @@ fn each_dot_is_the_lowest_point_of_its_line() {
 #[test]
 fn panels_share_their_axes() {
     let svg = svg(&validated_study());
-    assert_eq!(titles(&svg), ["mlp \u{b7} burn", "mlp \u{b7} torch"]);
+    assert_eq!(titles(&svg), ["gnn \u{b7} torch", "mlp \u{b7} burn", "mlp \u{b7} torch"]);
     let document = Document::parse(&svg).unwrap();
     let lines = of_class(document.root(), "fig-curve");
-    let (burn, torch) = lines.split_at(9);
+    let (burn, torch) = lines[9..].split_at(9);
     for (burn, torch) in burn.iter().zip(torch) {
         let heights = |line: &Node<'_, '_>| points(*line).iter().map(|p| p.1).collect::<Vec<_>>();
         assert_eq!(heights(burn), heights(torch));
@@ -125,7 +128,7 @@ fn rows_without_a_panel_are_counted() {
         ]
     );
     assert!(svg.contains("Shown: the 6 of 8 rows with the lowest test RMSE."));
-    assert!(svg.contains("A line is one fold,"), "there is one repeat");
+    assert!(svg.contains("A line is one model,"), "there is one repeat");
     assert_legible(&svg);
 }
 
@@ -134,7 +137,7 @@ fn a_line_that_runs_away_is_cut_aloud() {
     let mut records = validated_study();
     let calm = svg(&records);
     assert!(!calm.contains("leave a panel"));
-    let mlp = records.iter_mut().find(|record| !record.epochs.is_empty()).unwrap();
+    let mlp = records.iter_mut().find(|record| record.run.method == "mlp").unwrap();
     mlp.epochs[3].validation_rmse = 2.5;
     mlp.epochs[4].validation_rmse = f64::NAN;
     let svg = svg(&records);
@@ -172,7 +175,9 @@ fn many_close_folds_stay_legible() {
             epoch.validation_rmse = 0.4 + 0.001 * epoch.validation_rmse;
         }
         for i in 0..5 {
-            let mut more = record.epochs[..record.epochs.len().min(10)].to_vec();
+            let first = record.epochs.first().map(|epoch| epoch.fold.clone());
+            let of_it = record.epochs.iter().filter(|epoch| Some(&epoch.fold) == first.as_ref());
+            let mut more: Vec<_> = of_it.take(10).cloned().collect();
             more.iter_mut().for_each(|epoch| epoch.fold = format!("s{i}"));
             record.epochs.extend(more);
         }
@@ -187,4 +192,71 @@ fn equal_records_give_equal_bytes_in_any_order() {
     let mut reversed = sweep();
     reversed.reverse();
     assert_eq!(svg(&sweep()), svg(&reversed));
+}
+
+#[test]
+fn a_panel_is_as_wide_as_its_epochs() {
+    let svg = svg(&full_graph());
+    let document = Document::parse(&svg).unwrap();
+    for panel in of_class(document.root(), "fig-panel") {
+        let frame = Area::of_frame(&of_class(panel, "fig-frame")[0]);
+        for line in of_class(panel, "fig-curve") {
+            let points = points(line);
+            let width = points[points.len() - 1].0 - points[0].0;
+            assert!(width > 0.55 * (frame.right - frame.left), "{width}");
+        }
+    }
+    assert_legible(&svg);
+}
+
+#[test]
+fn ten_thousand_epochs_make_a_small_file_that_keeps_what_counts() {
+    let svg = svg(&full_graph());
+    assert!(svg.len() < 100_000, "{} bytes", svg.len());
+    let document = Document::parse(&svg).unwrap();
+    let gnn = of_class(document.root(), "fig-panel")[0];
+    let (lines, dots) = (of_class(gnn, "fig-curve"), of_class(gnn, "fig-kept"));
+    assert_eq!((lines.len(), dots.len()), (8, 8));
+    let [from] = of_class(gnn, "fig-keeps-from")[..] else {
+        panic!("no line where epochs may be kept")
+    };
+    let from = from.attribute("d").unwrap()[1..].split_once(' ').unwrap().0.parse().unwrap();
+    for (line, dot) in lines.into_iter().zip(dots) {
+        let (x, y) = (number(&dot, "cx"), number(&dot, "cy"));
+        let points = points(line);
+        assert!(points.contains(&(x, y)) && x >= from);
+        let later = points.iter().filter(|point| point.0 > x);
+        assert!(
+            later.fold(0.0, |lowest, point| point.1.max(lowest)) <= y,
+            "the lowest that may be kept"
+        );
+        assert!(points.iter().any(|point| point.0 < x && point.1 > y), "a lower one may not be");
+    }
+    assert!(svg.contains("No epoch before the dashed line may be kept."));
+    assert!(!self::svg(&sweep()).contains("dashed line"));
+}
+
+#[test]
+fn models_of_one_fold_are_told_apart_however_they_were_trained() {
+    let named = |record: RunRecord| -> RunRecord {
+        let mut record = record;
+        for epoch in &mut record.epochs {
+            epoch.fold = if epoch.fold == "donors 2/3" { "own" } else { "shared" }.to_owned();
+        }
+        record
+    };
+    let one_by_one = named(validated(scored("gnn", "torch", 0, 0.4, 9.0), 30));
+    let alternating = side_by_side(one_by_one.clone());
+    assert_ne!(one_by_one.epochs, alternating.epochs);
+    let svg = svg(&[one_by_one]);
+    assert_eq!(svg, self::svg(&[alternating]));
+    let document = Document::parse(&svg).unwrap();
+    let lines = of_class(document.root(), "fig-curve");
+    let folds: Vec<&str> = lines.iter().map(|line| line.attribute("data-fold").unwrap()).collect();
+    assert_eq!(folds, ["shared, model 1", "own", "shared, model 2"]);
+    assert!(lines.iter().all(|line| points(*line).len() == 30));
+    for name in [">shared #1</text>", ">own</text>", ">shared #2</text>"] {
+        assert!(svg.contains(name), "{name}");
+    }
+    assert!(svg.contains("#1, #2: models with the same validation cells."));
 }

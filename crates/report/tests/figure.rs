@@ -12,7 +12,7 @@ use drawing::{Area, laid_out, number, of_class};
 use modality_harness::record::{RunRecord, Status};
 use modality_report::{Heading, Report};
 use resvg::{tiny_skia, usvg::roxmltree};
-use samples::{crowd, missing, scored, study, sweep, synthetic, with_variant};
+use samples::{crowd, missing, scored, study, sweep, synthetic, validated_study, with_variant};
 
 fn report(records: &[RunRecord]) -> Report {
     Report::new(
@@ -30,6 +30,7 @@ fn report(records: &[RunRecord]) -> Report {
 struct Seen {
     frame: Area,
     marks: BTreeMap<String, (f64, f64)>,
+    hollow: BTreeMap<String, (f64, f64)>,
     lines: Vec<String>,
     labels: Vec<(String, Area)>,
 }
@@ -42,6 +43,10 @@ fn see(svg: &str) -> Seen {
     Seen {
         frame: Area::of_frame(&of_class(root, "fig-frame")[0]),
         marks: of_class(root, "fig-mark").iter().map(|node| (row(node), place(node))).collect(),
+        hollow: of_class(root, "fig-validation")
+            .iter()
+            .map(|node| (row(node), place(node)))
+            .collect(),
         lines: of_class(root, "fig-reference").iter().map(row).collect(),
         labels: labels(svg, &document),
     }
@@ -74,12 +79,12 @@ fn assert_legible(seen: &Seen) {
         for (other, taken) in &seen.labels[..i] {
             assert!(!area.overlaps(taken), "the labels of {row} and {other} overlap");
         }
-        for (other, (x, y)) in &seen.marks {
+        for (other, (x, y)) in seen.marks.iter().chain(&seen.hollow) {
             let mark = Area::around((*x, *y), 6.0);
             assert!(!area.overlaps(&mark), "the label of {row} covers the mark of {other}");
         }
     }
-    for (row, (x, y)) in &seen.marks {
+    for (row, (x, y)) in seen.marks.iter().chain(&seen.hollow) {
         assert!(seen.frame.holds(&Area::around((*x, *y), 0.0)), "{row} is outside the frame");
     }
 }
@@ -88,8 +93,8 @@ fn assert_legible(seen: &Seen) {
 fn places_follow_time_and_error() {
     let report = report(&study());
     let seen = see(&report.figure_svg().unwrap());
-    assert_eq!(seen.marks.len(), 5);
-    assert_eq!(seen.labels.len(), 6);
+    assert_eq!(seen.marks.len(), 6);
+    assert_eq!(seen.labels.len(), 7);
     assert_legible(&seen);
     for a in &report.summary().rows {
         for b in &report.summary().rows {
@@ -105,6 +110,46 @@ fn places_follow_time_and_error() {
             }
         }
     }
+}
+
+/// What stands at the vertical axis.
+fn y_ticks(svg: &str) -> Vec<String> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let ticks = of_class(document.root(), "fig-y-tick");
+    ticks.iter().map(|tick| tick.text().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn validation_errors_are_hollow_marks_over_or_under_the_others() {
+    let svg = report(&validated_study()).figure_svg().unwrap();
+    let seen = see(&svg);
+    assert_legible(&seen);
+    let rows: Vec<&str> = seen.hollow.keys().map(String::as_str).collect();
+    assert_eq!(rows, ["gnn/torch", "mlp/burn", "mlp/torch"]);
+    for (row, (x, y)) in &seen.hollow {
+        let mark = seen.marks[row];
+        assert!(mark.0 == *x && mark.1 > *y, "the validation error of {row} is larger");
+    }
+    assert_eq!(svg.matches(">validation 0.3813</text>").count(), 3);
+    assert!(svg.contains("Hollow marks: validation error") && !svg.contains("fig-beyond"));
+    assert!(!report(&study()).figure_svg().unwrap().contains("alidation"));
+}
+
+#[test]
+fn a_far_validation_error_leaves_the_axis_to_the_test_errors() {
+    let mut records = validated_study();
+    let without: Vec<RunRecord> =
+        records.iter().cloned().map(|record| RunRecord { epochs: Vec::new(), ..record }).collect();
+    for epoch in records.iter_mut().flat_map(|record| &mut record.epochs) {
+        epoch.validation_rmse -= 0.13;
+    }
+    let svg = report(&records).figure_svg().unwrap();
+    let seen = see(&svg);
+    assert_legible(&seen);
+    assert_eq!(svg.matches("fig-beyond").count(), 3);
+    assert!(seen.hollow.iter().all(|(row, (_, y))| *y > seen.marks[row].1));
+    assert!(svg.contains(">validation 0.2513</text>"), "{svg}");
+    assert_eq!(y_ticks(&svg), y_ticks(&report(&without).figure_svg().unwrap()));
 }
 
 #[test]
@@ -133,14 +178,14 @@ fn a_crowd_stays_legible() {
 fn a_sweep_is_named_by_what_it_changes() {
     let svg = report(&sweep()).figure_svg().unwrap();
     let seen = see(&svg);
-    assert_eq!((seen.marks.len(), seen.labels.len()), (5, 5));
+    assert_eq!((seen.marks.len(), seen.labels.len()), (5, 10));
     assert_legible(&seen);
     for epochs in [1, 3, 5, 10, 20] {
         assert!(seen.marks.contains_key(&format!("mlp epochs={epochs}/torch")));
         assert!(svg.contains(&format!(">epochs={epochs}</text>")));
     }
     assert!(svg.contains("All marks are mlp on torch."));
-    assert_eq!(svg.matches("stroke=\"#d55e00\"").count(), 10, "whiskers in both directions");
+    assert_eq!(svg.matches("fig-whisker").count(), 10, "whiskers in both directions");
 }
 
 #[test]

@@ -8,7 +8,9 @@ mod samples;
 use modality_harness::record::{RunRecord, Status};
 use modality_protocol::Epoch;
 use modality_report::{Error, Heading, Report};
-use samples::{missing, scaling, scored, study, sweep, synthetic, validated_study, with_variant};
+use samples::{
+    full_graph, missing, scaling, scored, study, sweep, synthetic, validated_study, with_variant,
+};
 
 fn report(records: &[RunRecord]) -> Report {
     Report::new(
@@ -126,11 +128,11 @@ fn csv_of_two_records() {
          spearman_cell,spearman_feature,train_s,predict_s,total_s,cpu_s,peak_rss_mb,peak_gpu_mb,note,\
          expected_rss_mb,memory_mb,product_gflops,captured,cells,expected_gpu_mb,gpu_energy_j,gpu_energy_s,\
          pearson_all,spearman_all,pearson_cell_with_zeros,pearson_feature_with_zeros,spearman_cell_with_zeros,\
-         spearman_feature_with_zeros,task\n\
+         spearman_feature_with_zeros,task,validation_rmse\n\
          liu,liu-covid-cite,false,knn,,linfa,CPU,0,ok,0.5,0.35,0.75,0.5625,0.7124999999999999,0.44999999999999996,\
          2.0,0.0,3.6,4.8,418.0,,\"one, \"\"two\"\"\",450.5,4096,352.0,0.931742,400,,,,0.675,0.6375,0.75,0.5625,\
-         0.7124999999999999,0.44999999999999996,gex-to-adt\n\
-         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver,,,,,,,,,,,,,,,gex-to-adt\n"
+         0.7124999999999999,0.44999999999999996,gex-to-adt,\n\
+         liu,liu-covid-cite,false,tsvd-krr,,cuda,,1,unavailable,,,,,,,,,,,,,no driver,,,,,,,,,,,,,,,gex-to-adt,\n"
     );
     assert_eq!(
         text(report.stages_csv().unwrap()),
@@ -153,7 +155,7 @@ fn no_cell_of_text_is_a_formula() {
     assert!(results.contains(",mlp,'-1,torch,'@SUM(A1),0,ok,"), "{results}");
     assert!(results.contains(",'=cmd|'/c calc'!A1,"), "{results}");
     let epochs = text(report.epochs_csv().unwrap().unwrap());
-    for line in [",'+1,1,-0.25,0.5\n", ",'\tx,1,", ",a=b,1,", ",\"'\rx\",1,"] {
+    for line in [",'+1,1,-0.25,0.5,1\n", ",'\tx,1,", ",a=b,1,", ",\"'\rx\",1,"] {
         assert!(epochs.contains(line), "{epochs}");
     }
 }
@@ -176,15 +178,16 @@ fn what_hides_its_time_is_not_the_fastest() {
 #[test]
 fn csv_of_epochs() {
     let mut record = with_variant(scored("mlp", "torch", 2, 0.5, 2.0), "epochs=2");
-    record.epochs = ["s1", "a, b"]
+    record.epochs = ["s1", "a, b", "s1"]
         .map(|fold| Epoch { fold: fold.to_owned(), epoch: 1, loss: 0.25, validation_rmse: 0.5 })
         .to_vec();
     let report = report(&[record]);
     assert_eq!(
         text(report.epochs_csv().unwrap().unwrap()),
-        "study,dataset,synthetic,method,variant,backend,device,repeat,fold,epoch,loss,validation_rmse\n\
-         liu,liu-covid-cite,false,mlp,epochs=2,torch,CPU,2,s1,1,0.25,0.5\n\
-         liu,liu-covid-cite,false,mlp,epochs=2,torch,CPU,2,\"a, b\",1,0.25,0.5\n"
+        "study,dataset,synthetic,method,variant,backend,device,repeat,fold,epoch,loss,validation_rmse,model\n\
+         liu,liu-covid-cite,false,mlp,epochs=2,torch,CPU,2,s1,1,0.25,0.5,1\n\
+         liu,liu-covid-cite,false,mlp,epochs=2,torch,CPU,2,\"a, b\",1,0.25,0.5,1\n\
+         liu,liu-covid-cite,false,mlp,epochs=2,torch,CPU,2,s1,1,0.25,0.5,2\n"
     );
 }
 
@@ -228,12 +231,12 @@ fn folds_are_summarised_over_repeats() {
     assert!(
         markdown.contains("| mlp | burn | donors 1/3 | 10 | 10 | 0.38836 (0.38760..0.38912) |")
     );
-    assert_eq!(markdown.matches("| donors ").count(), 6);
+    assert_eq!(markdown.matches("| donors ").count(), 9);
     assert!(markdown.contains("[stages.csv](stages.csv), [epochs.csv](epochs.csv)."));
     assert!(markdown.contains("](curves.png)](curves.svg)"));
     let html = report(&records).html().unwrap();
     for page in [&markdown, &html] {
-        assert!(page.contains("another site or other donors), not of the test cells"));
+        assert!(page.contains("or cells drawn at random), not of the test cells"));
     }
     assert!(html.contains("<a href=\"epochs.csv\">") && html.contains("id=\"curves-title\""));
     let without = report(&study());
@@ -244,14 +247,98 @@ fn folds_are_summarised_over_repeats() {
     }
 }
 
+/// The mean over folds of the lowest validation RMSE from `min_epoch` on.
+fn validation_rmse(record: &RunRecord, min_epoch: usize) -> f64 {
+    let of = |fold: &str| {
+        let epochs = record.epochs.iter().filter(|epoch| epoch.fold == fold);
+        let late = epochs.filter(|epoch| epoch.epoch >= min_epoch);
+        late.map(|epoch| epoch.validation_rmse).fold(f64::INFINITY, f64::min)
+    };
+    ["donors 1/3", "donors 2/3", "donors 3/3"].map(of).iter().sum::<f64>() / 3.0
+}
+
+#[test]
+fn validation_errors_stand_beside_test_errors() {
+    let mut records = validated_study();
+    let is_gnn = |record: &&mut RunRecord| record.run.method == "gnn";
+    for record in records.iter_mut().filter(is_gnn) {
+        record.params.insert("min_epoch".to_owned(), 20.into());
+    }
+    let gnn: Vec<&RunRecord> = records.iter().filter(|r| r.run.method == "gnn").collect();
+    let [first, second, third] = [0, 1, 2].map(|i| validation_rmse(gnn[i], 20));
+    assert!(first < second && second < third && validation_rmse(gnn[0], 1) < first - 1e-4);
+    let report = report(&records);
+    let (markdown, html) = (report.markdown().unwrap(), report.html().unwrap());
+    assert!(markdown.contains("| RMSE | Validation | Train s |"), "{markdown}");
+    let wanted = format!("(0.36408..0.36712) | {second:.5} ({first:.5}..{third:.5}) | 640 ");
+    assert!(markdown.contains(&wanted), "{wanted}: {markdown}");
+    assert!(markdown.contains("| linear | linfa | 0.36763 |  | 3.40 "), "{markdown}");
+    for page in [&markdown, &html] {
+        assert!(page.contains("test cells may come from another batch"), "{page}");
+    }
+    let table = report.table();
+    let row = table.lines().find(|line| line.contains("gnn")).unwrap();
+    assert!(row.contains(&format!("0.3652      {second:.4}")), "{table}");
+    let results = text(report.results_csv().unwrap());
+    let value = |method: &str| {
+        let line = results.lines().find(|line| line.contains(&format!(",{method},"))).unwrap();
+        line.rsplit_once(',').unwrap().1.to_owned()
+    };
+    assert!((value("gnn").parse::<f64>().unwrap() - first).abs() < 1e-9, "{results}");
+    assert_eq!(value("linear"), "");
+}
+
+#[test]
+fn without_an_epoch_to_keep_in_each_fold_there_is_no_validation_error() {
+    for page in all(&report(&study())) {
+        assert!(page.0 == "results.csv" || !page.1.to_lowercase().contains("validation"));
+    }
+    let mut records = validated_study();
+    for record in records.iter_mut().filter(|record| record.run.method == "gnn") {
+        let lost = record.epochs.iter_mut().filter(|epoch| epoch.fold == "donors 2/3");
+        lost.for_each(|epoch| epoch.validation_rmse = f64::NAN);
+    }
+    let report = report(&records);
+    let markdown = report.markdown().unwrap();
+    assert!(markdown.contains("(0.36408..0.36712) |  | 640 "), "{markdown}");
+    assert!(markdown.contains("| gnn | torch | donors 2/3 | 30 |  |  |"), "{markdown}");
+}
+
+#[test]
+fn models_with_the_same_validation_cells_are_numbered() {
+    let report = report(&full_graph());
+    let markdown = report.markdown().unwrap();
+    for model in 1..=3 {
+        let wanted = format!("| gnn | torch | s1d2 + s3d7, model {model} | 10,000 | 4,0");
+        assert!(markdown.contains(&wanted), "{wanted}: {markdown}");
+    }
+    assert!(markdown.contains("| gnn | torch | a random 15 % | 10,000 | 4,0"), "{markdown}");
+    let epochs = text(report.epochs_csv().unwrap().unwrap());
+    let of_model = |model: &str| {
+        let of = |line: &&str| line.contains(",s1d2 + s3d7,") && line.ends_with(model);
+        epochs.lines().filter(of).count()
+    };
+    assert_eq!([",1", ",2", ",3", ",4"].map(of_model), [20_000, 20_000, 20_000, 0]);
+}
+
+#[test]
+fn a_row_is_named_by_its_method_and_not_by_its_place() {
+    let html = report(&study()).html().unwrap();
+    assert!(
+        html.contains("<td class=\"number\">1-2</td><th scope=\"row\">tsvd-krr</th>"),
+        "{html}"
+    );
+    assert!(html.contains("<tr><th scope=\"row\">gnn</th><td>torch</td>"), "{html}");
+}
+
 #[test]
 fn rows_are_summarised_and_ranked() {
     let report = report(&study());
     let summary = report.summary();
     let names: Vec<String> = summary.rows.iter().map(|row| row.name()).collect();
-    assert_eq!(names[..3], ["tsvd-krr/linfa", "tsvd-krr/sklearn", "linear/linfa"]);
+    assert_eq!(names[..4], ["tsvd-krr/linfa", "tsvd-krr/sklearn", "gnn/torch", "linear/linfa"]);
     assert_eq!(names.last().map(String::as_str), Some("zeros/linfa"));
-    let linear = &summary.rows[2];
+    let linear = &summary.rows[3];
     assert_eq!(linear.repeats, 3);
     let spread = linear.train_s;
     assert!(
@@ -396,7 +483,7 @@ fn the_page_says_what_training_time_is() {
             && html.contains("0123456789ab")
             && html.contains("998bac96dfa2")
     );
-    assert!(html.contains("alpha = 0.2"));
+    assert!(html.contains("alpha = 0.2") && html.contains("<p>A description.</p>"));
     let markdown = report(&synthetic(study())).markdown().unwrap();
     assert!(markdown.contains("On bmmc-synthetic (synthetic data), median of 3 repeats"));
 }

@@ -282,3 +282,24 @@ fn caption(shared: &Shared<'_>, all: usize) -> Vec<String> {
     }
     sentences
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thinned_line_keeps_its_ends_its_extremes_and_the_kept_epoch() {
+        let rmse = |epoch: usize| 0.4 + ((epoch * 7919) % 997) as f64 / 1e4;
+        let mut points: Vec<(usize, f64)> =
+            (1..=10_000).map(|epoch| (epoch, rmse(epoch))).collect();
+        (points[6123].1, points[6124].1) = (0.1, 0.9);
+        let drawn = thinned(&points, Some(4567), &Axis::count(10_000, 80.0, 280.0));
+        assert!(drawn.is_sorted_by_key(|(epoch, _)| *epoch));
+        assert!((180..=220).contains(&drawn.len()), "{}", drawn.len());
+        for epoch in [1, 4567, 6124, 6125, 10_000] {
+            assert!(drawn.contains(&points[epoch - 1]), "{epoch}");
+        }
+        let few = &points[..30];
+        assert_eq!(thinned(few, None, &Axis::count(30, 80.0, 280.0)), few);
+    }
+}

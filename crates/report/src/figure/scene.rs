@@ -145,13 +145,14 @@ fn labels(
         let name = if shared { row.name() } else { row.label() };
         labels.extend(labels::of_line(row, &name, reference.y, &mut page)?);
     }
-    let rows: Vec<(&Row, (f64, f64))> =
-        parts.marks.iter().zip(marks).map(|(&row, mark)| (row, (mark.x, mark.y))).collect();
-    labels.extend(labels::of_marks(&rows, &Names::of(&parts.marks), &mut page)?);
+    // They have fewer places to take than the others.
     let hollow = parts.marks.iter().zip(marks);
     let hollow =
         hollow.filter_map(|(&row, mark)| Some((row, (mark.x, mark.validation.as_ref()?.y))));
     labels.extend(labels::of_validation(&hollow.collect::<Vec<_>>(), marks.len(), &mut page)?);
+    let rows: Vec<(&Row, (f64, f64))> =
+        parts.marks.iter().zip(marks).map(|(&row, mark)| (row, (mark.x, mark.y))).collect();
+    labels.extend(labels::of_marks(&rows, &Names::of(&parts.marks), &mut page)?);
     Ok(labels)
 }
 
