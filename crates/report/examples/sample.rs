@@ -16,9 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("real", samples::study()),
         ("synthetic", samples::synthetic(samples::study())),
         ("crowd", samples::crowd()),
-        ("sweep", samples::sweep()),
-        ("validated", samples::validated_study()),
-        ("full-graph", samples::full_graph()),
+        ("sweep", samples::trained::sweep()),
+        ("validated", samples::trained::validated_study()),
+        ("full-graph", samples::trained::full_graph()),
         ("scaling", samples::scaling()),
         ("accelerated", samples::accelerated()),
     ];

@@ -12,7 +12,8 @@ use modality_harness::record::{RunRecord, Status};
 use modality_report::{Heading, Report};
 use resvg::usvg::roxmltree::{Document, Node};
 use samples::{
-    full_graph, missing, scored, side_by_side, study, sweep, validated, validated_study,
+    missing, scored, study,
+    trained::{full_graph, side_by_side, sweep, validated, validated_study},
     with_variant,
 };
 

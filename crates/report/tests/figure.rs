@@ -12,7 +12,11 @@ use drawing::{Area, laid_out, number, of_class};
 use modality_harness::record::{RunRecord, Status};
 use modality_report::{Heading, Report};
 use resvg::{tiny_skia, usvg::roxmltree};
-use samples::{crowd, missing, scored, study, sweep, synthetic, validated_study, with_variant};
+use samples::{
+    crowd, missing, scored, study, synthetic,
+    trained::{sweep, validated_study},
+    with_variant,
+};
 
 fn report(records: &[RunRecord]) -> Report {
     Report::new(

@@ -9,7 +9,9 @@ use modality_harness::record::{RunRecord, Status};
 use modality_protocol::Epoch;
 use modality_report::{Error, Heading, Report};
 use samples::{
-    full_graph, missing, scaling, scored, study, sweep, synthetic, validated_study, with_variant,
+    missing, scaling, scored, study, synthetic,
+    trained::{full_graph, sweep, validated_study},
+    with_variant,
 };
 
 fn report(records: &[RunRecord]) -> Report {

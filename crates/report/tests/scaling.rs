@@ -12,7 +12,7 @@ use modality_harness::record::{RunRecord, Status};
 use modality_protocol::Stage;
 use modality_report::{Heading, Quantity, Report};
 use resvg::usvg::roxmltree::{Document, Node};
-use samples::{missing, scaling, scored, study, sweep, synthetic, with_variant};
+use samples::{missing, scaling, scored, study, synthetic, trained::sweep, with_variant};
 
 fn report(records: &[RunRecord]) -> Report {
     let heading = Heading { title: "A title", description: "", command: "cargo xtask reproduce" };
