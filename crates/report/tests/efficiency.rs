@@ -146,7 +146,7 @@ fn rows_on_accelerators_show_device_memory_energy_and_setup() {
     }
     let csv = String::from_utf8(report.results_csv().unwrap()).unwrap();
     let line = csv.lines().find(|line| line.contains(",cuda,NVIDIA H200,0,")).unwrap();
-    assert!(line.contains(",51000.0,,,5400.0,186.48") && line.split(",").count() == 37, "{line}");
+    assert!(line.contains(",51000.0,,,5400.0,186.48") && line.split(",").count() == 38, "{line}");
 }
 
 #[test]
