@@ -44,8 +44,9 @@ def prepared_folder(sha256):
 def specification(plan, row, repeat, folder):
     """Of a run, as the protocol has it."""
     fits = [fit["cells"] for fit in repeat["fits"]]
+    folds = plan.get("folds_by_method", {}).get(row["method"], plan["folds"])
     what = {"method": row["method"], "params": row["params"], "task": plan["dataset"]["task"], "seed": repeat["seed"]}
-    of = {"dataset": os.path.join(folder, "inputs"), "cells": None, "fits": fits, "folds": plan["folds"]}
+    of = {"dataset": os.path.join(folder, "inputs"), "cells": None, "fits": fits, "folds": folds}
     return {**what, **of, "threads": plan["threads"], "memory": plan["memory"]}
 
 

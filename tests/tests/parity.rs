@@ -17,7 +17,7 @@ use modality_harness::{
     record::{RunRecord, Status},
 };
 use modality_methods as methods;
-use modality_protocol::{StageClock, Task};
+use modality_protocol::{Epoch, StageClock, Task};
 use modality_recipe::{Exact, Problem, tsvd_krr};
 use modality_testing::{multiome_starter, skip, starter};
 use ndarray::Array2;
@@ -52,6 +52,18 @@ struct Study {
     rmse: BTreeMap<String, Vec<f64>>,
     /// What each fold's network was like after one epoch, in the first repeat.
     first_epochs: Vec<FirstEpoch>,
+    /// Of the graph neural network.
+    gnn: Option<Gnn>,
+}
+
+#[derive(Deserialize)]
+struct Gnn {
+    /// Losses of the first steps of the first fold's model in the first repeat, by what a step sees.
+    first_steps: BTreeMap<String, Vec<f64>>,
+    /// One value a repeat.
+    rmse: Vec<f64>,
+    /// That of the kept epoch, by repeat and fold.
+    validation_rmse: Vec<Vec<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -115,6 +127,38 @@ fn check(study: &str, out: &Path, mlp_tolerance: f64) {
     }
 }
 
+/// The graph neural network with the same initial parameters, orders and masks: its first steps, what each fold kept, and RMSE.
+fn check_gnn(reference: &Gnn, out: &Path) {
+    let (plan, records) = (Plan::load(&Output::new(out).plan()).unwrap(), &scored(out));
+    let repeats = reference.rmse.iter().zip(&reference.validation_rmse).enumerate();
+    for (repeat, (rmse, validation)) in repeats {
+        let record = record(records, "gnn", repeat);
+        let ours = record.metrics.unwrap().rmse;
+        assert!((ours - rmse).abs() < SHORT_TRAINING, "RMSE {ours}, reference {rmse}");
+        for (fold, theirs) in validation.iter().enumerate() {
+            let curve = curve(record, fold).map(|epoch| epoch.validation_rmse);
+            let ours = curve.fold(f64::INFINITY, f64::min);
+            let difference = (ours - theirs).abs();
+            assert!(difference < SHORT_TRAINING, "fold {fold}: {ours}, reference {theirs}");
+        }
+    }
+    let record = record(records, "gnn", 0);
+    let batch_size = record.params["batch_size"].as_u64().unwrap() as usize;
+    let steps = (record.dataset.train_cells - plan.folds[0].cells.len()) / batch_size;
+    let losses = reference.first_steps["cells"].chunks_exact(steps);
+    for (epoch, theirs) in curve(record, 0).zip(losses) {
+        let theirs = theirs.iter().sum::<f64>() / steps as f64;
+        let difference = (epoch.loss - theirs).abs();
+        assert!(difference < FIRST_EPOCH * theirs, "{epoch:?}, reference {theirs}");
+    }
+}
+
+/// The epochs of this fold, of three.
+fn curve(record: &RunRecord, fold: usize) -> impl Iterator<Item = &Epoch> {
+    let name = record.epochs[fold].fold.clone();
+    record.epochs.iter().filter(move |epoch| epoch.fold == name)
+}
+
 /// That of the CPU.
 fn record<'a>(records: &'a [RunRecord], method: &str, repeat: usize) -> &'a RunRecord {
     let is_it = |record: &&RunRecord| {
@@ -159,6 +203,9 @@ fn generated_cells_agree() {
     let out = folder.path().join("out");
     alike(&folder.path().join("cache"), &out, "smoke").assert().success();
     check("smoke", &out, SHORT_TRAINING);
+    if has_libtorch() {
+        check_gnn(&reference("smoke").gnn.unwrap(), &out);
+    }
 }
 
 /// Another direction of a starter sample: every method agrees with scikit-learn, and TSVD + KRR with the exact method in

@@ -138,7 +138,7 @@ impl Plan {
             note: String::new(),
             cells,
         };
-        let rows = sizes.iter().flat_map(|&cells| {
+        let all_rows = sizes.iter().flat_map(|&cells| {
             let variants = |row: &Row| study.variants(&row.method).iter();
             rows.iter()
                 .flat_map(move |r| variants(r).map(move |variant| planned(r, variant, cells)))
@@ -164,7 +164,7 @@ impl Plan {
             source: manifest.provenance.source,
             threads: limits.threads,
             memory: limits.memory,
-            rows: rows.collect(),
+            rows: all_rows.collect(),
             folds: folds::draw(&cells, study.seed),
             folds_by_method,
             repeats: seeds

@@ -3,16 +3,17 @@
 use std::process::ExitCode;
 
 use backend_torch::{
-    Error, Problem,
+    Annotations, Error, Problem,
     device::{self, Compute},
-    mlp,
+    gnn, mlp,
 };
-use modality_data::prepared;
-use modality_methods as methods;
+use modality_data::{gene_sets, prepared};
+use modality_methods::{self as methods, GnnParams};
 use modality_protocol::{
     Event, RunSpec, Stage, StageClock,
     runner::{self, Stop},
 };
+use ndarray::Array2;
 
 fn main() -> ExitCode {
     runner::serve(hello, |_| Ok(None), run)
@@ -30,9 +31,6 @@ fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> Result<(), Stop> {
     tch::set_num_threads(spec.threads as i32);
     let inputs =
         clock.time(Stage::Load, || prepared::read_inputs(&spec.dataset, spec.cells.as_deref()))?;
-    if spec.method != "mlp" {
-        return Err(Stop::Failed(format!("this runner has no method `{}`", spec.method)));
-    }
     let problem = Problem {
         train_input: inputs.train_input.view(),
         train_target: inputs.train_target.view(),
@@ -40,9 +38,34 @@ fn run(spec: &RunSpec, clock: &mut StageClock<'_>) -> Result<(), Stop> {
         folds: &spec.folds,
         seed: spec.seed,
     };
-    let params = methods::parse(&spec.method, &spec.params)?;
-    let predictions = mlp(&problem, &params, &compute, clock)?;
+    let predictions = match spec.method.as_str() {
+        "mlp" => mlp(&problem, &methods::parse(&spec.method, &spec.params)?, &compute, clock)?,
+        "gnn" => run_gnn(spec, &problem, &inputs.manifest.input.features.names, &compute, clock)?,
+        other => return Err(Stop::Failed(format!("this runner has no method `{other}`"))),
+    };
     runner::write_predictions(spec, clock, predictions.view())
+}
+
+fn run_gnn(
+    spec: &RunSpec,
+    problem: &Problem<'_>,
+    genes: &[String],
+    compute: &Compute,
+    clock: &mut StageClock<'_>,
+) -> Result<Array2<f32>, Stop> {
+    let params: GnnParams = methods::parse(&spec.method, &spec.params)?;
+    let (train_batches, test_batches) =
+        prepared::read_batches(&spec.dataset, spec.cells.as_deref())?;
+    let gene_sets = match params.pathways.as_str() {
+        "" => Vec::new(),
+        file => gene_sets::members(&gene_sets::read(file.as_ref())?, file.as_ref(), genes)?,
+    };
+    let annotations = Annotations {
+        train_batches: &train_batches,
+        test_batches: &test_batches,
+        gene_sets: &gene_sets,
+    };
+    Ok(gnn(problem, &annotations, &params, compute, clock)?)
 }
 
 fn choose(spec: &RunSpec) -> Result<Compute, Stop> {

@@ -1,10 +1,12 @@
 //! Cells, a batch at a time and dense, where they are computed on.
 
-use modality_data::{Csr, ValuesView};
+use std::ops::Range;
+
+use modality_data::ValuesView;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
-use crate::{Error, Result, host};
+use crate::{Error, Result, frozen::Frozen, host};
 
 /// A buffer for the cells of one batch; a sparse matrix never stands dense as a whole.
 pub(crate) struct Rows<'a> {
@@ -22,10 +24,10 @@ enum Uploaded {
 }
 
 /// The entries of a sparse matrix on a device, in its order.
-struct Entries {
+pub(crate) struct Entries {
     /// 32-bit columns.
-    features: Tensor,
-    values: Tensor,
+    features: Frozen,
+    values: Frozen,
 }
 
 impl<'a> Rows<'a> {
@@ -51,7 +53,9 @@ impl<'a> Rows<'a> {
         match (&self.uploaded, self.values) {
             (None, values) => fill(&mut self.buffer, values, cells)?,
             (Some(Uploaded::Sparse(entries)), ValuesView::Sparse(csr)) => {
-                entries.scatter(csr, cells, &mut batch)?;
+                let starts = csr.indptr();
+                let rows = cells.iter().map(|&cell| starts.outer_inds_sz(cell as usize));
+                entries.scatter(rows, |_| Ok(None), &mut batch)?;
             }
             (Some(Uploaded::Dense(matrix)), _) => {
                 let rows: Vec<i64> = cells.iter().copied().map(i64::from).collect();
@@ -86,7 +90,9 @@ fn fill(buffer: &mut Tensor, values: ValuesView<'_>, cells: &[u32]) -> Result<()
 impl Uploaded {
     fn new(values: ValuesView<'_>, device: Device) -> Result<Self> {
         Ok(match values {
-            ValuesView::Sparse(csr) => Self::Sparse(Entries::upload(csr, device)?),
+            ValuesView::Sparse(csr) => {
+                Self::Sparse(Entries::upload(csr.indices(), csr.data(), device)?)
+            }
             ValuesView::Dense(dense) => {
                 let size = [dense.nrows() as i64, dense.ncols() as i64];
                 let values: Vec<f32> = dense.iter().copied().collect();
@@ -97,44 +103,53 @@ impl Uploaded {
 }
 
 impl Entries {
-    fn upload(csr: &Csr, device: Device) -> Result<Self> {
-        let features: Vec<i32> = csr.indices().iter().map(|&feature| feature as i32).collect();
+    pub(crate) fn upload(features: &[u32], values: &[f32], device: Device) -> Result<Self> {
+        let features: Vec<i32> = features.iter().map(|&feature| feature as i32).collect();
         Ok(Self {
-            features: Tensor::f_from_slice(&features)?.f_to_device(device)?,
-            values: Tensor::f_from_slice(csr.data())?.f_to_device(device)?,
+            features: Frozen::new(Tensor::f_from_slice(&features)?.f_to_device(device)?),
+            values: Frozen::new(Tensor::f_from_slice(values)?.f_to_device(device)?),
         })
     }
 
-    /// Writes `cells` x features into `batch`.
-    fn scatter(&self, csr: &Csr, cells: &[u32], batch: &mut Tensor) -> Result<()> {
+    /// Writes rows x features into `batch`: the entries of each of `rows`, a range of all there are. With `factors`, which is
+    /// given their indices, each is multiplied by what that says.
+    pub(crate) fn scatter(
+        &self,
+        rows: impl Iterator<Item = Range<usize>>,
+        factors: impl FnOnce(&Tensor) -> Result<Option<Tensor>>,
+        batch: &mut Tensor,
+    ) -> Result<()> {
         let (mut counts, mut shifts, mut places) = (Vec::new(), Vec::new(), Vec::new());
-        let mut total = 0;
-        for (row, &cell) in (0_i64..).zip(cells) {
-            let sparse = csr.outer_view(cell as usize).expect("the cell is there");
-            let entries = csr.indptr().outer_inds_sz(cell as usize);
-            counts.push(sparse.nnz() as i64);
+        let (mut total, columns) = (0, batch.size()[1]);
+        for (row, entries) in (0_i64..).zip(rows) {
+            counts.push(entries.len() as i64);
             // From the batch's own count of entries to the matrix's.
             shifts.push(entries.start as i64 - total);
-            places.push(row * csr.cols() as i64);
-            total += sparse.nnz() as i64;
+            places.push(row * columns);
+            total += entries.len() as i64;
         }
         let device = batch.device();
         let on_device = |values: &[i64]| Tensor::f_from_slice(values)?.f_to_device(device);
         let counts = on_device(&counts)?;
-        let each = |of_cell: &[i64]| {
-            on_device(of_cell)?.f_repeat_interleave_self_tensor(&counts, 0, total)
-        };
+        let each =
+            |of_row: &[i64]| on_device(of_row)?.f_repeat_interleave_self_tensor(&counts, 0, total);
         let entries = Tensor::f_arange(total, (Kind::Int64, device))?.f_add_(&each(&shifts)?)?;
         let features = self.features.f_index_select(0, &entries)?.f_to_kind(Kind::Int64)?;
         let places = each(&places)?.f_add_(&features)?;
-        let values = self.values.f_index_select(0, &entries)?;
-        let _ = batch.f_zero_()?.f_view([-1])?.f_scatter_(0, &places, &values)?;
+        let mut values = self.values.f_index_select(0, &entries)?;
+        if let Some(factors) = factors(&entries)? {
+            values = values.f_mul_(&factors)?;
+        }
+        // A row may have several entries in one place.
+        let _ = batch.f_zero_()?.f_view([-1])?.f_scatter_add_(0, &places, &values)?;
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use modality_data::Csr;
+
     use super::*;
 
     fn values(tensor: &Tensor) -> Vec<Vec<f32>> {

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod cells;
+mod perceptron;
 
 use backend_torch::{Error, device};
-use cells::{Cells, PROTEINS, TEST, fit_on, folds, params, rmse};
+use cells::{Cells, PROTEINS, TEST, folds, rmse};
 use modality_protocol::DeviceId;
+use perceptron::{fit_on, params};
 
 #[test]
 fn a_cuda_device_gives_what_the_cpu_gives() {

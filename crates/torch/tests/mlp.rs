@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cells;
+mod perceptron;
 
 use backend_torch::{Error, Problem, device};
-use cells::{CELLS, Cells, PROTEINS, TEST, fit_on, folds, params, rmse};
+use cells::{CELLS, Cells, PROTEINS, TEST, folds, rmse};
 use modality_data::Csr;
 use modality_methods::MlpParams;
 use modality_protocol::{DeviceId, Epoch, Fold};
 use ndarray::{Array2, Axis};
+use perceptron::{fit_on, params};
 
 fn fit(problem: &Problem<'_>, params: &MlpParams) -> Result<(Array2<f32>, Vec<Epoch>), Error> {
     fit_on(&device::choose(DeviceId::Cpu).unwrap(), problem, params)

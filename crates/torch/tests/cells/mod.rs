@@ -1,9 +1,8 @@
-//! Cells made up here, and the method on them.
+//! Cells made up here.
 
-use backend_torch::{Error, Problem, device::Compute, mlp};
+use backend_torch::Problem;
 use modality_data::Csr;
-use modality_methods::MlpParams;
-use modality_protocol::{Epoch, Event, Fold, StageClock};
+use modality_protocol::Fold;
 use ndarray::{Array2, Axis, s};
 
 pub(crate) const CELLS: usize = 240;
@@ -62,29 +61,6 @@ pub(crate) fn folds() -> Vec<Fold> {
         Fold { name: format!("s{}", index + 1), cells, ..Fold::default() }
     };
     (0..3).map(fold).collect()
-}
-
-pub(crate) fn params() -> MlpParams {
-    // Batches of 15 leave out ten of the 160 cells outside a fold.
-    let (hidden, epochs, batch_size) = ([32, 16], 30, 15);
-    MlpParams { hidden, epochs, batch_size, learning_rate: 5e-3, ..MlpParams::default() }
-}
-
-/// Predictions and validation curves, computed on `device`.
-pub(crate) fn fit_on(
-    device: &Compute,
-    problem: &Problem<'_>,
-    params: &MlpParams,
-) -> Result<(Array2<f32>, Vec<Epoch>), Error> {
-    let mut epochs = Vec::new();
-    let mut clock = StageClock::new(|event| {
-        if let Event::Epoch(epoch) = event {
-            epochs.push(epoch);
-        }
-    });
-    let predictions = mlp(problem, params, device, &mut clock);
-    drop(clock);
-    Ok((predictions?, epochs))
 }
 
 pub(crate) fn rmse(predicted: &Array2<f32>, measured: &Array2<f32>) -> f64 {

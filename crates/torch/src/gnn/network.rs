@@ -1,0 +1,528 @@
+//! The network: from a graph of cells and genes to the target of its cells, and back.
+
+use modality_methods::GnnParams;
+use tch::{Device, Tensor};
+
+use super::{
+    arithmetic::{Along, Arithmetic, Ready, Scales},
+    graph::{Graph, Joined},
+    mask::{Mask, Masks, Site},
+    weights::{Gradients, Layer, Layout, Linear, Norm, Relation, Shape, Weights, draw},
+};
+use crate::Result;
+
+/// What is left of a value below zero.
+const LEAK: f64 = 0.01;
+
+/// Share of what is said of a cell's batch that is left out of each step of training.
+const BATCH_DROPOUT: f64 = 0.2;
+
+/// The network's form; its [`Weights`] are apart.
+#[derive(Debug, Clone)]
+pub(super) struct Network {
+    layout: Layout,
+    arithmetic: Arithmetic,
+    hidden: i64,
+    dropout: f64,
+    edge_dropout: f64,
+}
+
+/// The network with its weights on a graph, with masks in a step of training.
+#[derive(Clone, Copy)]
+pub(super) struct OnGraph<'a> {
+    pub(super) network: &'a Network,
+    pub(super) weights: &'a Weights,
+    pub(super) joined: &'a Joined,
+    pub(super) graph: &'a Graph,
+    pub(super) masks: Option<Masks>,
+}
+
+/// Something of each cell and each gene.
+struct Nodes {
+    cells: Tensor,
+    genes: Tensor,
+}
+
+/// What a backward pass needs of the forward pass.
+pub(super) struct Pass {
+    /// Of each cell's batch, before values below zero are made small.
+    batches: Tensor,
+    start: Nodes,
+    /// Before GELU and norm.
+    start_inputs: Nodes,
+    layers: Vec<LayerPass>,
+    /// Cell states of all layers beside one another, which the target is read out of.
+    pub(super) read: Tensor,
+}
+
+struct LayerPass {
+    inputs: Nodes,
+    /// Before the norm.
+    cells: Tensor,
+    /// Before the norms, by relation.
+    genes: Vec<Tensor>,
+}
+
+/// Who sends to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    GenesToCells,
+    CellsToGenes,
+    GenesToGenes,
+}
+
+/// The order in which a layer's relations to genes stand.
+const TO_GENES: [Way; 2] = [Way::CellsToGenes, Way::GenesToGenes];
+
+impl Network {
+    /// And initial parameters, from libtorch's generator.
+    pub(super) fn draw(
+        params: &GnnParams,
+        shape: Shape,
+        device: Device,
+    ) -> Result<(Self, Weights)> {
+        let (layout, weights) = draw(shape, device)?;
+        let network = Self {
+            layout,
+            arithmetic: Arithmetic::on(device),
+            hidden: shape.hidden as i64,
+            dropout: params.dropout,
+            edge_dropout: params.edge_dropout,
+        };
+        Ok((network, weights))
+    }
+}
+
+impl OnGraph<'_> {
+    pub(super) fn forward(&self) -> Result<Pass> {
+        let (layout, by) = (&self.network.layout, self.network.arithmetic);
+        let batches = self.linear(&self.graph.batches, layout.batch)?;
+        let batches = by.left_out(batches, self.mask(Site::BatchFeatures, BATCH_DROPOUT))?;
+        let start = Nodes {
+            cells: batches.f_leaky_relu()?.f_add_(&self.weights[layout.cell].f_leaky_relu()?)?,
+            genes: self.weights[layout.genes].f_leaky_relu()?,
+        };
+        let start_inputs = Nodes {
+            cells: self.linear(&start.cells, layout.cell_input)?,
+            genes: self.linear(&start.genes, layout.gene_input)?,
+        };
+        let [cell_mask, gene_mask] = self.start_masks();
+        let h0 = Nodes {
+            cells: by.gelu_norm(&start_inputs.cells, self.norm(layout.cell_norm), cell_mask)?,
+            genes: by.gelu_norm(&start_inputs.genes, self.norm(layout.gene_norm), gene_mask)?,
+        };
+        let (mut layers, mut read) = (Vec::new(), Vec::new());
+        let mut h = h0.shallow_clone();
+        for (index, layer) in layout.layers.iter().enumerate() {
+            let inputs = if index == 0 { h } else { h.beside(&h0)? };
+            let (pass, next) = self.layer(index, layer, inputs)?;
+            read.push(next.cells.shallow_clone());
+            layers.push(pass);
+            h = next;
+        }
+        let read = Tensor::f_cat(&read, 1)?;
+        Ok(Pass { batches, start, start_inputs, layers, read })
+    }
+
+    /// What is predicted from rows of [`Pass::read`]: cells x features of the target.
+    pub(super) fn output(&self, read: &Tensor) -> Result<Tensor> {
+        self.linear(read, self.network.layout.readout)
+    }
+
+    /// The gradients by the weights, for one by the output of the graph's first cells, those cells x features of the target.
+    pub(super) fn backward(&self, pass: &Pass, by_output: &Tensor) -> Result<Weights> {
+        let (layout, hidden) = (&self.network.layout, self.network.hidden);
+        let mut gradients = Gradients::none_yet(self.weights);
+        let (judged, all) = (by_output.size()[0], pass.read.size()[0]);
+        let read = pass.read.f_narrow(0, 0, judged)?;
+        let by_read = self.linear_back(&read, layout.readout, by_output, &mut gradients)?;
+        let others = by_read.f_new_zeros([all - judged, by_read.size()[1]], options(&by_read))?;
+        let by_read = Tensor::f_cat(&[by_read, others], 0)?;
+        let mut by_h0: Option<Nodes> = None;
+        let mut by_next: Option<Nodes> = None;
+        for (index, layer) in layout.layers.iter().enumerate().rev() {
+            let by_cells = by_read.f_narrow(1, index as i64 * hidden, hidden)?.f_contiguous()?;
+            let (by_cells, by_genes) = match by_next {
+                None => (by_cells, None),
+                Some(next) => (next.cells.f_add(&by_cells)?, Some(next.genes)),
+            };
+            let pass = &pass.layers[index];
+            let by_inputs =
+                self.layer_back(index, layer, pass, (by_cells, by_genes), &mut gradients)?;
+            if index == 0 {
+                by_h0 = Some(plus(by_inputs, by_h0)?);
+                by_next = None;
+            } else {
+                let [by_h, by_start] = by_inputs.apart(hidden)?;
+                by_next = Some(by_h);
+                by_h0 = Some(plus(by_start, by_h0)?);
+            }
+        }
+        let by_h0 = by_h0.expect("there is a layer at least");
+        self.start_back(pass, &by_h0, &mut gradients)?;
+        Ok(gradients.finished())
+    }
+
+    /// From the gradient by the states that the first layer is given to those by all that makes them.
+    fn start_back(&self, pass: &Pass, by_h0: &Nodes, gradients: &mut Gradients) -> Result<()> {
+        let (layout, by) = (&self.network.layout, self.network.arithmetic);
+        let [cell_mask, gene_mask] = self.start_masks();
+        let mut back = |x: &Tensor, norm: Norm, mask, by_out: &Tensor| -> Result<Tensor> {
+            let [by_x, weight, bias] = by.gelu_norm_backward(x, self.norm(norm), mask, by_out)?;
+            gradients.set(norm.weight, weight);
+            gradients.set(norm.bias, bias);
+            Ok(by_x)
+        };
+        let inputs = &pass.start_inputs;
+        let by_cells = back(&inputs.cells, layout.cell_norm, cell_mask, &by_h0.cells)?;
+        let by_genes = back(&inputs.genes, layout.gene_norm, gene_mask, &by_h0.genes)?;
+        let Nodes { cells, genes } = &pass.start;
+        let by_cells = self.linear_back(cells, layout.cell_input, &by_cells, gradients)?;
+        let by_genes = self.linear_back(genes, layout.gene_input, &by_genes, gradients)?;
+
+        let leaky_back = |x: &Tensor, by: &Tensor| x.f_leaky_relu_backward(by, LEAK, false);
+        gradients.set(layout.genes, leaky_back(&self.weights[layout.genes], &by_genes)?);
+        let by_cell = by.column_sums(&by_cells)?;
+        gradients.set(layout.cell, leaky_back(&self.weights[layout.cell], &by_cell)?);
+        let by_batches = leaky_back(&pass.batches, &by_cells)?;
+        let by_batches = by.left_out(by_batches, self.mask(Site::BatchFeatures, BATCH_DROPOUT))?;
+        gradients.set(layout.batch.weight, by.by_weight(&by_batches, &self.graph.batches)?);
+        gradients.set(layout.batch.bias, by.column_sums(&by_batches)?);
+        Ok(())
+    }
+
+    /// One round of messages: new states of `inputs`, and what the way back needs.
+    fn layer(&self, index: usize, layer: &Layer, inputs: Nodes) -> Result<(LayerPass, Nodes)> {
+        let by = self.network.arithmetic;
+        let cells = self.relation(&layer.cells, Way::GenesToCells, index, &inputs)?;
+        let relations = layer.genes.iter().zip(TO_GENES);
+        let genes = relations.map(|(relation, way)| self.relation(relation, way, index, &inputs));
+        let genes = genes.collect::<Result<Vec<_>>>()?;
+        let cell_states = by.norm_gelu(
+            &[(&cells, self.norm(layer.cells.norm))],
+            self.mask(Site::Cells(index), self.network.dropout),
+        )?;
+        let gene_states = if genes.is_empty() {
+            // Nobody asks for those of the last layer.
+            inputs.genes.shallow_clone()
+        } else {
+            let mask = self.mask(Site::Genes(index), self.network.dropout);
+            by.norm_gelu(&self.normed(layer, &genes), mask)?
+        };
+        let states = Nodes { cells: cell_states, genes: gene_states };
+        Ok((LayerPass { inputs, cells, genes }, states))
+    }
+
+    /// The gradient by the layer's inputs, for those by its cell and gene states.
+    fn layer_back(
+        &self,
+        index: usize,
+        layer: &Layer,
+        pass: &LayerPass,
+        (by_cells, by_genes): (Tensor, Option<Tensor>),
+        gradients: &mut Gradients,
+    ) -> Result<Nodes> {
+        let by = self.network.arithmetic;
+        let mut by_inputs = pass.inputs.zeros()?;
+        let mut back = |relation: &Relation, way: Way, [by_sum, weight, bias]: [Tensor; 3]| {
+            gradients.set(relation.norm.weight, weight);
+            gradients.set(relation.norm.bias, bias);
+            self.relation_back(
+                relation,
+                way,
+                index,
+                &pass.inputs,
+                &by_sum,
+                &mut by_inputs,
+                gradients,
+            )
+        };
+        let normed = [(&pass.cells, self.norm(layer.cells.norm))];
+        let mask = self.mask(Site::Cells(index), self.network.dropout);
+        for one in by.norm_gelu_backward(&normed, mask, &by_cells)? {
+            back(&layer.cells, Way::GenesToCells, one)?;
+        }
+        if let Some(by_genes) = by_genes {
+            let normed = self.normed(layer, &pass.genes);
+            let mask = self.mask(Site::Genes(index), self.network.dropout);
+            let all = by.norm_gelu_backward(&normed, mask, &by_genes)?;
+            for ((relation, way), one) in layer.genes.iter().zip(TO_GENES).zip(all) {
+                back(relation, way, one)?;
+            }
+        }
+        Ok(by_inputs)
+    }
+
+    /// S x + b + the mean of N of the neighbours.
+    fn relation(&self, relation: &Relation, way: Way, layer: usize, x: &Nodes) -> Result<Tensor> {
+        let by = self.network.arithmetic;
+        let own = Linear { weight: relation.to_self, bias: relation.bias };
+        let mut out = self.linear(x.ends(way).to, own)?;
+        let sent = by.product(x.ends(way).from, &self.weights[relation.neighbours])?;
+        match way {
+            Way::CellsToGenes => by.scatter(self.along(way, layer), &sent, &mut out)?,
+            _ => by.gather(self.along(way, layer), &sent, &mut out)?,
+        }
+        Ok(out)
+    }
+
+    /// Adds the gradients by `x`, for `by_out` by what [`OnGraph::relation`] makes of it, to `by_x`.
+    #[expect(clippy::too_many_arguments, reason = "what goes forward, and what comes back of it")]
+    fn relation_back(
+        &self,
+        relation: &Relation,
+        way: Way,
+        layer: usize,
+        x: &Nodes,
+        by_out: &Tensor,
+        by_x: &mut Nodes,
+        gradients: &mut Gradients,
+    ) -> Result<()> {
+        let by = self.network.arithmetic;
+        let Ends { from, to } = x.ends(way);
+        gradients.set(relation.to_self, by.by_weight(by_out, to)?);
+        gradients.set(relation.bias, by.column_sums(by_out)?);
+        by.add_by_input(by_x.receiver_mut(way), by_out, &self.weights[relation.to_self])?;
+
+        let mut by_sent = from.f_new_zeros([from.size()[0], self.network.hidden], options(from))?;
+        match way {
+            Way::CellsToGenes => by.gather(self.along(way, layer), by_out, &mut by_sent)?,
+            _ => by.scatter(self.along(way, layer), by_out, &mut by_sent)?,
+        }
+        gradients.set(relation.neighbours, by.by_weight(&by_sent, from)?);
+        by.add_by_input(by_x.sender_mut(way), &by_sent, &self.weights[relation.neighbours])
+    }
+
+    fn along(&self, way: Way, layer: usize) -> Along<'_> {
+        let Joined { cells, genes, uploaded } = self.joined;
+        let (site, edges, rows, tiles, scales) = match way {
+            Way::GenesToCells => {
+                let scales = Scales::Rows(&self.graph.cell_scales);
+                (Site::GenesToCells(layer), cells, &self.graph.cells, &self.graph.tiles, scales)
+            }
+            Way::CellsToGenes => {
+                let scales = Scales::Columns(&self.graph.gene_scales);
+                (Site::CellsToGenes(layer), cells, &self.graph.cells, &self.graph.tiles, scales)
+            }
+            Way::GenesToGenes => {
+                let between =
+                    genes.as_ref().expect("where there is such a relation, there are edges");
+                let scales = Scales::Rows(&between.scales);
+                (Site::GenesToGenes(layer), &between.edges, &between.rows, &between.tiles, scales)
+            }
+        };
+        let ready = match uploaded {
+            Some(uploaded) => Ready::Device(uploaded.of(way == Way::GenesToGenes)),
+            None => Ready::Host(tiles.as_ref().expect("edges are tiled where the CPU computes")),
+        };
+        let mask = self.mask(site, self.network.edge_dropout);
+        Along { edges, rows, ready, scales, mask }
+    }
+
+    fn mask(&self, site: Site, share: f64) -> Option<Mask> {
+        self.masks.and_then(|masks| masks.at(site, share))
+    }
+
+    fn start_masks(&self) -> [Option<Mask>; 2] {
+        [Site::CellInput, Site::GeneInput].map(|site| self.mask(site, self.network.dropout))
+    }
+
+    fn norm(&self, norm: Norm) -> [&Tensor; 2] {
+        [&self.weights[norm.weight], &self.weights[norm.bias]]
+    }
+
+    fn normed<'a>(
+        &'a self,
+        layer: &Layer,
+        sums: &'a [Tensor],
+    ) -> Vec<(&'a Tensor, [&'a Tensor; 2])> {
+        sums.iter()
+            .zip(&layer.genes)
+            .map(|(sum, relation)| (sum, self.norm(relation.norm)))
+            .collect()
+    }
+
+    fn linear(&self, x: &Tensor, Linear { weight, bias }: Linear) -> Result<Tensor> {
+        let product = self.network.arithmetic.product(x, &self.weights[weight])?;
+        Ok({ product }.f_add_(&self.weights[bias])?)
+    }
+
+    /// The gradient by `x`.
+    fn linear_back(
+        &self,
+        x: &Tensor,
+        Linear { weight, bias }: Linear,
+        by_out: &Tensor,
+        gradients: &mut Gradients,
+    ) -> Result<Tensor> {
+        let by = self.network.arithmetic;
+        gradients.set(weight, by.by_weight(by_out, x)?);
+        gradients.set(bias, by.column_sums(by_out)?);
+        by.by_input(by_out, &self.weights[weight])
+    }
+}
+
+/// Those who send and those who are sent to.
+struct Ends<'a> {
+    from: &'a Tensor,
+    to: &'a Tensor,
+}
+
+impl Nodes {
+    fn ends(&self, way: Way) -> Ends<'_> {
+        let Self { cells, genes } = self;
+        match way {
+            Way::GenesToCells => Ends { from: genes, to: cells },
+            Way::CellsToGenes => Ends { from: cells, to: genes },
+            Way::GenesToGenes => Ends { from: genes, to: genes },
+        }
+    }
+
+    fn receiver_mut(&mut self, way: Way) -> &mut Tensor {
+        if way == Way::GenesToCells { &mut self.cells } else { &mut self.genes }
+    }
+
+    fn sender_mut(&mut self, way: Way) -> &mut Tensor {
+        if way == Way::CellsToGenes { &mut self.cells } else { &mut self.genes }
+    }
+
+    fn shallow_clone(&self) -> Self {
+        Self { cells: self.cells.shallow_clone(), genes: self.genes.shallow_clone() }
+    }
+
+    fn zeros(&self) -> Result<Self> {
+        Ok(Self { cells: self.cells.f_zeros_like()?, genes: self.genes.f_zeros_like()? })
+    }
+
+    fn beside(&self, other: &Self) -> Result<Self> {
+        Ok(Self {
+            cells: Tensor::f_cat(&[&self.cells, &other.cells], 1)?,
+            genes: Tensor::f_cat(&[&self.genes, &other.genes], 1)?,
+        })
+    }
+
+    /// What [`Nodes::beside`] has put together.
+    fn apart(&self, width: i64) -> Result<[Self; 2]> {
+        let part = |first: i64| -> Result<Self> {
+            Ok(Self {
+                cells: self.cells.f_narrow(1, first, width)?.f_contiguous()?,
+                genes: self.genes.f_narrow(1, first, width)?.f_contiguous()?,
+            })
+        };
+        Ok([part(0)?, part(width)?])
+    }
+}
+
+/// The sum of what there is.
+fn plus(one: Nodes, other: Option<Nodes>) -> Result<Nodes> {
+    let Some(other) = other else { return Ok(one) };
+    let Nodes { mut cells, mut genes } = one;
+    Ok(Nodes { cells: cells.f_add_(&other.cells)?, genes: genes.f_add_(&other.genes)? })
+}
+
+fn options(tensor: &Tensor) -> (tch::Kind, Device) {
+    (tensor.kind(), tensor.device())
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use tch::Kind;
+
+    use super::*;
+    use crate::gnn::{edges::Edges, graph::Between, pathways};
+
+    const CELLS: usize = 14;
+    const GENES: usize = 11;
+
+    /// Cells, one of which has no gene, and a gene that is in none.
+    fn input() -> Array2<f32> {
+        Array2::from_shape_fn((CELLS, GENES), |(i, j)| {
+            let there = (i * 5 + j * 3 + i * j) % 3 != 0 && i != 4 && j != 6;
+            if there { ((i * 7 + j * 11) % 13) as f32 / 13.0 + 0.1 } else { 0.0 }
+        })
+    }
+
+    fn joined(sets: &[Vec<u32>], upload_to: Option<Device>) -> Joined {
+        let input = input();
+        let between = pathways::between(sets, input.view().into());
+        let between = between.map(|edges| Between::new(edges, Device::Cpu).unwrap());
+        Joined::new(Edges::stacked(&[input.view().into()]), between, upload_to).unwrap()
+    }
+
+    /// A graph of some of the cells.
+    fn graph(joined: &Joined) -> Graph {
+        let cells: Vec<u32> = (0..CELLS as u32).rev().filter(|cell| cell % 5 != 2).collect();
+        let numbers: Vec<_> = cells
+            .iter()
+            .map(|&c| std::array::from_fn(|i| (c * 3 + i as u32) as f32 / 20.0 - 1.0))
+            .collect();
+        Graph::new(joined, cells, &numbers, Device::Cpu).unwrap()
+    }
+
+    fn close(one: &Tensor, other: &Tensor) {
+        assert_eq!(one.size(), other.size());
+        assert!(one.allclose(other, 2e-4, 2e-6, false), "{one} {other}");
+    }
+
+    #[test]
+    fn both_passes_agree_with_automatic_differentiation() {
+        let judged = 7;
+        for (sets, layers) in [(vec![], 3), (vec![vec![0, 3, 4, 6], vec![3, 0]], 2), (vec![], 1)] {
+            let params = GnnParams { hidden: 16, layers, ..GnnParams::default() };
+            let by_libtorch = joined(&sets, Some(Device::Cpu));
+            let shape = Shape::new(&params, GENES, 3, by_libtorch.genes.is_some());
+            let generator = crate::folds::seeded(4);
+            let (mut network, mut weights) = Network::draw(&params, shape, Device::Cpu).unwrap();
+            let by_output = Tensor::randn([judged, 3], (Kind::Float, Device::Cpu));
+            drop(generator);
+            // Norms that do something.
+            for (i, weight) in weights.0.iter_mut().enumerate().filter(|(_, w)| w.numel() == 16) {
+                let _ = weight.g_add_(
+                    &(Tensor::arange(16, (Kind::Float, Device::Cpu)) * 0.03 - i as f64 * 0.01),
+                );
+            }
+            for masks in [None, Some(Masks { seed: 3, step: 1 })] {
+                network.arithmetic = Arithmetic::Libtorch;
+                let leaves: Vec<Tensor> =
+                    weights.0.iter().map(|w| w.detach().copy().set_requires_grad(true)).collect();
+                let leaves = Weights(leaves);
+                let on = OnGraph {
+                    network: &network,
+                    weights: &leaves,
+                    joined: &by_libtorch,
+                    graph: &graph(&by_libtorch),
+                    masks,
+                };
+                let output = tch::with_grad(|| {
+                    let output =
+                        on.output(&on.forward().unwrap().read.narrow(0, 0, judged)).unwrap();
+                    (&output * &by_output).sum(None).backward();
+                    output.detach()
+                });
+                let wanted: Vec<Tensor> = leaves.0.iter().map(Tensor::grad).collect();
+
+                for arithmetic in [Arithmetic::Libtorch, Arithmetic::Host] {
+                    network.arithmetic = arithmetic;
+                    let on_host = joined(&sets, None);
+                    let joined =
+                        if arithmetic == Arithmetic::Host { &on_host } else { &by_libtorch };
+                    let on = OnGraph {
+                        network: &network,
+                        weights: &weights,
+                        joined,
+                        graph: &graph(joined),
+                        masks,
+                    };
+                    let _no_grad = tch::no_grad_guard();
+                    let pass = on.forward().unwrap();
+                    close(&on.output(&pass.read.narrow(0, 0, judged)).unwrap(), &output);
+                    let gradients = on.backward(&pass, &by_output).unwrap();
+                    for (ours, theirs) in gradients.0.iter().zip(&wanted) {
+                        close(ours, theirs);
+                    }
+                }
+            }
+        }
+    }
+}
