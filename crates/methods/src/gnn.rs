@@ -47,8 +47,8 @@ pub struct GnnParams {
     pub learning_rate: f64,
     /// Decoupled from the gradient.
     pub weight_decay: f64,
-    /// What is kept of the running mean of the parameters, which is what is judged and predicts, in each step; with 0 the
-    /// parameters themselves are.
+    /// Share of the running mean of the parameters that stays in each step. The mean is what is judged, kept and predicts; with 0
+    /// the parameters themselves are.
     pub averaging: f64,
     /// A file of gene sets (GMT), whose genes are joined by edges; none if empty. A relative path starts at the checkout, where
     /// runners are started.
@@ -81,6 +81,16 @@ impl Default for GnnParams {
             averaging: 0.0,
             pathways: String::new(),
         }
+    }
+}
+
+impl GnnParams {
+    /// Whether every value is in its range.
+    ///
+    /// # Errors
+    /// A sentence that names the first that is not, and what would be right.
+    pub fn check(&self) -> Result<(), String> {
+        self.wrong().map_or(Ok(()), |Wrong { key, what }| Err(format!("`{key}` {what}")))
     }
 }
 

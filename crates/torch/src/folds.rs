@@ -88,7 +88,9 @@ impl<T> Best<T> {
     }
 
     pub(crate) fn into_kept(self) -> Result<T> {
-        let (_, kept) = self.0.ok_or_else(|| Error::Invalid("`epochs` is 0".to_owned()))?;
+        let (_, kept) = self
+            .0
+            .ok_or_else(|| Error::Invalid("there is no epoch that may be kept".to_owned()))?;
         Ok(kept)
     }
 }

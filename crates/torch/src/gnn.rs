@@ -9,6 +9,7 @@ mod libtorch;
 mod mask;
 mod messages;
 mod network;
+mod normal;
 mod pathways;
 mod statistics;
 mod training;
@@ -38,7 +39,7 @@ pub struct Annotations<'a> {
     pub train_batches: &'a Labels,
     /// ... and of each test cell; batches of the same name are the same.
     pub test_batches: &'a Labels,
-    /// Sets of features of the input that belong together: each is joined to all others of the set.
+    /// Sets of features of the input, each feature once, that belong together: each is joined to all others of the set.
     pub gene_sets: &'a [Vec<u32>],
 }
 
@@ -61,6 +62,7 @@ pub fn gnn(
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>> {
     problem.check()?;
+    params.check().map_err(Error::Invalid)?;
     annotations.check(problem)?;
     let batch_size = (params.training == Training::Cells).then_some(params.batch_size);
     problem.check_folds("gnn", batch_size)?;
@@ -72,9 +74,9 @@ pub fn gnn(
         let between = between.map(|edges| Between::new(edges, device)).transpose()?;
         let cells = Edges::stacked(&[problem.train_input, problem.test_input]);
         let numbers = statistics::of_cells(&cells);
-        let upload_to = (device != Device::Cpu).then_some(device);
+        let upload = device != Device::Cpu;
         let batches = statistics::joined(annotations.train_batches, annotations.test_batches);
-        Ok::<_, Error>((Joined::new(cells, between, upload_to)?, numbers, batches))
+        Ok::<_, Error>((Joined::new(cells, between, device, upload)?, numbers, batches))
     })?;
     clock.note(pathways::told(annotations.gene_sets, joined.genes.as_ref()));
     let shared = Shared {
@@ -85,6 +87,9 @@ pub fn gnn(
         numbers: &numbers,
         batches: &batches,
     };
+    if device != Device::Cpu {
+        clock.time(Stage::Setup, || Model::begin(&shared, 0)?.warm_up())?;
+    }
     let trained = clock.during(Stage::Fit, |clock| train(&shared, clock))?;
     clock.time(Stage::Predict, || predict(&shared, &trained))
 }
@@ -139,6 +144,11 @@ impl Annotations<'_> {
                     "there are {cells} {what} cells, and the batch of {} of them is known",
                     labels.codes.len()
                 )));
+            }
+        }
+        for labels in [self.train_batches, self.test_batches] {
+            if labels.codes.iter().any(|&code| code as usize >= labels.names.len()) {
+                return Err(Error::Invalid("a cell's batch has no name".to_owned()));
             }
         }
         let genes = problem.train_input.columns();

@@ -54,12 +54,15 @@ fn run_gnn(
     clock: &mut StageClock<'_>,
 ) -> Result<Array2<f32>, Stop> {
     let params: GnnParams = methods::parse(&spec.method, &spec.params)?;
-    let (train_batches, test_batches) =
-        prepared::read_batches(&spec.dataset, spec.cells.as_deref())?;
-    let gene_sets = match params.pathways.as_str() {
-        "" => Vec::new(),
-        file => gene_sets::members(&gene_sets::read(file.as_ref())?, file.as_ref(), genes)?,
-    };
+    let (batches, gene_sets) = clock.time(Stage::Load, || {
+        let batches = prepared::read_batches(&spec.dataset, spec.cells.as_deref())?;
+        let gene_sets = match params.pathways.as_str() {
+            "" => Vec::new(),
+            file => gene_sets::members(&gene_sets::read(file.as_ref())?, file.as_ref(), genes)?,
+        };
+        Ok::<_, modality_data::Error>((batches, gene_sets))
+    })?;
+    let (train_batches, test_batches) = batches;
     let annotations = Annotations {
         train_batches: &train_batches,
         test_batches: &test_batches,

@@ -29,6 +29,16 @@ pub(super) enum Ready<'a> {
     Device(&'a Entries),
 }
 
+impl<'a> Ready<'a> {
+    /// On the device where they were uploaded, in tiles where not.
+    pub(super) fn new(uploaded: Option<&'a Entries>, tiles: Option<&'a Tiles>) -> Self {
+        match uploaded {
+            Some(entries) => Self::Device(entries),
+            None => Self::Host(tiles.expect("edges are tiled where the CPU computes")),
+        }
+    }
+}
+
 /// What rows or columns of a matrix of edges are multiplied by, whichever are sent to: a column of numbers.
 #[derive(Clone, Copy)]
 pub(super) enum Scales<'a> {

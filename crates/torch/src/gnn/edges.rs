@@ -5,7 +5,7 @@ use std::ops::Range;
 use modality_data::ValuesView;
 
 /// Weighted edges; a row may be joined to a column more than once.
-pub(crate) struct Edges {
+pub(super) struct Edges {
     /// Where each row begins, and where the last ends.
     starts: Vec<usize>,
     columns: Vec<u32>,
@@ -16,12 +16,12 @@ pub(crate) struct Edges {
 
 impl Edges {
     /// Of a matrix without rows and so many columns.
-    pub(crate) fn none(width: usize) -> Self {
+    pub(super) fn none(width: usize) -> Self {
         Self { starts: vec![0], columns: Vec::new(), weights: Vec::new(), width }
     }
 
     /// Those of these matrices on top of one another.
-    pub(crate) fn stacked(blocks: &[ValuesView<'_>]) -> Self {
+    pub(super) fn stacked(blocks: &[ValuesView<'_>]) -> Self {
         let mut all = Self::none(blocks[0].columns());
         for block in blocks {
             match block {
@@ -39,12 +39,12 @@ impl Edges {
     }
 
     /// One more row; a zero is no edge.
-    pub(crate) fn push(&mut self, row: impl Iterator<Item = (u32, f32)>) {
+    pub(super) fn push(&mut self, row: impl Iterator<Item = (u32, f32)>) {
         self.push_all(row.filter(|&(_, weight)| weight != 0.0));
     }
 
     /// One more row, whatever its weights.
-    pub(crate) fn push_all(&mut self, row: impl Iterator<Item = (u32, f32)>) {
+    pub(super) fn push_all(&mut self, row: impl Iterator<Item = (u32, f32)>) {
         for (column, weight) in row {
             self.columns.push(column);
             self.weights.push(weight);
@@ -52,30 +52,30 @@ impl Edges {
         self.starts.push(self.columns.len());
     }
 
-    pub(crate) fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.starts.len() - 1
     }
 
     /// Columns of the matrix.
-    pub(crate) fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.width
     }
 
     /// All columns and weights, row by row.
-    pub(crate) fn entries(&self) -> (&[u32], &[f32]) {
+    pub(super) fn entries(&self) -> (&[u32], &[f32]) {
         (&self.columns, &self.weights)
     }
 
     /// Which of them are the row's.
-    pub(crate) fn range(&self, row: u32) -> Range<usize> {
+    pub(super) fn range(&self, row: u32) -> Range<usize> {
         self.starts[row as usize]..self.starts[row as usize + 1]
     }
 
-    pub(crate) fn columns(&self, row: u32) -> &[u32] {
+    pub(super) fn columns(&self, row: u32) -> &[u32] {
         &self.columns[self.range(row)]
     }
 
-    pub(crate) fn weights(&self, row: u32) -> &[f32] {
+    pub(super) fn weights(&self, row: u32) -> &[f32] {
         &self.weights[self.range(row)]
     }
 }

@@ -1,42 +1,35 @@
 //! Cells and genes, and who is joined to whom.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::{edges::Edges, messages::Tiles, statistics::NUMBERS};
 use crate::{Error, Result, frozen::Frozen, rows::Entries};
 
 /// All edges that there are, of which a [`Graph`] has some.
-pub(crate) struct Joined {
+pub(super) struct Joined {
     /// Cells, training before test, to the genes that they express.
     pub(super) cells: Edges,
     /// Genes to the other genes of their pathways, a row for each that is sent to.
     pub(super) genes: Option<Between>,
+    pub(super) device: Device,
     /// The same on a device, where libtorch's operations compute.
     pub(super) uploaded: Option<Uploaded>,
 }
 
 /// Entries on a device.
 pub(super) struct Uploaded {
-    cells: Entries,
-    genes: Option<Entries>,
-}
-
-impl Uploaded {
-    pub(super) fn of(&self, between_genes: bool) -> &Entries {
-        match (&self.genes, between_genes) {
-            (Some(genes), true) => genes,
-            _ => &self.cells,
-        }
-    }
+    pub(super) cells: Entries,
+    pub(super) genes: Option<Entries>,
 }
 
 impl Joined {
     pub(super) fn new(
         cells: Edges,
         genes: Option<Between>,
-        upload_to: Option<Device>,
+        device: Device,
+        upload: bool,
     ) -> Result<Self> {
-        let uploaded = upload_to.map(|device| {
+        let uploaded = upload.then(|| {
             let upload = |edges: &Edges| {
                 let (columns, weights) = edges.entries();
                 Entries::upload(columns, weights, device)
@@ -44,7 +37,7 @@ impl Joined {
             let genes = genes.as_ref().map(|between| upload(&between.edges)).transpose()?;
             Ok::<_, Error>(Uploaded { cells: upload(&cells)?, genes })
         });
-        Ok(Self { cells, genes, uploaded: uploaded.transpose()? })
+        Ok(Self { cells, genes, device, uploaded: uploaded.transpose()? })
     }
 }
 
@@ -60,7 +53,7 @@ pub(super) struct Between {
 }
 
 /// Some cells and all genes.
-pub(crate) struct Graph {
+pub(super) struct Graph {
     /// Rows of [`Joined::cells`].
     pub(super) cells: Vec<u32>,
     /// Their edges, where the CPU computes.
@@ -74,13 +67,14 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Of these rows of `joined`, and the numbers of their batches.
+    /// Of these rows of `joined`, and the numbers of their batches; `masked` where some of its edges will be left out.
     pub(super) fn new(
         joined: &Joined,
         cells: Vec<u32>,
         batches: &[[f32; NUMBERS]],
-        device: Device,
+        masked: bool,
     ) -> Result<Self> {
+        let device = joined.device;
         assert_eq!(cells.len(), batches.len(), "each cell has a batch");
         let mut in_genes = vec![0_u32; joined.cells.width()];
         let mut in_cells = Vec::with_capacity(cells.len());
@@ -91,7 +85,7 @@ impl Graph {
         }
         let batches = Tensor::f_from_slice(batches.as_flattened())?;
         let batches = batches.f_view([cells.len() as i64, NUMBERS as i64])?.f_to_device(device)?;
-        let tiles = joined.uploaded.is_none().then(|| Tiles::new(&joined.cells, &cells));
+        let tiles = joined.uploaded.is_none().then(|| Tiles::new(&joined.cells, &cells, masked));
         Ok(Self {
             cells,
             tiles,
@@ -106,7 +100,7 @@ impl Between {
     pub(super) fn new(edges: Edges, device: Device) -> Result<Self> {
         let rows: Vec<u32> = (0..edges.rows() as u32).collect();
         let counts = rows.iter().map(|&row| edges.columns(row).len() as u32).collect();
-        let tiles = (device == Device::Cpu).then(|| Tiles::new(&edges, &rows));
+        let tiles = (device == Device::Cpu).then(|| Tiles::new(&edges, &rows, true));
         Ok(Self { scales: Frozen::new(scales(counts, device)?), tiles, edges, rows })
     }
 }
@@ -115,7 +109,5 @@ impl Between {
 fn scales(counts: Vec<u32>, device: Device) -> Result<Tensor> {
     let scales: Vec<f32> = counts.into_iter().map(|count| 1.0 / count.max(1) as f32).collect();
     let column = [scales.len() as i64, 1];
-    let tensor = Tensor::f_from_slice(&scales)?.f_view(column)?;
-    debug_assert_eq!(tensor.kind(), Kind::Float);
-    Ok(tensor.f_to_device(device)?)
+    Ok(Tensor::f_from_slice(&scales)?.f_view(column)?.f_to_device(device)?)
 }

@@ -10,7 +10,7 @@ const SITES: u64 = 64;
 
 /// Where in the network something is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Site {
+pub(super) enum Site {
     BatchFeatures,
     CellInput,
     GeneInput,
@@ -40,15 +40,15 @@ impl Site {
 
 /// All that one step leaves out.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Masks {
-    pub(crate) seed: u64,
+pub(super) struct Masks {
+    pub(super) seed: u64,
     /// Counted from zero.
-    pub(crate) step: u64,
+    pub(super) step: u64,
 }
 
 impl Masks {
     /// None, where nothing is to be left out.
-    pub(crate) fn at(self, site: Site, share: f64) -> Option<Mask> {
+    pub(super) fn at(self, site: Site, share: f64) -> Option<Mask> {
         let place = self.step.wrapping_mul(SITES).wrapping_add(site.index() + 1);
         let key = mix(self.seed.wrapping_add(place.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         (share > 0.0).then(|| Mask {
@@ -68,11 +68,11 @@ fn mix(mut z: u64) -> u64 {
 
 /// What one place of one step leaves out.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Mask {
+pub(super) struct Mask {
     keys: [u32; 2],
     threshold: u32,
     /// What makes up for the values that are left out, in those that stay.
-    pub(crate) kept: f32,
+    pub(super) kept: f32,
 }
 
 const FIRST: u32 = 0x7feb_352d;
@@ -91,23 +91,22 @@ impl Mask {
 
     /// Whether the value of this index stays.
     #[inline(always)]
-    pub(crate) fn keeps(&self, index: u32) -> bool {
+    pub(super) fn keeps(&self, index: u32) -> bool {
         self.bits(index) >= self.threshold
     }
 
     /// What the value of this index is multiplied by.
     #[inline(always)]
-    pub(crate) fn factor(&self, index: u32) -> f32 {
+    pub(super) fn factor(&self, index: u32) -> f32 {
         if self.keeps(index) { self.kept } else { 0.0 }
     }
 
     /// [`Mask::factor`] of each of `indices`, 64-bit integers on any device.
-    pub(crate) fn factors(&self, indices: &Tensor) -> Result<Tensor> {
+    pub(super) fn factors(&self, indices: &Tensor) -> Result<Tensor> {
         let [one, two] = self.keys.map(i64::from);
         let low = |mut x: Tensor| x.f_bitwise_and_(i64::from(u32::MAX));
         let shifted = |x: &Tensor, by: i64| {
-            let by = Tensor::from(by).to_device(x.device());
-            x.f_bitwise_xor_tensor(&x.f_bitwise_right_shift(&by)?)
+            x.f_bitwise_xor_tensor(&x.f_bitwise_right_shift_tensor_scalar(by)?)
         };
         let x = low(indices.f_bitwise_xor(one)?)?;
         let x = low(shifted(&x, 16)?.f_mul_scalar_(i64::from(FIRST))?)?;

@@ -45,7 +45,7 @@ struct Nodes {
 
 /// What a backward pass needs of the forward pass.
 pub(super) struct Pass {
-    /// Of each cell's batch, before values below zero are made small.
+    /// Of each cell's batch, before the leaky ReLU.
     batches: Tensor,
     start: Nodes,
     /// Before GELU and norm.
@@ -75,7 +75,7 @@ enum Way {
 const TO_GENES: [Way; 2] = [Way::CellsToGenes, Way::GenesToGenes];
 
 impl Network {
-    /// And initial parameters, from libtorch's generator.
+    /// The form of a network, and its initial parameters from libtorch's generator.
     pub(super) fn draw(
         params: &GnnParams,
         shape: Shape,
@@ -294,29 +294,31 @@ impl OnGraph<'_> {
     }
 
     fn along(&self, way: Way, layer: usize) -> Along<'_> {
-        let Joined { cells, genes, uploaded } = self.joined;
-        let (site, edges, rows, tiles, scales) = match way {
-            Way::GenesToCells => {
-                let scales = Scales::Rows(&self.graph.cell_scales);
-                (Site::GenesToCells(layer), cells, &self.graph.cells, &self.graph.tiles, scales)
-            }
-            Way::CellsToGenes => {
-                let scales = Scales::Columns(&self.graph.gene_scales);
-                (Site::CellsToGenes(layer), cells, &self.graph.cells, &self.graph.tiles, scales)
-            }
-            Way::GenesToGenes => {
-                let between =
-                    genes.as_ref().expect("where there is such a relation, there are edges");
-                let scales = Scales::Rows(&between.scales);
-                (Site::GenesToGenes(layer), &between.edges, &between.rows, &between.tiles, scales)
-            }
+        let (joined, graph) = (self.joined, self.graph);
+        if way == Way::GenesToGenes {
+            let between =
+                joined.genes.as_ref().expect("where there is such a relation, there are edges");
+            let uploaded = joined.uploaded.as_ref().and_then(|uploaded| uploaded.genes.as_ref());
+            return Along {
+                edges: &between.edges,
+                rows: &between.rows,
+                ready: Ready::new(uploaded, between.tiles.as_ref()),
+                scales: Scales::Rows(&between.scales),
+                mask: self.mask(Site::GenesToGenes(layer), self.network.edge_dropout),
+            };
+        }
+        let (site, scales) = match way {
+            Way::GenesToCells => (Site::GenesToCells(layer), Scales::Rows(&graph.cell_scales)),
+            _ => (Site::CellsToGenes(layer), Scales::Columns(&graph.gene_scales)),
         };
-        let ready = match uploaded {
-            Some(uploaded) => Ready::Device(uploaded.of(way == Way::GenesToGenes)),
-            None => Ready::Host(tiles.as_ref().expect("edges are tiled where the CPU computes")),
-        };
-        let mask = self.mask(site, self.network.edge_dropout);
-        Along { edges, rows, ready, scales, mask }
+        let uploaded = joined.uploaded.as_ref().map(|uploaded| &uploaded.cells);
+        Along {
+            edges: &joined.cells,
+            rows: &graph.cells,
+            ready: Ready::new(uploaded, graph.tiles.as_ref()),
+            scales,
+            mask: self.mask(site, self.network.edge_dropout),
+        }
     }
 
     fn mask(&self, site: Site, share: f64) -> Option<Mask> {
@@ -425,104 +427,4 @@ fn options(tensor: &Tensor) -> (tch::Kind, Device) {
 }
 
 #[cfg(test)]
-mod tests {
-    use ndarray::Array2;
-    use tch::Kind;
-
-    use super::*;
-    use crate::gnn::{edges::Edges, graph::Between, pathways};
-
-    const CELLS: usize = 14;
-    const GENES: usize = 11;
-
-    /// Cells, one of which has no gene, and a gene that is in none.
-    fn input() -> Array2<f32> {
-        Array2::from_shape_fn((CELLS, GENES), |(i, j)| {
-            let there = (i * 5 + j * 3 + i * j) % 3 != 0 && i != 4 && j != 6;
-            if there { ((i * 7 + j * 11) % 13) as f32 / 13.0 + 0.1 } else { 0.0 }
-        })
-    }
-
-    fn joined(sets: &[Vec<u32>], upload_to: Option<Device>) -> Joined {
-        let input = input();
-        let between = pathways::between(sets, input.view().into());
-        let between = between.map(|edges| Between::new(edges, Device::Cpu).unwrap());
-        Joined::new(Edges::stacked(&[input.view().into()]), between, upload_to).unwrap()
-    }
-
-    /// A graph of some of the cells.
-    fn graph(joined: &Joined) -> Graph {
-        let cells: Vec<u32> = (0..CELLS as u32).rev().filter(|cell| cell % 5 != 2).collect();
-        let numbers: Vec<_> = cells
-            .iter()
-            .map(|&c| std::array::from_fn(|i| (c * 3 + i as u32) as f32 / 20.0 - 1.0))
-            .collect();
-        Graph::new(joined, cells, &numbers, Device::Cpu).unwrap()
-    }
-
-    fn close(one: &Tensor, other: &Tensor) {
-        assert_eq!(one.size(), other.size());
-        assert!(one.allclose(other, 2e-4, 2e-6, false), "{one} {other}");
-    }
-
-    #[test]
-    fn both_passes_agree_with_automatic_differentiation() {
-        let judged = 7;
-        for (sets, layers) in [(vec![], 3), (vec![vec![0, 3, 4, 6], vec![3, 0]], 2), (vec![], 1)] {
-            let params = GnnParams { hidden: 16, layers, ..GnnParams::default() };
-            let by_libtorch = joined(&sets, Some(Device::Cpu));
-            let shape = Shape::new(&params, GENES, 3, by_libtorch.genes.is_some());
-            let generator = crate::folds::seeded(4);
-            let (mut network, mut weights) = Network::draw(&params, shape, Device::Cpu).unwrap();
-            let by_output = Tensor::randn([judged, 3], (Kind::Float, Device::Cpu));
-            drop(generator);
-            // Norms that do something.
-            for (i, weight) in weights.0.iter_mut().enumerate().filter(|(_, w)| w.numel() == 16) {
-                let _ = weight.g_add_(
-                    &(Tensor::arange(16, (Kind::Float, Device::Cpu)) * 0.03 - i as f64 * 0.01),
-                );
-            }
-            for masks in [None, Some(Masks { seed: 3, step: 1 })] {
-                network.arithmetic = Arithmetic::Libtorch;
-                let leaves: Vec<Tensor> =
-                    weights.0.iter().map(|w| w.detach().copy().set_requires_grad(true)).collect();
-                let leaves = Weights(leaves);
-                let on = OnGraph {
-                    network: &network,
-                    weights: &leaves,
-                    joined: &by_libtorch,
-                    graph: &graph(&by_libtorch),
-                    masks,
-                };
-                let output = tch::with_grad(|| {
-                    let output =
-                        on.output(&on.forward().unwrap().read.narrow(0, 0, judged)).unwrap();
-                    (&output * &by_output).sum(None).backward();
-                    output.detach()
-                });
-                let wanted: Vec<Tensor> = leaves.0.iter().map(Tensor::grad).collect();
-
-                for arithmetic in [Arithmetic::Libtorch, Arithmetic::Host] {
-                    network.arithmetic = arithmetic;
-                    let on_host = joined(&sets, None);
-                    let joined =
-                        if arithmetic == Arithmetic::Host { &on_host } else { &by_libtorch };
-                    let on = OnGraph {
-                        network: &network,
-                        weights: &weights,
-                        joined,
-                        graph: &graph(joined),
-                        masks,
-                    };
-                    let _no_grad = tch::no_grad_guard();
-                    let pass = on.forward().unwrap();
-                    close(&on.output(&pass.read.narrow(0, 0, judged)).unwrap(), &output);
-                    let gradients = on.backward(&pass, &by_output).unwrap();
-                    for (ours, theirs) in gradients.0.iter().zip(&wanted) {
-                        close(ours, theirs);
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -32,10 +32,10 @@ pub(super) fn between(sets: &[Vec<u32>], input: ValuesView<'_>) -> Option<Edges>
 /// What the record says of them.
 pub(super) fn told(sets: &[Vec<u32>], between: Option<&Between>) -> String {
     let Some(between) = between else { return "no pathway edges".to_owned() };
-    let genes: HashSet<u32> = sets.iter().flatten().copied().collect();
+    let sets: Vec<_> = sets.iter().filter(|set| set.len() > 1).collect();
+    let genes: HashSet<u32> = sets.iter().copied().flatten().copied().collect();
     let edges = between.edges.entries().0.len();
-    let sets = sets.iter().filter(|set| set.len() > 1).count();
-    format!("pathway edges: {sets} sets, {} genes in them, {edges} edges", genes.len())
+    format!("pathway edges: {} sets, {} genes in them, {edges} edges", sets.len(), genes.len())
 }
 
 /// Cosines of the columns of the genes that are in a set.

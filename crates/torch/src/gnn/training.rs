@@ -70,7 +70,7 @@ impl Shared<'_, '_> {
     /// These rows of the graph, and what is known of their batches among themselves.
     pub(super) fn graph(&self, rows: Vec<u32>) -> Result<Graph> {
         let numbers = batch_means(self.numbers, self.batches, &rows);
-        Graph::new(self.joined, rows, &numbers, self.device)
+        Graph::new(self.joined, rows, &numbers, false)
     }
 }
 
@@ -117,7 +117,7 @@ impl<'a, 'p> Model<'a, 'p> {
             steps: 0,
             epochs: 0,
             best: Best::none(),
-            whole: Graph::new(joined, rows, &numbers, device)?,
+            whole: Graph::new(joined, rows, &numbers, params.training == Training::FullGraph)?,
             trained,
             of_batch,
             orders,
@@ -127,7 +127,7 @@ impl<'a, 'p> Model<'a, 'p> {
 
     /// One pass over the training cells; the mean loss of its steps.
     fn epoch(&mut self) -> Result<f64> {
-        let Shared { params, joined, device, .. } = *self.shared;
+        let params = self.shared.params;
         if params.training == Training::FullGraph {
             return self.step(None, params.learning_rate);
         }
@@ -135,8 +135,7 @@ impl<'a, 'p> Model<'a, 'p> {
         let batches = order.len() / params.batch_size;
         let mut total = 0.0;
         for cells in order.chunks_exact(params.batch_size) {
-            let numbers: Vec<_> = cells.iter().map(|&cell| self.of_batch[cell as usize]).collect();
-            let graph = Graph::new(joined, cells.to_vec(), &numbers, device)?;
+            let graph = self.batch(cells.to_vec())?;
             let rate = cosine(params.learning_rate, self.steps, batches * params.epochs);
             total += self.step(Some(&graph), rate)?;
         }
@@ -192,6 +191,25 @@ impl<'a, 'p> Model<'a, 'p> {
         Ok((sum / entries as f64).sqrt())
     }
 
+    /// A step for a model that is thrown away: kernels are loaded and libraries set up by first use.
+    pub(super) fn warm_up(mut self) -> Result<()> {
+        match self.orders.first().cloned() {
+            None => self.step(None, 0.0)?,
+            Some(order) => {
+                let cells = order[..self.shared.params.batch_size].to_vec();
+                self.step(Some(&self.batch(cells)?), 0.0)?
+            }
+        };
+        device::synchronize(self.shared.device);
+        Ok(())
+    }
+
+    /// The graph of some training cells.
+    fn batch(&self, cells: Vec<u32>) -> Result<Graph> {
+        let numbers: Vec<_> = cells.iter().map(|&cell| self.of_batch[cell as usize]).collect();
+        Graph::new(self.shared.joined, cells, &numbers, true)
+    }
+
     /// What was learned up to the epoch that did best.
     pub(super) fn finish(self) -> Result<Trained> {
         Ok(Trained { network: self.network, weights: self.best.into_kept()? })
@@ -201,11 +219,11 @@ impl<'a, 'p> Model<'a, 'p> {
 impl Turns for Model<'_, '_> {
     type News = Epoch;
 
-    fn had(&self) -> usize {
+    fn done(&self) -> usize {
         self.epochs
     }
 
-    fn take(&mut self) -> Result<Epoch> {
+    fn turn(&mut self) -> Result<Epoch> {
         let loss = self.epoch()?;
         let validation_rmse = self.validate()?;
         self.epochs += 1;

@@ -5,33 +5,36 @@
 
 use std::{
     num::NonZero,
-    sync::{Mutex, PoisonError, mpsc},
+    sync::{Mutex, MutexGuard, PoisonError, mpsc},
     thread,
 };
 
 use crate::{Error, Result};
 
-/// What takes its turns.
+/// What is done turn by turn.
 pub(super) trait Turns: Send {
     /// What a turn tells.
     type News: Send;
 
-    /// Turns that were had.
-    fn had(&self) -> usize;
+    /// Turns that are done.
+    fn done(&self) -> usize;
 
-    /// Has one more.
-    fn take(&mut self) -> Result<Self::News>;
+    /// Does one more.
+    fn turn(&mut self) -> Result<Self::News>;
 }
 
 /// The models between two turns.
 struct Waiting<M> {
     models: Vec<(usize, M)>,
     finished: Vec<(usize, M)>,
-    failed: Option<Error>,
+    /// The first failure, by turn and model.
+    failed: Option<(usize, usize, Error)>,
+    /// Whether no turn is to be begun any more.
+    stopped: bool,
 }
 
-/// Lets each of `models` have as many turns as `each` says, `at_once` of them at a time, on the current number of rayon's threads. `hear` is told
-/// what the turns tell, with the index of the model, in the order of turns and in a turn in the order of the models.
+/// Does `each` turns of each of `models`, `at_once` of them side by side, on the current number of rayon's threads. `hear` is told
+/// what the turns tell, with the index of the model: turn by turn, and in a turn in the order of the models.
 pub(super) fn all<M: Turns>(
     models: Vec<M>,
     each: usize,
@@ -41,68 +44,98 @@ pub(super) fn all<M: Turns>(
     let count = models.len();
     let workers = at_once.get().min(count).max(1);
     let threads = (rayon::current_num_threads() / workers).max(1);
-    let (models, finished) = (models.into_iter().enumerate().collect(), Vec::new());
-    let waiting = Mutex::new(Waiting { models, finished, failed: None });
+    let pool = || rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pools = (0..workers).map(|_| pool()).collect::<std::result::Result<Vec<_>, _>>();
+    let pools = pools.map_err(|error| {
+        Error::Unavailable(format!("{threads} threads for a model cannot be started: {error}"))
+    })?;
+    let waiting = Mutex::new(Waiting {
+        models: models.into_iter().enumerate().collect(),
+        finished: Vec::new(),
+        failed: None,
+        stopped: false,
+    });
     let (tell, told) = mpsc::channel();
-    thread::scope(|scope| -> Result<()> {
-        for _ in 0..workers {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            let pool = pool.map_err(|error| Error::Invalid(error.to_string()))?;
+    thread::scope(|scope| {
+        for pool in &pools {
             let (waiting, tell) = (&waiting, tell.clone());
-            scope.spawn(move || pool.install(|| work(waiting, each, &tell)));
+            scope.spawn(move || {
+                pool.install(|| {
+                    // libtorch has a number of its own for each thread that calls it.
+                    tch::set_num_threads(threads as i32);
+                    work(waiting, each, &tell);
+                });
+            });
         }
         drop(tell);
         in_order(told, count, hear);
-        Ok(())
-    })?;
+    });
     let waiting = waiting.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match waiting.failed {
-        Some(error) => Err(error),
-        None => {
-            let mut finished = waiting.finished;
-            assert_eq!(finished.len(), count, "each has had its turns");
-            finished.sort_unstable_by_key(|(index, _)| *index);
-            Ok(finished.into_iter().map(|(_, model)| model).collect())
-        }
+    if let Some((.., error)) = waiting.failed {
+        return Err(error);
     }
+    let mut finished = waiting.finished;
+    assert_eq!(finished.len(), count, "all turns of each are done");
+    finished.sort_unstable_by_key(|(index, _)| *index);
+    Ok(finished.into_iter().map(|(_, model)| model).collect())
 }
 
-/// Gives turns until none is left to be had, or one failed.
+/// Does turns until none is left, or one failed.
 fn work<M: Turns>(
     waiting: &Mutex<Waiting<M>>,
     each: usize,
     tell: &mpsc::Sender<(usize, usize, M::News)>,
 ) {
     let _no_grad = tch::no_grad_guard();
-    let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
-    loop {
-        let next = {
-            let mut waiting = lock();
-            if waiting.failed.is_some() {
-                return;
-            }
-            let behind = waiting.models.iter().enumerate();
-            let behind = behind.min_by_key(|(_, (index, model))| (model.had(), *index));
-            let place = behind.map(|(place, _)| place);
-            // Those that are not here have someone already.
-            let Some(place) = place else { return };
-            waiting.models.swap_remove(place)
-        };
-        let (index, mut model) = next;
-        if model.had() == each {
-            lock().finished.push((index, model));
+    let _stop = StopOnPanic(waiting);
+    while let Some((index, mut model)) = next(waiting) {
+        if model.done() == each {
+            lock(waiting).finished.push((index, model));
             continue;
         }
-        match model.take() {
+        let turn = model.done() + 1;
+        match model.turn() {
             Ok(news) => {
-                // Whoever listens has gone only where all is lost.
-                let _ = tell.send((model.had(), index, news));
-                lock().models.push((index, model));
+                // Nobody listens any more only after a panic.
+                let _ = tell.send((turn, index, news));
+                lock(waiting).models.push((index, model));
             }
             Err(error) => {
-                lock().failed.get_or_insert(error);
+                let mut waiting = lock(waiting);
+                waiting.stopped = true;
+                let earlier = waiting.failed.take_if(|(t, i, _)| (turn, index) < (*t, *i));
+                if earlier.is_some() || waiting.failed.is_none() {
+                    waiting.failed = Some((turn, index, error));
+                }
                 return;
             }
+        }
+    }
+}
+
+/// The model that is furthest behind; those that are not here have someone already.
+fn next<M: Turns>(waiting: &Mutex<Waiting<M>>) -> Option<(usize, M)> {
+    let mut waiting = lock(waiting);
+    if waiting.stopped {
+        return None;
+    }
+    let models = waiting.models.iter().enumerate();
+    let behind = models.min_by_key(|(_, (index, model))| (model.done(), *index));
+    let place = behind.map(|(place, _)| place)?;
+    Some(waiting.models.swap_remove(place))
+}
+
+fn lock<M>(waiting: &Mutex<Waiting<M>>) -> MutexGuard<'_, Waiting<M>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps the others from working on where one of them panics.
+struct StopOnPanic<'a, M>(&'a Mutex<Waiting<M>>);
+
+impl<M> Drop for StopOnPanic<'_, M> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            lock(self.0).stopped = true;
         }
     }
 }
@@ -129,29 +162,29 @@ mod tests {
     use super::*;
 
     struct Counter {
-        had: usize,
+        done: usize,
         fails_at: usize,
     }
 
     impl Turns for Counter {
         type News = usize;
 
-        fn had(&self) -> usize {
-            self.had
+        fn done(&self) -> usize {
+            self.done
         }
 
-        fn take(&mut self) -> Result<usize> {
-            self.had += 1;
-            if self.had == self.fails_at {
+        fn turn(&mut self) -> Result<usize> {
+            self.done += 1;
+            if self.done == self.fails_at {
                 return Err(Error::Invalid("it fails".to_owned()));
             }
-            Ok(self.had * 10)
+            Ok(self.done * 10)
         }
     }
 
     fn run(fails_at: usize, at_once: usize) -> (Result<Vec<Counter>>, Vec<(usize, usize)>) {
         let models =
-            (0..3).map(|i| Counter { had: 0, fails_at: if i == 1 { fails_at } else { 0 } });
+            (0..3).map(|i| Counter { done: 0, fails_at: if i == 1 { fails_at } else { 0 } });
         let mut heard = Vec::new();
         let at_once = NonZero::new(at_once).unwrap();
         let all = all(models.collect(), 4, at_once, |index, news| heard.push((index, news)));
@@ -164,7 +197,7 @@ mod tests {
             (1..=4).flat_map(|turn| (0..3).map(move |index| (index, 10 * turn))).collect();
         for at_once in [1, 2, 3, 9] {
             let (all, heard) = run(0, at_once);
-            assert!(all.unwrap().iter().all(|counter| counter.had == 4));
+            assert!(all.unwrap().iter().all(|counter| counter.done == 4));
             assert_eq!(heard, wanted);
         }
     }

@@ -65,7 +65,7 @@ pub(super) struct Layout {
 }
 
 /// Parameters, or a gradient or mean of each.
-pub(crate) struct Weights(pub(super) Vec<Tensor>);
+pub(super) struct Weights(pub(super) Vec<Tensor>);
 
 /// Sizes of the network.
 #[derive(Debug, Clone, Copy)]
@@ -92,7 +92,7 @@ impl Index<At> for Weights {
     }
 }
 
-/// Draws initial parameters from libtorch's generator on the CPU, whatever the device.
+/// Parameters that are being drawn.
 struct Draw {
     drawn: Vec<Tensor>,
     width: usize,
@@ -186,7 +186,7 @@ impl Gradients {
         self.0[place] = Some(gradient);
     }
 
-    /// Of all.
+    /// All of them.
     pub(super) fn finished(self) -> Weights {
         Weights(self.0.into_iter().map(|one| one.expect("each parameter has one")).collect())
     }
