@@ -54,7 +54,7 @@ fn a_study_leaves_everything_that_the_readme_promises() {
     let out = folder.path().join("out");
     let csv = fs::read_to_string(out.join("results.csv")).unwrap();
     assert_eq!(csv.lines().next(), Some(RESULTS_HEADER));
-    assert_eq!(csv.lines().count(), 1 + 12, "six rows, two repeats");
+    assert_eq!(csv.lines().count(), 1 + 14, "seven rows, two repeats");
     let stages = fs::read_to_string(out.join("stages.csv")).unwrap();
     assert_eq!(stages.lines().next(), Some(STAGES_HEADER));
     for stage in ["load", "tsvd-input", "standardize", "kernel", "solve", "fit", "predict", "write"]
@@ -207,7 +207,7 @@ fn a_killed_study_leaves_whole_records_and_goes_on() {
     assert!(!records(&out).is_empty(), "every record that is there can be read");
 
     smoke(folder.path(), "out", &["--resume"]).assert().success();
-    assert_eq!(records(&out).len(), 12);
+    assert_eq!(records(&out).len(), 14);
 }
 
 #[test]
