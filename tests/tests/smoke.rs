@@ -121,17 +121,19 @@ fn check_what_is_counted(krr: &RunRecord) {
 fn check_networks(out: &Path, plan: &Plan, records: &[RunRecord], of_the_mean: f64) {
     let folds: Vec<&str> = plan.folds.iter().map(|fold| fold.name.as_str()).collect();
     assert_eq!(folds, ["site1", "site2", "site3"]);
-    let planned = folds.iter().flat_map(|fold| (1..=10).map(move |epoch| (*fold, epoch)));
-    let planned: Vec<(&str, usize)> = planned.collect();
-    for method in ["mlp", "gnn"] {
+    // One model after the other, and side by side.
+    let one_by_one = folds.iter().flat_map(|fold| (1..=10).map(move |epoch| (*fold, epoch)));
+    let together = (1..=30).flat_map(|epoch| folds.iter().map(move |fold| (*fold, epoch)));
+    let planned: [Vec<(&str, usize)>; 2] = [one_by_one.collect(), together.collect()];
+    for (method, planned) in ["mlp", "gnn"].into_iter().zip(planned) {
         assert!(rmse(records, method) < of_the_mean, "{method}");
         let record = records.iter().find(|record| record.run.method == method).unwrap();
         let told = record.epochs.iter().map(|epoch| (epoch.fold.as_str(), epoch.epoch));
         assert_eq!(told.collect::<Vec<_>>(), planned, "{method}");
     }
     let csv = fs::read_to_string(out.join("epochs.csv")).unwrap();
-    let lines = 1 + 2 * 2 * 30;
-    assert_eq!(csv.lines().count(), lines, "two methods, two repeats, three folds, ten epochs");
+    let lines = 1 + 2 * 3 * (10 + 30);
+    assert_eq!(csv.lines().count(), lines, "two repeats, three folds, ten epochs and thirty");
     for file in ["curves.svg", "curves.png"] {
         assert!(fs::metadata(out.join(file)).unwrap().len() > 500, "{file}");
     }
