@@ -145,8 +145,6 @@ impl Annotations<'_> {
                     labels.codes.len()
                 )));
             }
-        }
-        for labels in [self.train_batches, self.test_batches] {
             if labels.codes.iter().any(|&code| code as usize >= labels.names.len()) {
                 return Err(Error::Invalid("a cell's batch has no name".to_owned()));
             }

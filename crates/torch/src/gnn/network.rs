@@ -71,6 +71,14 @@ enum Way {
     GenesToGenes,
 }
 
+/// A relation in its place.
+#[derive(Clone, Copy)]
+struct Link<'a> {
+    relation: &'a Relation,
+    way: Way,
+    layer: usize,
+}
+
 /// The order in which a layer's relations to genes stand.
 const TO_GENES: [Way; 2] = [Way::CellsToGenes, Way::GenesToGenes];
 
@@ -194,9 +202,8 @@ impl OnGraph<'_> {
     /// One round of messages: new states of `inputs`, and what the way back needs.
     fn layer(&self, index: usize, layer: &Layer, inputs: Nodes) -> Result<(LayerPass, Nodes)> {
         let by = self.network.arithmetic;
-        let cells = self.relation(&layer.cells, Way::GenesToCells, index, &inputs)?;
-        let relations = layer.genes.iter().zip(TO_GENES);
-        let genes = relations.map(|(relation, way)| self.relation(relation, way, index, &inputs));
+        let cells = self.sums(layer.to_cells(index), &inputs)?;
+        let genes = layer.to_genes(index).map(|link| self.sums(link, &inputs));
         let genes = genes.collect::<Result<Vec<_>>>()?;
         let cell_states = by.norm_gelu(
             &[(&cells, self.norm(layer.cells.norm))],
@@ -224,61 +231,51 @@ impl OnGraph<'_> {
     ) -> Result<Nodes> {
         let by = self.network.arithmetic;
         let mut by_inputs = pass.inputs.zeros()?;
-        let mut back = |relation: &Relation, way: Way, [by_sum, weight, bias]: [Tensor; 3]| {
-            gradients.set(relation.norm.weight, weight);
-            gradients.set(relation.norm.bias, bias);
-            self.relation_back(
-                relation,
-                way,
-                index,
-                &pass.inputs,
-                &by_sum,
-                &mut by_inputs,
-                gradients,
-            )
+        let mut back = |link: Link<'_>, [by_sums, weight, bias]: [Tensor; 3]| {
+            gradients.set(link.relation.norm.weight, weight);
+            gradients.set(link.relation.norm.bias, bias);
+            self.sums_back(link, &pass.inputs, &by_sums, &mut by_inputs, gradients)
         };
         let normed = [(&pass.cells, self.norm(layer.cells.norm))];
         let mask = self.mask(Site::Cells(index), self.network.dropout);
         for one in by.norm_gelu_backward(&normed, mask, &by_cells)? {
-            back(&layer.cells, Way::GenesToCells, one)?;
+            back(layer.to_cells(index), one)?;
         }
         if let Some(by_genes) = by_genes {
             let normed = self.normed(layer, &pass.genes);
             let mask = self.mask(Site::Genes(index), self.network.dropout);
             let all = by.norm_gelu_backward(&normed, mask, &by_genes)?;
-            for ((relation, way), one) in layer.genes.iter().zip(TO_GENES).zip(all) {
-                back(relation, way, one)?;
+            for (link, one) in layer.to_genes(index).zip(all) {
+                back(link, one)?;
             }
         }
         Ok(by_inputs)
     }
 
     /// S x + b + the mean of N of the neighbours.
-    fn relation(&self, relation: &Relation, way: Way, layer: usize, x: &Nodes) -> Result<Tensor> {
-        let by = self.network.arithmetic;
+    fn sums(&self, link: Link<'_>, x: &Nodes) -> Result<Tensor> {
+        let (by, relation) = (self.network.arithmetic, link.relation);
+        let Ends { from, to } = x.ends(link.way);
         let own = Linear { weight: relation.to_self, bias: relation.bias };
-        let mut out = self.linear(x.ends(way).to, own)?;
-        let sent = by.product(x.ends(way).from, &self.weights[relation.neighbours])?;
-        match way {
-            Way::CellsToGenes => by.scatter(self.along(way, layer), &sent, &mut out)?,
-            _ => by.gather(self.along(way, layer), &sent, &mut out)?,
+        let mut out = self.linear(to, own)?;
+        let sent = by.product(from, &self.weights[relation.neighbours])?;
+        match link.way {
+            Way::CellsToGenes => by.scatter(self.along(link), &sent, &mut out)?,
+            _ => by.gather(self.along(link), &sent, &mut out)?,
         }
         Ok(out)
     }
 
-    /// Adds the gradients by `x`, for `by_out` by what [`OnGraph::relation`] makes of it, to `by_x`.
-    #[expect(clippy::too_many_arguments, reason = "what goes forward, and what comes back of it")]
-    fn relation_back(
+    /// Adds the gradients by `x`, for `by_out` by what [`OnGraph::sums`] makes of it, to `by_x`.
+    fn sums_back(
         &self,
-        relation: &Relation,
-        way: Way,
-        layer: usize,
+        link: Link<'_>,
         x: &Nodes,
         by_out: &Tensor,
         by_x: &mut Nodes,
         gradients: &mut Gradients,
     ) -> Result<()> {
-        let by = self.network.arithmetic;
+        let (by, Link { relation, way, .. }) = (self.network.arithmetic, link);
         let Ends { from, to } = x.ends(way);
         gradients.set(relation.to_self, by.by_weight(by_out, to)?);
         gradients.set(relation.bias, by.column_sums(by_out)?);
@@ -286,14 +283,14 @@ impl OnGraph<'_> {
 
         let mut by_sent = from.f_new_zeros([from.size()[0], self.network.hidden], options(from))?;
         match way {
-            Way::CellsToGenes => by.gather(self.along(way, layer), by_out, &mut by_sent)?,
-            _ => by.scatter(self.along(way, layer), by_out, &mut by_sent)?,
+            Way::CellsToGenes => by.gather(self.along(link), by_out, &mut by_sent)?,
+            _ => by.scatter(self.along(link), by_out, &mut by_sent)?,
         }
         gradients.set(relation.neighbours, by.by_weight(&by_sent, from)?);
         by.add_by_input(by_x.sender_mut(way), &by_sent, &self.weights[relation.neighbours])
     }
 
-    fn along(&self, way: Way, layer: usize) -> Along<'_> {
+    fn along(&self, Link { way, layer, .. }: Link<'_>) -> Along<'_> {
         let (joined, graph) = (self.joined, self.graph);
         if way == Way::GenesToGenes {
             let between =
@@ -361,6 +358,17 @@ impl OnGraph<'_> {
         gradients.set(weight, by.by_weight(by_out, x)?);
         gradients.set(bias, by.column_sums(by_out)?);
         by.by_input(by_out, &self.weights[weight])
+    }
+}
+
+impl Layer {
+    fn to_cells(&self, layer: usize) -> Link<'_> {
+        Link { relation: &self.cells, way: Way::GenesToCells, layer }
+    }
+
+    fn to_genes(&self, layer: usize) -> impl Iterator<Item = Link<'_>> {
+        let relations = self.genes.iter().zip(TO_GENES);
+        relations.map(move |(relation, way)| Link { relation, way, layer })
     }
 }
 
