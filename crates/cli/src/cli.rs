@@ -57,6 +57,8 @@ pub(crate) enum Command {
         /// The study's output folder
         folder: PathBuf,
     },
+    /// Hold rows of two studies, or of one, side by side: how many times as slow, as large, as wrong
+    Compare(Compare),
     /// Show how close generated data comes to the competition's
     Calibrate(Calibrate),
     /// Check and measure what can only be known on a machine with an NVIDIA GPU
@@ -121,6 +123,35 @@ fn memory(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(gib) if gib > 0.0 && gib < 1e6 => Ok(gib),
         _ => Err("write a number of GiB above 0, `--memory 8` for instance".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Two folders: every row that both have. FOLDER:ROW1 FOLDER:ROW2: those two rows. FOLDER:ROW FOLDER: that row of both.\n\
+                        Rows are named as in reports, `tsvd-krr/linfa` or 'mlp epochs=3/torch'. Runs are paired by repeat and seed, and must be \
+                        of the same data.\n\
+                        Example: cargo xtask compare out/default/1 out/default/2:tsvd-krr/linfa"
+)]
+pub(crate) struct Compare {
+    /// What is compared with: the output folder of a study or a folder of records, or FOLDER:ROW
+    #[arg(value_name = "A")]
+    pub(crate) base: String,
+    /// What is compared; ratios are B over A
+    #[arg(value_name = "B")]
+    pub(crate) head: String,
+    /// Least difference in times that matters
+    #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = percent)]
+    pub(crate) least: f64,
+    /// Print the comparisons as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent),
+        _ => Err("write a number of percent from 0 to 1000, `--least 5` for instance".to_owned()),
     }
 }
 

@@ -6,6 +6,7 @@
 mod calibrate;
 mod check_backend;
 mod cli;
+mod compare;
 mod datasets;
 mod exit;
 mod gene_sets;
@@ -48,6 +49,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Setup { item: Item::Nvcc } => nvcc::setup(world)?,
         Command::Setup { item: Item::Compiler } => compiler::setup()?,
         Command::Report { folder } => report::run(folder)?,
+        Command::Compare(arguments) => compare::run(arguments)?,
         Command::Calibrate(arguments) => return calibrate::run(world, arguments),
         Command::GpuCheck(arguments) => return gpu_check::run(world, arguments),
         Command::CheckBackend(arguments) => return check_backend::run(world, arguments),

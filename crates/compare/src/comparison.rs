@@ -40,6 +40,8 @@ pub struct Line {
     pub pairs: usize,
     /// Pairs in which what is compared is the smaller.
     pub smaller: usize,
+    /// Pairs in which it is the larger.
+    pub larger: usize,
     /// What is said of it.
     pub verdict: Verdict,
 }
@@ -61,7 +63,7 @@ pub struct SeedErrors {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
     /// Errors on other cells say nothing.
-    #[error("{base} and {head} are of different data: {base_data} and {head_data}")]
+    #[error("the two are of different data: {base} of {base_data}, {head} of {head_data}")]
     Data {
         /// Name of the row that is compared with.
         base: String,
@@ -140,6 +142,7 @@ impl Line {
         let both: Vec<(f64, f64)> = pairs.iter().filter_map(|pair| pair.of(quantity)).collect();
         let paired = Paired::of(both.iter().copied())?;
         let interval = paired.interval(CONFIDENCE);
+        let (smaller, larger) = paired.won();
         Some(Self {
             quantity,
             base: median(both.iter().map(|(base, _)| *base))?,
@@ -147,7 +150,8 @@ impl Line {
             ratio: paired.ratio(),
             interval,
             pairs: paired.count(),
-            smaller: paired.won().0,
+            smaller,
+            larger,
             verdict: least.judge(quantity, interval),
         })
     }

@@ -1,5 +1,6 @@
 //! Tables as text, before a page or a terminal lays them out.
 
+pub(crate) mod beside;
 mod cost;
 
 use std::{borrow::Cow, collections::BTreeSet};

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod comparison;
 mod curves;
 mod delimited;
 mod efficiency;
@@ -46,6 +47,7 @@ use std::{io::ErrorKind, path::Path};
 use modality_harness::record::RunRecord;
 use modality_protocol::files;
 
+pub use comparison::SideBySide;
 pub use curves::Curve;
 pub use efficiency::{ProductRate, Work};
 pub use error::{Error, Result};
@@ -95,6 +97,11 @@ impl Report {
 
     fn heading(&self) -> Heading<'_> {
         Heading { title: &self.title, description: &self.description, command: &self.command }
+    }
+
+    /// The records of each row with its name, in order of method, variant and backend.
+    pub fn by_row(&self) -> impl Iterator<Item = (String, &[RunRecord])> {
+        summary::groups(&self.records)
     }
 
     /// One row a method, variant and backend.

@@ -4,7 +4,7 @@ use modality_protocol::{Phase, Stage};
 use serde::Serialize;
 
 use crate::{
-    Heading, ProductRate, Result, Row, Summary, format,
+    Heading, ProductRate, Result, Row, SideBySide, Summary, format,
     grid::{self, Grid},
     template,
     words::{self, Missing, repeats},
@@ -41,6 +41,8 @@ struct Page<'a> {
     repeats: String,
     results: Grid,
     validation_note: Option<&'static str>,
+    side_by_side: Vec<Comparison>,
+    side_by_side_note: Option<String>,
     stages: Grid,
     metrics: Grid,
     software: Grid,
@@ -65,6 +67,18 @@ struct Page<'a> {
     params: &'a [(String, String)],
     missing: Vec<Missing<'a>>,
     command: &'a str,
+}
+
+/// Two backends of a method.
+#[derive(Serialize)]
+struct Comparison {
+    title: String,
+    sentence: String,
+    costs: Grid,
+    left_out: Option<String>,
+    errors: Grid,
+    errors_say: Option<String>,
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +123,8 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
         repeats: repeats(summary),
         results: grid::full_results(summary),
         validation_note: summary.is_validated().then_some(VALIDATION_NOTE),
+        side_by_side: summary.side_by_side.iter().map(comparison).collect(),
+        side_by_side_note: summary.side_by_side.first().map(SideBySide::how),
         stages: grid::stages(summary),
         metrics: grid::metrics(summary),
         software: grid::software(summary),
@@ -144,6 +160,19 @@ fn page<'a>(heading: &Heading<'a>, summary: &'a Summary, figures: Figures<'a>) -
         params: &summary.params,
         missing: words::missing(summary),
         command,
+    }
+}
+
+fn comparison(side: &SideBySide) -> Comparison {
+    let (costs, left_out) = side.costs();
+    Comparison {
+        title: side.title(),
+        sentence: side.sentence(),
+        costs,
+        left_out,
+        errors: side.errors(),
+        errors_say: side.errors_say(),
+        notes: side.notes.clone(),
     }
 }
 

@@ -36,6 +36,17 @@ pub(crate) fn by_stage(
     values.into_iter().filter_map(|(stage, values)| Some((stage, Spread::of(values)?))).collect()
 }
 
+/// What is said, each once, in order of first appearance.
+pub(crate) fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for value in values.map(str::trim).filter(|value| !value.is_empty()) {
+        if !found.iter().any(|other| other == value) {
+            found.push(value.to_owned());
+        }
+    }
+    found
+}
+
 /// `method`, and in a sweep `method variant`.
 pub(crate) fn label(method: &str, variant: &str) -> String {
     let space = if variant.is_empty() { "" } else { " " };

@@ -9,7 +9,7 @@ use crate::{
     Spread,
     curves::{self, Curve},
     efficiency::{ProductRate, Work},
-    records::{by_stage, label, scored},
+    records::{by_stage, distinct, label, scored},
 };
 
 /// The scored repeats of one variant of a method on one backend.
@@ -182,14 +182,4 @@ impl Scores {
             spearman_all: maybe(|m| m.spearman_all),
         })
     }
-}
-
-fn distinct<'a>(values: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for value in values.map(str::trim).filter(|value| !value.is_empty()) {
-        if !found.iter().any(|other| other == value) {
-            found.push(value.to_owned());
-        }
-    }
-    found
 }

@@ -7,7 +7,7 @@ use modality_harness::{
 };
 
 use crate::{
-    Error, Missing, ProductRate, Result, Row, Series,
+    Error, Missing, ProductRate, Result, Row, Series, SideBySide,
     records::{label, without_cells},
 };
 
@@ -24,6 +24,8 @@ pub struct Summary {
     pub missing: Vec<Missing>,
     /// Methods on backends at three or more numbers of training cells.
     pub series: Vec<Series>,
+    /// Backends of one method, each beside the one that trains fastest.
+    pub side_by_side: Vec<SideBySide>,
     /// What the counted operations of the rows are held against; one an accelerator, or a processor and number of threads.
     pub product_rates: Vec<ProductRate>,
     /// The machines, in order of first appearance.
@@ -48,7 +50,7 @@ impl Summary {
         let first = records.first().ok_or(Error::NoRecords)?;
         check(first, records)?;
         let product_rates = ProductRate::of_study(records);
-        let row = |group| Row::new(group, &product_rates);
+        let row = |(_, group)| Row::new(group, &product_rates);
         let mut rows: Vec<Row> = groups(records).filter_map(row).collect();
         rows.sort_by(|a, b| {
             let key = |row: &Row| (row.scores.rmse.median, row.train_s.median);
@@ -59,6 +61,7 @@ impl Summary {
             study: first.run.study.clone(),
             dataset: first.dataset.clone(),
             series: Series::of_rows(&rows),
+            side_by_side: SideBySide::of_study(&rows, records),
             rows,
             missing: Missing::of_records(records),
             product_rates,
@@ -105,8 +108,10 @@ fn check(first: &RunRecord, records: &[RunRecord]) -> Result<()> {
     }
 }
 
-fn groups(records: &[RunRecord]) -> impl Iterator<Item = &[RunRecord]> {
-    records.chunk_by(|a, b| name(&a.run) == name(&b.run))
+/// The records of each row, with its name; expects them in order of [`crate::order::of_runs`].
+pub(crate) fn groups(records: &[RunRecord]) -> impl Iterator<Item = (String, &[RunRecord])> {
+    let groups = records.chunk_by(|a, b| name(&a.run) == name(&b.run));
+    groups.filter_map(|group| Some((name(&group.first()?.run), group)))
 }
 
 fn machines(records: &[RunRecord]) -> Vec<Machine> {

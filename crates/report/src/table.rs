@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::{
-    Summary, format,
+    SideBySide, Summary, format,
     grid::{self, Grid},
     words,
 };
@@ -23,6 +23,31 @@ pub(crate) fn render(title: &str, summary: &Summary) -> String {
             2,
         );
     }
+    out
+}
+
+/// Rows side by side; what is to be known of all of them stands once.
+pub(crate) fn comparisons(sides: &[SideBySide]) -> String {
+    let Some((first, others)) = sides.split_first() else { return String::new() };
+    let is_of_all = |note: &&String| others.iter().all(|side| side.notes.contains(note));
+    let of_all: Vec<&String> = first.notes.iter().filter(is_of_all).collect();
+    let each = |side: &SideBySide| comparison(side, &of_all);
+    let mut out: String = sides.iter().map(each).collect();
+    let notes = of_all.into_iter().map(String::as_str);
+    out.extend(notes.chain([first.how().as_str()]).map(|note| wrap(note, 0)));
+    out
+}
+
+/// One row beside another, without what is told elsewhere.
+fn comparison(side: &SideBySide, told: &[&String]) -> String {
+    let grid = |grid: &Grid| lay_out(grid, ContentArrangement::Dynamic, |cell| cell.one_line());
+    let (costs, left_out) = side.costs();
+    let mut out = wrap(&side.rows(), 2) + &wrap(&side.sentence(), 0) + "\n" + &grid(&costs);
+    out.extend(left_out.map(|left_out| wrap(&left_out, 0)));
+    out = out + "\n" + &grid(&side.errors());
+    out.extend(side.errors_say().map(|said| wrap(&said, 0)));
+    out.push('\n');
+    out.extend(side.notes.iter().filter(|note| !told.contains(note)).map(|note| wrap(note, 0)));
     out
 }
 
