@@ -188,3 +188,35 @@ fn text(said: &Said<'_>) -> String {
     out.push('\n');
     out + &SideBySide::text(&said.comparisons)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_is_a_folder_and_perhaps_a_row() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().display();
+        let folders = ["x", "x:knn/linfa", "x:y"].map(|name| format!("{root}/{name}"));
+        folders.iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+        let of = |text: &str| split(text).map(|(folder, row)| (folder.display().to_string(), row));
+        let [plain, like_a_row, odd] = &folders;
+        for folder in &folders {
+            assert_eq!(of(folder).unwrap(), (folder.clone(), None), "a folder comes first");
+        }
+        let row = |row: &str| Some(row.to_owned());
+        let sweep = "mlp rate=\"a:b\"/torch";
+        assert_eq!(of(&format!("{plain}:knn/cuda")).unwrap(), (plain.clone(), row("knn/cuda")));
+        assert_eq!(of(&format!("{plain}:{sweep}")).unwrap(), (plain.clone(), row(sweep)));
+        assert_eq!(of(&format!("{odd}:knn/linfa")).unwrap(), (odd.clone(), row("knn/linfa")));
+        assert_eq!(of(&format!("{like_a_row}:m/b")).unwrap(), (like_a_row.clone(), row("m/b")));
+        for (text, wanted) in [
+            (format!("{plain}:"), "names no row"),
+            (format!("{root}/z:knn/linfa"), "there is no folder"),
+            ("knn/linfa".to_owned(), "or FOLDER:ROW for one row of it"),
+        ] {
+            let refused = of(&text).unwrap_err().to_string();
+            assert!(refused.contains(wanted), "{text}: {refused}");
+        }
+    }
+}

@@ -52,6 +52,8 @@ mod tests {
         assert!(is_users_mistake(&mistake) && !is_users_mistake(&offline));
         assert!(offline.is::<NotReachable>());
         assert!(is_users_mistake(&HarnessError::Invalid("no".to_owned()).into()));
+        let [base, head] = ["a/b", "a/c"].map(str::to_owned);
+        assert!(is_users_mistake(&Mismatch::NoPairs { base, head }.into()));
     }
 
     #[test]

@@ -465,12 +465,12 @@ fn assert_square(markdown: &str) -> usize {
 #[test]
 fn markdown_tables_are_square() {
     let markdown = report(&study()).markdown().unwrap();
-    assert_eq!(assert_square(&markdown), 8);
+    assert_eq!(assert_square(&markdown), 10);
     assert!(
         markdown.contains("](figure.png)")
             && markdown.contains("cargo xtask reproduce --study <x>")
     );
-    assert_eq!(assert_square(&report(&validated_study()).markdown().unwrap()), 9);
+    assert_eq!(assert_square(&report(&validated_study()).markdown().unwrap()), 13);
     assert_eq!(assert_square(&report(&scaling()).markdown().unwrap()), 13);
 }
 

@@ -8,7 +8,7 @@ use modality_compare::{Comparison, Interval, Kind, Least, Line, Mismatch, Quanti
 use modality_harness::record::RunRecord;
 use serde::Serialize;
 
-use crate::{Row, format, grid::Grid, grid::beside, summary::groups, table};
+use crate::{Row, format, grid::Grid, grid::beside, records::scored, summary::groups, table};
 
 /// Stages that take less in both rows are no part of the table, seconds.
 const SHORTEST_S: f64 = 1e-3;
@@ -26,6 +26,9 @@ pub struct SideBySide {
     called: [Names; 2],
     #[serde(skip)]
     least: Least,
+    /// Whether the stages of both are believed ([`RunRecord::untold_s`]).
+    #[serde(skip)]
+    is_told: bool,
 }
 
 /// What a row is called.
@@ -54,7 +57,10 @@ impl SideBySide {
         let comparison = Comparison::of(base, head, least)?;
         let short = called.each_ref().map(|names| names.short.as_str());
         let notes = notes::of(short, &comparison, [base, head]);
-        Ok(Self { comparison, notes, called, least: *least })
+        let is_told = [base, head].iter().all(|records| {
+            records.iter().filter_map(scored).all(|record| record.untold_s().is_none())
+        });
+        Ok(Self { comparison, notes, called, least: *least, is_told })
     }
 
     /// Backends of one method, variant and number of cells, each beside the one that trains fastest; none of what fits nothing, and of
@@ -94,10 +100,12 @@ impl SideBySide {
         format!("{} beside {}", head.said, base.short)
     }
 
-    /// How much longer the second trains than the first, or takes altogether where nothing is trained.
+    /// How much longer the second trains than the first; where that is not known, or hidden by one of them, how much longer it
+    /// takes altogether.
     pub fn sentence(&self) -> String {
         let [base, head] = self.called.each_ref().map(|names| &names.said);
-        let training = self.comparison.line(Quantity::Training).map(|line| (line, "training time"));
+        let training = self.comparison.line(Quantity::Training).filter(|_| self.is_told);
+        let training = training.map(|line| (line, "training time"));
         let total = self.comparison.line(Quantity::Total).map(|line| (line, "time"));
         let Some((line, what)) = training.or(total) else {
             return format!("No time of {head} and {base} is known.");
