@@ -93,7 +93,7 @@ impl Comparison {
         let scored = |records: &[RunRecord]| -> Vec<_> {
             let of_run = |record: &RunRecord| {
                 let measured = Quantity::of_run(record);
-                (!measured.is_empty()).then(|| (record.run.repeat, record.seed, measured))
+                (!measured.is_empty()).then_some((record.run.repeat, record.seed, measured))
             };
             records.iter().filter_map(of_run).collect()
         };

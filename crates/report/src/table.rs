@@ -44,7 +44,7 @@ fn comparison(side: &SideBySide, told: &[&String]) -> String {
     let (costs, left_out) = side.costs();
     let mut out = wrap(&side.rows(), 2) + &wrap(&side.sentence(), 0) + "\n" + &grid(&costs);
     out.extend(left_out.map(|left_out| wrap(&left_out, 0)));
-    out = out + "\n" + &grid(&side.errors());
+    out = out + "\nRMSE by seed\n" + &grid(&side.errors());
     out.extend(side.errors_say().map(|said| wrap(&said, 0)));
     out.push('\n');
     out.extend(side.notes.iter().filter(|note| !told.contains(note)).map(|note| wrap(note, 0)));
