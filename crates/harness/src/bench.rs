@@ -10,6 +10,7 @@ use modality_data::{Values, prepared};
 
 use crate::{
     Error, Result,
+    conditions::Watch,
     environment::Environment,
     host::{self, Outcome, Runner},
     metrics::Metrics,
@@ -183,9 +184,12 @@ impl Bench {
         let environment = self.environment.now();
         let start = SystemTime::now();
         let mut others = self.others_since(start);
+        let conditions = Watch::begin(row.device);
         let outcome = host::run(runner, &spec, &log, self.patience.now(), watch)?;
+        let conditions = Some(conditions.end());
         others.extend(self.others_since(start));
-        let record = self.record(row, repeat, outcome, environment).without_emulated_times();
+        let record = self.record(row, repeat, outcome, environment);
+        let record = RunRecord { conditions, ..record }.without_emulated_times();
         let record = remarked(self.scored(record, &spec.predictions), others);
         predictions::remove_unless_file(&spec.predictions)?;
         record.save(&self.output.records())?;
@@ -339,6 +343,7 @@ impl Bench {
             epochs: outcome.epochs,
             usage: outcome.usage,
             environment,
+            conditions: None,
             versions: outcome.versions,
         }
     }

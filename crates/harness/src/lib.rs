@@ -3,6 +3,7 @@
 //! [`RunRecord`](record::RunRecord).
 
 pub mod bench;
+pub mod conditions;
 pub mod conduct;
 pub mod environment;
 mod error;

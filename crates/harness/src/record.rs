@@ -7,7 +7,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, environment::Environment, format, metrics::Metrics};
+use crate::{
+    Error, Result, conditions::Conditions, environment::Environment, format, metrics::Metrics,
+};
 use modality_protocol::{DeviceKind, Epoch, Phase, Stage, Task, files};
 
 /// Version of the record's layout, in [`RunRecord::format`].
@@ -65,6 +67,9 @@ pub struct RunRecord {
     pub usage: Usage,
     /// The machine and the tools.
     pub environment: Environment,
+    /// The machine while the run ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
     /// Versions that the runner reported.
     pub versions: BTreeMap<String, String>,
 }

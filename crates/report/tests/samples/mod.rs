@@ -299,6 +299,7 @@ fn bare(method: &str, backend: &str, repeat: usize) -> RunRecord {
             variables: BTreeMap::from([("OPENBLAS_CORETYPE".to_owned(), "Haswell".to_owned())]),
             started_unix: 1_790_000_000 + repeat as u64,
         },
+        conditions: None,
         versions: BTreeMap::from([(backend.to_owned(), "0.8.1".to_owned())]),
     }
 }
