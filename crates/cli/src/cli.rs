@@ -6,8 +6,10 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use modality_protocol::{DeviceId, Task};
 
 mod own_data;
+mod regress;
 
 pub(crate) use own_data::OwnData;
+pub(crate) use regress::Regress;
 
 /// The variable in which whoever calls this program for a user says what the user typed.
 const CALLED_AS: &str = "MODALITY_BENCH_CALLED_AS";
@@ -59,6 +61,11 @@ pub(crate) enum Command {
     },
     /// Hold rows of two studies, or of one, side by side: how many times as slow, as large, as wrong
     Compare(Compare),
+    /// Tell whether the working tree is slower or less accurate than a commit
+    ///
+    /// Builds both, and runs each row of the study on both in turn, one process a run, until it is known. Exit code: 0 if nothing
+    /// is worse, 1 if something is, 3 if that cannot be told, 2 if nothing could be compared.
+    Regress(Regress),
     /// Show how close generated data comes to the competition's
     Calibrate(Calibrate),
     /// Check and measure what can only be known on a machine with an NVIDIA GPU

@@ -9,35 +9,59 @@ use signal_hook::{
     iterator::Signals,
 };
 
-/// The last word, while there is something to go on with.
-static LAST_WORD: Mutex<Option<String>> = Mutex::new(None);
+/// What is done and said before this process ends, while there is something to do or say.
+static FAREWELL: Mutex<Option<Farewell>> = Mutex::new(None);
 
-/// As long as it lives, an interrupt says how to go on.
-pub(crate) struct Resumable(());
+/// How a process takes its leave.
+struct Farewell {
+    last_word: String,
+    tidy: Box<dyn FnOnce() + Send>,
+    /// Otherwise as a shell tells it of a program that a signal ended.
+    code: Option<i32>,
+}
 
-impl Resumable {
+/// As long as it lives, an interrupt is answered in so many words.
+pub(crate) struct Answered(());
+
+impl Answered {
     /// Has Ctrl-C, and a request of the system's to stop, end this process with `last_word`; runners end with it, as
     /// [`modality_protocol::group`] has it.
     ///
     /// # Errors
     /// If the system does not let signals be handled.
     pub(crate) fn by(last_word: String) -> Result<Self> {
+        Self::with(Farewell { last_word, tidy: Box::new(|| ()), code: None })
+    }
+
+    /// [`Answered::by`], once `tidy` has removed what must not stay, and with this exit code.
+    ///
+    /// # Errors
+    /// As [`Answered::by`].
+    pub(crate) fn after(
+        tidy: impl FnOnce() + Send + 'static,
+        last_word: String,
+        code: i32,
+    ) -> Result<Self> {
+        Self::with(Farewell { last_word, tidy: Box::new(tidy), code: Some(code) })
+    }
+
+    fn with(farewell: Farewell) -> Result<Self> {
         static LISTENING: Once = Once::new();
-        *of_process() = Some(last_word);
+        *of_process() = Some(farewell);
         let mut outcome = Ok(());
         LISTENING.call_once(|| outcome = listen());
         outcome.map(|()| Self(()))
     }
 }
 
-impl Drop for Resumable {
+impl Drop for Answered {
     fn drop(&mut self) {
         *of_process() = None;
     }
 }
 
-fn of_process() -> MutexGuard<'static, Option<String>> {
-    LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner)
+fn of_process() -> MutexGuard<'static, Option<Farewell>> {
+    FAREWELL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// In a thread of its own, where everything may be done that a handler of signals may not.
@@ -46,13 +70,16 @@ fn listen() -> Result<()> {
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             // Held to the end, so that nothing is said after it.
-            let last_word = of_process();
-            if let Some(last_word) = last_word.as_deref() {
+            let mut farewell = of_process();
+            // As a shell tells it.
+            let mut code = 128 + signal;
+            if let Some(Farewell { last_word, tidy, code: own }) = farewell.take() {
+                tidy();
                 // Off the line that a bar may be on.
                 warn(format_args!("\n{last_word}"));
+                code = own.unwrap_or(code);
             }
-            // As a shell tells it of a program that a signal ended.
-            std::process::exit(128 + signal);
+            std::process::exit(code);
         }
     });
     Ok(())

@@ -147,7 +147,8 @@ fn number(parent: &Path) -> anyhow::Result<Output> {
 }
 
 impl Claim {
-    fn of(folder: &Path) -> anyhow::Result<Self> {
+    /// Of a folder that is there.
+    pub(crate) fn of(folder: &Path) -> anyhow::Result<Self> {
         let file = File::open(folder).with_context(|| folder.display().to_string())?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {

@@ -22,7 +22,7 @@ use crate::{
     cli::Reproduce,
     datasets::{self, Catalogue, Ready, Request},
     gene_sets,
-    interrupt::Resumable,
+    interrupt::Answered,
     output, report,
     root::CONFIGS,
     rows,
@@ -94,7 +94,7 @@ pub(crate) fn run_until(
     settle(&plan, &output, arguments.resume)?;
     let seconds = arguments.timeout.unwrap_or(study.timeout);
     let patience = Patience { each: Some(Duration::from_secs(seconds.into())), until };
-    let _resumable = Resumable::by(how_to_go_on(&plan.command, &output))?;
+    let _answered = Answered::by(how_to_go_on(&plan.command, &output))?;
     let records = measure(world, plan, &data.folder, &output, &backends, patience)?;
     world.progress.say(&format!("results: {}", output::shown(output.root()).display()));
 

@@ -35,7 +35,7 @@ const ALL: &str = "--workspace";
 const WITHOUT_LIBTORCH: [&str; 2] = ["--exclude", LINKS_LIBTORCH];
 
 /// Programs that are wanted beside a runner.
-const BESIDE: [(&str, &str); 1] = [("backend-cuda", "gpu-check")];
+pub(crate) const BESIDE: [(&str, &str); 1] = [("backend-cuda", "gpu-check")];
 
 /// How runners are built: as this program is, so that what checks itself as it goes does so throughout. Beside tests, with
 /// the features that tests (and examples) ask for: then both share what is built.
@@ -59,6 +59,8 @@ pub(crate) struct Missing {
 /// Makes runners; what several of them need is made ready once.
 struct Workbench<'a> {
     world: &'a World,
+    /// With which runners are built beside the usual ones.
+    feature: Option<&'static str>,
     libtorch: OnceCell<Result<libtorch::Kit, Missing>>,
     /// How runners that are there already load libtorch.
     loaded: OnceCell<Result<(&'static str, OsString), String>>,
@@ -74,8 +76,21 @@ pub(crate) fn ready<'a>(
     backends: &Backends,
     names: impl IntoIterator<Item = &'a str>,
 ) -> anyhow::Result<BTreeMap<String, Ready>> {
+    ready_with(world, backends, names, None)
+}
+
+/// [`ready`], built with this feature of the workspace's more.
+///
+/// # Errors
+/// As [`ready`].
+pub(crate) fn ready_with<'a>(
+    world: &World,
+    backends: &Backends,
+    names: impl IntoIterator<Item = &'a str>,
+    feature: Option<&'static str>,
+) -> anyhow::Result<BTreeMap<String, Ready>> {
     let (libtorch, loaded, nvcc) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-    let workbench = Workbench { world, libtorch, loaded, nvcc };
+    let workbench = Workbench { world, feature, libtorch, loaded, nvcc };
     let mut wanted = BTreeMap::new();
     for name in names {
         let backend =
@@ -83,6 +98,18 @@ pub(crate) fn ready<'a>(
         wanted.insert(name, backend);
     }
     workbench.runners(&wanted)
+}
+
+/// Builds a program of this workspace that links no libtorch.
+///
+/// # Errors
+/// [`UserError`] if it does not build; cargo says why.
+pub(crate) fn program(world: &World, name: &'static str) -> anyhow::Result<PathBuf> {
+    let names = BTreeSet::from([name]);
+    let arguments = arguments(&names, None);
+    let mut built = build(world.cargo(), world.progress.is_quiet(), &arguments, &names)?;
+    let program = built.remove(name).expect("it was asked for");
+    program.map_err(|missing| UserError(missing.reason).into())
 }
 
 impl Missing {
@@ -119,7 +146,8 @@ impl Workbench<'_> {
             ready.insert(name.to_owned(), runner);
         }
         let names: BTreeSet<&str> = packages.values().copied().collect();
-        let built = build(cargo, self.world.progress.is_quiet(), &names)?;
+        let quiet = self.world.progress.is_quiet();
+        let built = build(cargo, quiet, &arguments(&names, self.feature), &names)?;
         for (name, package) in packages {
             let binary = built[package].clone();
             let runner =
@@ -197,14 +225,14 @@ impl Workbench<'_> {
 fn build<'a>(
     mut cargo: Command,
     is_quiet: bool,
+    arguments: &[&str],
     packages: &BTreeSet<&'a str>,
 ) -> anyhow::Result<BTreeMap<&'a str, Result<PathBuf, Missing>>> {
     if packages.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let arguments = arguments(packages);
     let output = cargo
-        .args(&arguments)
+        .args(arguments)
         .args(["--message-format", "json-render-diagnostics"])
         .args(is_quiet.then_some("--quiet"))
         .stdin(Stdio::null())
@@ -225,13 +253,14 @@ fn build<'a>(
 }
 
 /// For cargo.
-fn arguments<'a>(packages: &BTreeSet<&'a str>) -> Vec<&'a str> {
+fn arguments<'a>(packages: &BTreeSet<&'a str>, feature: Option<&'a str>) -> Vec<&'a str> {
     let without: &[&str] = if packages.contains(LINKS_LIBTORCH) { &[] } else { &WITHOUT_LIBTORCH };
     let beside = BESIDE.into_iter().filter(|(runner, _)| packages.contains(runner));
     let binaries = packages.iter().copied().chain(beside.map(|(_, program)| program));
     let binaries = binaries.flat_map(|binary| ["--bin", binary]);
     let parts = [&["build", "--keep-going"], HOW, &[ALL], without];
-    parts.into_iter().flatten().copied().chain(binaries).collect()
+    let feature = feature.into_iter().flat_map(|feature| ["--features", feature]);
+    parts.into_iter().flatten().copied().chain(binaries).chain(feature).collect()
 }
 
 /// The part of cargo's messages that says where a binary is.
@@ -250,7 +279,6 @@ struct Target {
 mod tests {
     use super::*;
     use modality_protocol::DeviceId;
-    use modality_toolchain::{fetch::Network, progress::Progress};
 
     fn backend(package: Option<&str>, needs: Option<&str>) -> Backend {
         let package = package.map(str::to_owned);
@@ -269,10 +297,16 @@ mod tests {
 
     fn in_root<T>(root: impl Into<PathBuf>, act: impl FnOnce(&Workbench<'_>) -> T) -> T {
         let root = root.into();
-        let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
+        let world = World::new(root, true, true);
         let libtorch = OnceCell::from(Err(Missing::unavailable("no libtorch")));
         let loaded = OnceCell::from(Ok(("LOADER", "/torch/lib".into())));
-        act(&Workbench { world: &world, libtorch, loaded, nvcc: OnceCell::from(None) })
+        act(&Workbench {
+            world: &world,
+            feature: None,
+            libtorch,
+            loaded,
+            nvcc: OnceCell::from(None),
+        })
     }
 
     fn runner(backend: &Backend) -> anyhow::Result<Ready> {
@@ -327,7 +361,7 @@ mod tests {
     #[test]
     fn one_call_builds_all_and_leaves_libtorch_out_where_nobody_links_it() {
         let said = |packages: &[&'static str]| {
-            let said = arguments(&packages.iter().copied().collect()).join(" ");
+            let said = arguments(&packages.iter().copied().collect(), None).join(" ");
             said.split_once(ALL).unwrap().1.trim().to_owned()
         };
         assert_eq!(said(&["backend-linfa"]), "--exclude backend-torch --bin backend-linfa");

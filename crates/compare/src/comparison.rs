@@ -126,6 +126,8 @@ impl Comparison {
         let unpaired = base.len() + head.len() - 2 * pairs.len();
         let lines = Quantity::of_pairs(&pairs)
             .into_iter()
+            // Of the machine, not of the rows.
+            .filter(|quantity| *quantity != Quantity::ProductRate)
             .filter_map(|quantity| Line::new(quantity, &pairs, least))
             .collect();
         Ok(Self { base: base_name, head: head_name, lines, errors, unpaired })

@@ -13,8 +13,10 @@ use crate::{Interval, Kind, Least, Pair, Paired, Quantity, Verdict, quantity::me
 pub struct Rules {
     /// Chance of a false alarm, by [`Kind`].
     pub alpha: f64,
-    /// What a difference must come to.
+    /// What a difference must come to, to be called one.
     pub least: Least,
+    /// What must not be missed: nothing is called the same as long as it may be worse by so much.
+    pub excluded: Least,
     /// Numbers of pairs after which it is decided what is still open, ascending.
     pub looks: Vec<usize>,
     /// Share of a row's whole time below which a stage is looked at only as a part of that.
@@ -23,8 +25,10 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        // With fourteen quantities, twelve pairs could not be enough: 2^-12 is more than 0.01 / 3 / 14.
-        Self { alpha: 0.01, least: Least::default(), looks: vec![14, 28, 56], share: 0.05 }
+        let excluded = Least { time: 0.1, memory: 0.1, error: 5e-3, exact: 1e-4 };
+        // With ten times to look at, twelve pairs could not be enough to call one slower: 2^-12 is hardly less than 0.01 / 4 / 10.
+        let looks = vec![14, 28, 56, 112];
+        Self { alpha: 0.01, least: Least::default(), excluded, looks, share: 0.05 }
     }
 }
 
@@ -54,7 +58,7 @@ pub struct Finding {
     pub ratio: f64,
     /// What the ratio may be, two-sided, at 95 %.
     pub interval: Option<Interval>,
-    /// What the ratio is at most, one-sided, at 95 %.
+    /// What the ratio is at most, one-sided, at 99 %.
     pub at_most: Option<f64>,
     /// How likely pairs so much worse are where nothing is.
     pub p_worse: f64,
@@ -71,6 +75,15 @@ pub struct Gate {
     findings: Vec<Finding>,
 }
 
+/// What was found, and measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// By row and quantity, each with its verdict.
+    pub findings: Vec<Finding>,
+    /// All pairs.
+    pub rows: Vec<RowPairs>,
+}
+
 /// What came of all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -85,23 +98,57 @@ pub enum Outcome {
     Ambiguous,
 }
 
-/// A finding is "same" once it is ruled out with this confidence that it is worse by what matters.
-const RULED_OUT: f64 = 0.95;
+/// Confidence with which it must be ruled out that something is worse by what must not be missed, one-sided.
+const RULED_OUT: f64 = 0.99;
 
 impl Gate {
-    /// That decides by these rules.
-    pub fn new(rules: Rules) -> Self {
+    fn new(rules: Rules) -> Self {
         Self { rules, findings: Vec::new() }
     }
 
-    /// How it decides.
-    pub fn rules(&self) -> &Rules {
-        &self.rules
+    /// Has `measure` measure pair after pair of the rows of these names, each pair of all rows before the next, until nothing is
+    /// open, or there are no more pairs to be had, which it says by none. With `all`, rows of which all is known are measured on too.
+    /// `looked` hears of each decision.
+    ///
+    /// # Errors
+    /// Those of `measure`.
+    pub fn decide<E>(
+        rules: Rules,
+        names: impl IntoIterator<Item = String>,
+        all: bool,
+        mut measure: impl FnMut(&str, usize) -> Result<Option<Pair>, E>,
+        mut looked: impl FnMut(&Self, usize),
+    ) -> Result<Decided, E> {
+        let mut rows: Vec<RowPairs> =
+            names.into_iter().map(|row| RowPairs { row, pairs: Vec::new() }).collect();
+        let mut gate = Self::new(rules);
+        let looks = gate.rules.looks.clone();
+        'measuring: for pair in 0..looks.last().copied().unwrap_or(0) {
+            for row in &mut rows {
+                if all || gate.findings.is_empty() || gate.is_open(&row.row) {
+                    match measure(&row.row, pair)? {
+                        Some(measured) => row.pairs.push(measured),
+                        None => break 'measuring,
+                    }
+                }
+            }
+            if looks[..looks.len() - 1].contains(&(pair + 1)) {
+                gate.look(&rows);
+                looked(&gate, pair + 1);
+                if !all && rows.iter().all(|row| !gate.is_open(&row.row)) {
+                    break;
+                }
+            }
+        }
+        if gate.findings.is_empty() || rows.iter().any(|row| gate.is_open(&row.row)) {
+            gate.look(&rows);
+        }
+        Ok(Decided { findings: gate.close(), rows })
     }
 
-    /// Decides what can be decided from all pairs that there are; what is decided stays so. To be called once for each number of
-    /// [`Rules::looks`]; what is looked at is settled by the first.
-    pub fn look(&mut self, rows: &[RowPairs]) {
+    /// Decides what can be decided from all pairs that there are; what is decided stays so. What is looked at is settled by the
+    /// first look.
+    fn look(&mut self, rows: &[RowPairs]) {
         if self.findings.is_empty() {
             self.findings = rows.iter().flat_map(|row| self.watched(row)).collect();
         }
@@ -126,8 +173,8 @@ impl Gate {
         self.findings.iter().any(|finding| finding.row == row && finding.verdict.is_none())
     }
 
-    /// What has been found, in which whatever is still open stays so.
-    pub fn close(mut self) -> Vec<Finding> {
+    /// What has been found; whatever is still open cannot be told.
+    fn close(mut self) -> Vec<Finding> {
         for finding in &mut self.findings {
             finding.verdict.get_or_insert(Verdict::Ambiguous);
         }
@@ -146,7 +193,9 @@ impl Gate {
         };
         let is_watched = |finding: &Finding| match finding.quantity {
             Quantity::Stage(_) => share(finding) >= self.rules.share,
-            Quantity::Training | Quantity::Prediction | Quantity::Cpu => false,
+            Quantity::Training | Quantity::Prediction | Quantity::Cpu | Quantity::ProductRate => {
+                false
+            }
             _ => true,
         };
         let watched: Vec<bool> = all.iter().map(is_watched).collect();
@@ -154,7 +203,7 @@ impl Gate {
     }
 
     fn test(&mut self, kind: Kind) {
-        let Rules { alpha, least, looks, .. } = &self.rules;
+        let Rules { alpha, least, excluded, looks, .. } = &self.rules;
         let alpha = alpha / looks.len() as f64;
         let mut family: Vec<&mut Finding> =
             self.findings.iter_mut().filter(|finding| finding.quantity.kind() == kind).collect();
@@ -167,7 +216,9 @@ impl Gate {
                 finding.verdict = match side {
                     Verdict::Worse if worse => Some(side),
                     Verdict::Better if better => Some(side),
-                    _ => finding.is_no_worse(least).then_some(Verdict::Same),
+                    // An estimate that is worse by what matters is not called the same, however little it may be worse by.
+                    Verdict::Worse => None,
+                    _ => finding.is_no_worse(excluded).then_some(Verdict::Same),
                 };
             }
         }
@@ -193,9 +244,9 @@ impl Finding {
         (finding.pairs > 0).then_some(finding)
     }
 
-    /// Whether it is ruled out that it is worse by what matters.
-    fn is_no_worse(&self, least: &Least) -> bool {
-        self.at_most.is_some_and(|most| most <= 1.0 + least.of(self.quantity))
+    /// Whether it is ruled out that it is worse by so much.
+    fn is_no_worse(&self, excluded: &Least) -> bool {
+        self.at_most.is_some_and(|most| most <= 1.0 + excluded.of(self.quantity))
     }
 
     fn measure(&mut self, pairs: &[Pair]) {
@@ -235,7 +286,7 @@ impl Outcome {
         let open = findings.iter().any(|finding| finding.verdict.is_none());
         match () {
             () if any(Verdict::Worse) => Self::Worse,
-            () if open || any(Verdict::Ambiguous) => Self::Ambiguous,
+            () if findings.is_empty() || open || any(Verdict::Ambiguous) => Self::Ambiguous,
             () if any(Verdict::Better) => Self::Better,
             () => Self::Same,
         }

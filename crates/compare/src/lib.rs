@@ -15,14 +15,20 @@
 //! assert_eq!(paired.p_larger(), 1.0 / 64.0);
 //! ```
 
+mod calibration;
 mod comparison;
 mod gate;
 mod paired;
 mod quantity;
+mod regression;
+mod samples;
 mod verdict;
 
+pub use calibration::{Tally, replay};
 pub use comparison::{Comparison, Line, Mismatch, SeedErrors};
-pub use gate::{Finding, Gate, Outcome, RowPairs, Rules};
+pub use gate::{Decided, Finding, Gate, Outcome, RowPairs, Rules};
 pub use paired::{Interval, Paired};
 pub use quantity::{Kind, Measured, Pair, Quantity};
+pub use regression::{FORMAT, Regression, SideFacts};
+pub use samples::Error;
 pub use verdict::{Least, Verdict};

@@ -34,6 +34,8 @@ pub enum Quantity {
     Captured,
     /// Floating-point operations of a stage.
     Operations(Stage),
+    /// Float32 matrix products on the device as the run measured them itself, 10^9 operations a second: how fast the machine was.
+    ProductRate,
 }
 
 /// What is alike in how quantities are compared.
@@ -75,9 +77,12 @@ impl Quantity {
     /// How it is compared.
     pub fn kind(self) -> Kind {
         match self {
-            Self::Stage(_) | Self::Training | Self::Prediction | Self::Total | Self::Cpu => {
-                Kind::Time
-            }
+            Self::Stage(_)
+            | Self::Training
+            | Self::Prediction
+            | Self::Total
+            | Self::Cpu
+            | Self::ProductRate => Kind::Time,
             Self::Memory | Self::GpuMemory => Kind::Memory,
             Self::Rmse => Kind::Error,
             Self::Captured | Self::Operations(_) => Kind::Exact,
@@ -86,7 +91,7 @@ impl Quantity {
 
     /// Whether more of it is worse.
     pub(crate) fn is_cost(self) -> bool {
-        self != Self::Captured
+        !matches!(self, Self::Captured | Self::ProductRate)
     }
 
     /// All that some pair has, in the order in which a run comes to them.
@@ -115,6 +120,7 @@ impl Quantity {
             (Self::Memory, usage.peak_rss_mb),
             (Self::GpuMemory, usage.peak_gpu_mb),
             (Self::Captured, record.captured),
+            (Self::ProductRate, usage.product_gflops),
         ];
         let maybe = maybe.into_iter().filter_map(|(quantity, value)| Some((quantity, value?)));
         stages.chain(known).chain(maybe).filter(|(_, value)| *value > 0.0).collect()
@@ -133,6 +139,7 @@ impl fmt::Display for Quantity {
             Self::GpuMemory => f.write_str("GPU memory"),
             Self::Rmse => f.write_str("RMSE"),
             Self::Captured => f.write_str("captured"),
+            Self::ProductRate => f.write_str("product rate"),
             Self::Operations(stage) => write!(f, "{OPERATIONS}{}", stage.name()),
         }
     }
@@ -151,6 +158,7 @@ impl FromStr for Quantity {
             Self::GpuMemory,
             Self::Rmse,
             Self::Captured,
+            Self::ProductRate,
         ];
         let of_stages =
             Stage::ALL.into_iter().flat_map(|stage| [Self::Stage(stage), Self::Operations(stage)]);

@@ -43,6 +43,8 @@ impl<'a> StageClock<'a> {
         let memory = PeakMemory::begin();
         let start = Instant::now();
         let result = work(self);
+        #[cfg(feature = "burn")]
+        crate::burn::after(stage, start);
         let seconds = start.elapsed().as_secs_f64();
         let flops = self.flops.take();
         self.say(Event::End { stage, seconds, peak_rss_mb: memory.peak_mb(), flops });

@@ -6,6 +6,8 @@
 //! standard error is kept as its log. Of a rehearsal ([`RunSpec::rehearsal`]) only the first two events and the last are
 //! wanted. Any program that does this is a backend; [`runner`] does it for those that are written in Rust.
 
+#[cfg(feature = "burn")]
+mod burn;
 pub mod clock;
 mod device;
 mod event;

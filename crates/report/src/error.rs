@@ -46,6 +46,12 @@ pub enum Error {
     /// A page or a figure cannot be filled in.
     #[error("a template of the report cannot be filled in")]
     Template(#[from] minijinja::Error),
+    /// A comparison cannot be kept.
+    #[error(transparent)]
+    Compare(#[from] modality_compare::Error),
+    /// JUnit XML cannot be made.
+    #[error("the JUnit file cannot be made: {0}")]
+    Junit(String),
     /// A figure cannot be measured or rasterised.
     #[error("a figure cannot be drawn: {0}")]
     Figure(String),

@@ -71,11 +71,11 @@ impl Cell {
     }
 }
 
-fn text(name: &'static str) -> Column {
+pub(crate) fn text(name: &'static str) -> Column {
     Column { name: name.into(), numeric: false }
 }
 
-fn number(name: impl Into<Cow<'static, str>>) -> Column {
+pub(crate) fn number(name: impl Into<Cow<'static, str>>) -> Column {
     Column { name: name.into(), numeric: true }
 }
 

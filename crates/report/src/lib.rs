@@ -34,6 +34,7 @@ mod order;
 mod page;
 mod rank;
 mod records;
+pub mod regression;
 mod row;
 mod scaling;
 mod spread;

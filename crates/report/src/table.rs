@@ -78,6 +78,11 @@ fn table(summary: &Summary) -> String {
         .unwrap_or_else(|| under(&plain, ContentArrangement::Dynamic))
 }
 
+/// A grid without spreads.
+pub(crate) fn lay_out_plain(grid: &Grid) -> String {
+    lay_out(grid, ContentArrangement::Dynamic, grid::Cell::one_line)
+}
+
 fn lay_out(
     grid: &Grid,
     arrangement: ContentArrangement,
@@ -108,7 +113,7 @@ fn lay_out(
 }
 
 /// Lines of at most [`WIDTH`] characters, the later ones indented; a longer word stays whole.
-fn wrap(text: &str, indent: usize) -> String {
+pub(crate) fn wrap(text: &str, indent: usize) -> String {
     let mut lines = vec![String::new()];
     for word in format::line(text).split(' ') {
         let Some(last) = lines.last_mut() else { continue };

@@ -12,7 +12,7 @@ use modality_protocol::text::is_hidden;
 
 const MARKDOWN: AutoEscape = AutoEscape::Custom(Cow::Borrowed("markdown"));
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("report.html", include_str!("templates/report.html")),
     ("report.md", include_str!("templates/report.md")),
     ("axes.svg", include_str!("templates/axes.svg")),
@@ -20,6 +20,8 @@ const TEMPLATES: [(&str, &str); 7] = [
     ("figure.svg", include_str!("templates/figure.svg")),
     ("curves.svg", include_str!("templates/curves.svg")),
     ("scaling.svg", include_str!("templates/scaling.svg")),
+    ("regress.md", include_str!("templates/regress.md")),
+    ("ratios.svg", include_str!("templates/ratios.svg")),
 ];
 
 pub(crate) fn render(name: &str, context: impl Serialize) -> Result<String> {

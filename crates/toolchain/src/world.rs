@@ -12,18 +12,28 @@ pub struct World {
     pub progress: Progress,
     /// What may be fetched.
     pub network: Network,
+    /// Where cargo leaves what it builds, if not where it would.
+    pub target: Option<PathBuf>,
 }
 
 impl World {
     /// Around the checkout in `root`.
     pub fn new(root: PathBuf, quiet: bool, offline: bool) -> Self {
-        Self { root, progress: Progress::stderr(quiet), network: Network::new(offline) }
+        Self {
+            root,
+            progress: Progress::stderr(quiet),
+            network: Network::new(offline),
+            target: None,
+        }
     }
 
     /// Cargo in the root of the checkout; it keeps off the network where this program does.
     pub fn cargo(&self) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.root);
+        if let Some(target) = &self.target {
+            cargo.env("CARGO_TARGET_DIR", target);
+        }
         if self.network.is_offline() {
             cargo.env("CARGO_NET_OFFLINE", "true");
         }

@@ -116,7 +116,7 @@ impl<'a> Workshop<'a> {
         let data_folder = std::env::var_os("MODALITY_BENCH_DATA")
             .filter(|value| !value.is_empty())
             .map(PathBuf::from);
-        let World { root, progress, network } = world;
+        let World { root, progress, network, .. } = world;
         Self { root, catalogue, cache, data_folder, network, progress }
     }
 

@@ -15,8 +15,9 @@ use modality_protocol::{Task, words::print};
 use super::{BACKEND, MADE_FROM};
 use crate::{
     datasets::{self, Catalogue, Request},
+    portable::{self, PROGRAM, Taken, copy},
     root::CONFIGS,
-    runners::{self, PREBUILT},
+    runners,
 };
 use modality_toolchain::{UserError, World, cache::Cache, nvcc, progress::megabytes};
 
@@ -24,20 +25,8 @@ use modality_toolchain::{UserError, World, cache::Cache, nvcc, progress::megabyt
 const MOST_BYTES: u64 = 60_000_000;
 pub(super) const SCRIPT: &str = include_str!("visit.sh");
 pub(super) const SCRIPT_NAME: &str = "visit.sh";
-/// This program's name there.
-const PROGRAM: &str = "modality-bench";
-/// Backends whose runners are taken along, and what lies beside one of them.
+/// Backends whose runners are taken along.
 const BACKENDS: [&str; 3] = [BACKEND, "linfa", "torch"];
-const BESIDE: [(&str, &str); 1] = [(BACKEND, "gpu-check")];
-/// Files of the checkout: folders and the ending of what is taken from them.
-const FILES: [(&str, &str); 6] = [
-    ("bench-configs", "toml"),
-    ("bench-configs/studies", "toml"),
-    ("bench-configs/peers", "py"),
-    ("kernels", "cu"),
-    ("kernels", "cuh"),
-    ("", "LICENSE"),
-];
 /// Data that cannot be generated where the folder is used.
 const DATA: &str = "liu-covid-cite";
 
@@ -60,7 +49,7 @@ pub(super) fn write(world: &World, folder: &Path) -> Result<()> {
     for (from, to) in &programs {
         pack(from, &folder.join(to))?;
     }
-    for (from, to) in files(&world.root)?.iter().chain([&data]) {
+    for (from, to) in portable::files(&world.root)?.iter().chain([&data]) {
         copy(from, &folder.join(to))?;
     }
     let made_from = folder.join(MADE_FROM);
@@ -77,23 +66,13 @@ pub(super) fn write(world: &World, folder: &Path) -> Result<()> {
     ))?)
 }
 
-/// A file, and its place in the folder.
-type Taken = (PathBuf, PathBuf);
-
 fn programs(world: &World) -> Result<Vec<Taken>> {
     let backends = study::load_backends(&world.root.join(CONFIGS))?;
-    let runners = runners::ready(world, &backends, BACKENDS)?;
     let own = std::env::current_exe().context("this program cannot be found")?;
     let mut programs = vec![(own, PathBuf::from(PROGRAM))];
-    for (name, runner) in runners {
+    for (name, runner) in runners::ready(world, &backends, BACKENDS)? {
         let runner = runner.map_err(|missing| anyhow!("backend `{name}`: {}", missing.reason))?;
-        let path = PathBuf::from(runner.command.first().expect("a runner has a program"));
-        let beside = BESIDE.into_iter().filter(|(backend, _)| *backend == name);
-        let others: Vec<PathBuf> = beside.map(|(_, other)| path.with_file_name(other)).collect();
-        for program in others.into_iter().chain([path]) {
-            let place = Path::new(PREBUILT).join(program.file_name().unwrap_or_default());
-            programs.push((program, place));
-        }
+        programs.extend(portable::runner(&runner));
     }
     Ok(programs)
 }
@@ -105,24 +84,6 @@ fn data(world: &World) -> Result<Taken> {
     let path = datasets::published(world, &catalogue, &request, &cache)?;
     let name = path.file_name().unwrap_or_default().to_owned();
     Ok((path, Path::new("cache/downloads").join(DATA).join(name)))
-}
-
-fn files(root: &Path) -> Result<Vec<Taken>> {
-    let mut taken = Vec::new();
-    for (folder, ending) in FILES {
-        let source = root.join(folder);
-        let context = || source.display().to_string();
-        for entry in fs::read_dir(&source).with_context(context)? {
-            let path = entry.with_context(context)?.path();
-            let name = path.file_name().unwrap_or_default().to_owned();
-            let is_wanted = path.extension().is_some_and(|extension| extension == ending)
-                || name.to_string_lossy().starts_with(ending);
-            if is_wanted && path.is_file() {
-                taken.push((path, Path::new(folder).join(name)));
-            }
-        }
-    }
-    Ok(taken)
 }
 
 fn origin(world: &World) -> String {
@@ -152,14 +113,6 @@ fn compress(from: &Path, to: &Path) -> io::Result<()> {
     encoder.finish()?.set_permissions(fs::metadata(from)?.permissions())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let folder = to.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let done = fs::copy(from, to);
-    done.with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-    Ok(())
-}
-
 fn write_script(path: &Path) -> Result<()> {
     let context = || path.display().to_string();
     fs::write(path, SCRIPT).with_context(context)?;
@@ -181,28 +134,4 @@ fn size(folder: &Path) -> Result<u64> {
         bytes += if meta.is_dir() { size(&entry.path())? } else { meta.len() };
     }
     Ok(bytes)
-}
-
-#[cfg(test)]
-#[cfg(unix)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_taken_along_is_there() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let taken = files(&root).unwrap();
-        for wanted in [
-            "bench-configs/datasets.toml",
-            "bench-configs/studies/gpu.toml",
-            "kernels/rbf.cu",
-            "kernels/device.cuh",
-            "bench-configs/peers/cuml_backend.py",
-            "bench-configs/peers/runner.py",
-            "LICENSE-MIT",
-        ] {
-            assert!(taken.iter().any(|(_, place)| place == Path::new(wanted)), "{wanted}");
-        }
-        assert!(taken.iter().all(|(path, place)| path.is_file() && place.is_relative()));
-    }
 }

@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use crate::{cli::GpuCheck, gpu_check::summary::Verdict};
     use modality_testing::Programs;
-    use modality_toolchain::{World, fetch::Network, progress::Progress};
+    use modality_toolchain::World;
 
     /// Has `act` check with these programs, which are also where results go.
     fn with<T>(
@@ -270,7 +270,7 @@ mod tests {
         act: impl FnOnce(&Checkup<'_>) -> T,
     ) -> T {
         let (root, out) = (programs.path().to_owned(), programs.path().to_owned());
-        let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
+        let world = World::new(root, true, true);
         let arguments = GpuCheck::default();
         act(&Checkup {
             world: &world,

@@ -148,12 +148,11 @@ fn place(root: &Path, given: Option<&Path>) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use modality_toolchain::{fetch::Network, progress::Progress};
 
     #[test]
     fn what_would_run_nothing_is_a_mistake() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let world = World { root, progress: Progress::stderr(true), network: Network::new(true) };
+        let world = World::new(root, true, true);
         for (arguments, wanted) in [
             (
                 GpuCheck { quick: true, only: vec![Step::Studies; 2], ..GpuCheck::default() },

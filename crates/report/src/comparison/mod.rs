@@ -200,7 +200,7 @@ fn by_method_and_speed(a: &Row, b: &Row) -> Ordering {
 }
 
 /// A share, in as few digits as it has.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let digits = format!("{:.4}", 100.0 * share);
     format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
 }

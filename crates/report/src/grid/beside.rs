@@ -47,15 +47,16 @@ pub(crate) fn errors(names: [&str; 2], errors: &[SeedErrors]) -> Grid {
     Grid { columns, rows: rows.collect() }
 }
 
-fn what(quantity: Quantity) -> String {
+/// A quantity's name in tables.
+pub(crate) fn what(quantity: Quantity) -> String {
     match quantity {
         Quantity::Operations(stage) => format!("Gflop, {}", stage.name()),
         other => other.to_string(),
     }
 }
 
-/// With its unit, unless that is what it is called by.
-fn shown(quantity: Quantity, value: f64) -> String {
+/// A value with its unit, unless that is what it is called by.
+pub(crate) fn shown(quantity: Quantity, value: f64) -> String {
     match (quantity, quantity.kind()) {
         (_, Kind::Time) => format!("{} s", format::digits(value)),
         (_, Kind::Memory) => format::memory(value),

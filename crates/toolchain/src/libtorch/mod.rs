@@ -116,13 +116,18 @@ impl Libtorch {
         let path = std::env::join_paths(std::iter::once(libraries).chain(others));
         path.map(|path| (LOADER, path)).map_err(|error| format!("${LOADER}: {error}"))
     }
+
+    /// Has a program find this libtorch, whatever the environment says.
+    pub fn offer_to(&self, command: &mut Command) {
+        hide_from(command);
+        command.env(VARIABLE, &self.folder);
+    }
 }
 
 impl Kit {
     /// Has cargo build against this libtorch, whatever the environment says.
     pub fn offer_to(&self, cargo: &mut Command) {
-        hide_from(cargo);
-        cargo.env(VARIABLE, &self.libtorch.folder);
+        self.libtorch.offer_to(cargo);
         if let Some(compiler) = self.compiler {
             cargo.env("CXX", compiler);
         }

@@ -1,0 +1,228 @@
+//! `cargo xtask regress`: whether the working tree is slower or less accurate than a commit.
+
+mod kept;
+mod measure;
+mod replay;
+mod side;
+mod stored;
+mod tree;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use modality_compare::{Least, Outcome, Regression, Rules, SideFacts};
+use modality_harness::{
+    bench::Patience,
+    environment::Environment,
+    plan::Limits,
+    presence::Presence,
+    study::{self, DatasetChoice, Row, Study},
+};
+use modality_protocol::{did_you_mean, words::print};
+use modality_report::regression;
+use modality_toolchain::{UserError, World, cache::Cache};
+
+use crate::{cli::Regress, interrupt::Answered, output, reproduce, root::CONFIGS};
+use measure::{Base, Measuring};
+use side::{Side, Source};
+use stored::Stored;
+
+/// The name under which the preparation of the data is a row.
+const DATA: &str = "data";
+/// Runs of each row by which the speed of the machine is held against that of another time.
+const CALIBRATIONS: usize = 5;
+/// What has a planted slowdown built in.
+const BURN: &str = "modality-protocol/burn";
+
+/// What is asked of both sides.
+struct Settings<'a> {
+    study: String,
+    dataset: DatasetChoice,
+    rows: Vec<Row>,
+    /// Whether the preparation of the data is one of the rows.
+    with_data: bool,
+    limits: Limits,
+    rules: Rules,
+    patience: Patience,
+    limit: Duration,
+    all_pairs: bool,
+    plant: Option<&'a str>,
+    /// How often each row is run before anything is counted.
+    first: usize,
+}
+
+pub(crate) fn run(world: &World, arguments: &Regress) -> Result<ExitCode> {
+    let start = Instant::now();
+    if let Some(folder) = &arguments.replay {
+        return replay::run(folder).map(|()| ExitCode::SUCCESS);
+    }
+    let commit = tree::head(&world.root, arguments.dirty)?;
+    let stored = arguments.baseline.as_deref().map(Stored::load).transpose()?;
+    let (study, settings) = settings(world, arguments, stored.as_ref())?;
+    let against = arguments.against.as_deref();
+    let against = against.map(|rev| -> Result<_> { Ok((rev, tree::resolve(&world.root, rev)?)) });
+    let against = against.transpose()?;
+    let place = output::choose(&world.root, "regress", arguments.out.as_deref(), false)?;
+    let (output, _claim) = place.claim()?;
+    let out = std::path::absolute(output.root())?;
+    let sides = Sides::build(world, (&study, &settings), against, commit, &out)?;
+    let _presence = Presence::enter(&Cache::from_env()?.measuring(), "regress").ok();
+    let _answered = Answered::after(|| (), "stopped; nothing is decided".to_owned(), 2)?;
+    let environment = Environment::observe(&world.root);
+    let base = match (&sides.base, &stored) {
+        (Some(side), _) => Base::Built(side),
+        (None, Some(stored)) => Base::Stored(stored),
+        (None, None) => unreachable!("one of the two was asked for"),
+    };
+    let measuring = Measuring::begin(world, base, &sides.head, &settings, &environment)?;
+    let known = measuring.go_on()?;
+    let (base, name) = match (&sides.base, &stored) {
+        (Some(side), _) => (side.commit.clone(), arguments.against.clone()),
+        (None, stored) => {
+            let commit = stored.as_ref().map_or("", Stored::commit).to_owned();
+            (commit, arguments.baseline.as_ref().map(|path| path.display().to_string()))
+        }
+    };
+    let [base_seen, head_seen] = known.conditions;
+    let side = |name: &str, commit: &str, conditions| SideFacts {
+        name: name.to_owned(),
+        commit: commit.to_owned(),
+        conditions,
+    };
+    let regression = Regression {
+        format: modality_compare::FORMAT,
+        study: study.name,
+        dataset: known.plan.dataset,
+        base: side(&name.unwrap_or_default(), &base, base_seen),
+        head: side("working tree", &sides.head.commit, head_seen),
+        environment,
+        threads: settings.limits.threads,
+        outcome: Outcome::of(&known.decided.findings),
+        rules: settings.rules,
+        findings: known.decided.findings,
+        remarks: known.remarks,
+        planted: arguments.plant.clone(),
+        seconds: start.elapsed().as_secs_f64(),
+        measured_s: known.took.as_secs_f64(),
+        devices: known.devices,
+        samples: known.decided.rows,
+    };
+    regression::write(&regression, &out)?;
+    print(regression::table(&regression))?;
+    world.progress.say(&format!("results: {}", output::shown(&out).display()));
+    Ok(code(regression.outcome))
+}
+
+/// What was built.
+struct Sides {
+    /// Nothing where what is compared with was measured another time.
+    base: Option<Side>,
+    head: Side,
+}
+
+impl Sides {
+    fn build(
+        world: &World,
+        (study, settings): (&Study, &Settings<'_>),
+        against: Option<(&str, String)>,
+        commit: String,
+        out: &Path,
+    ) -> Result<Self> {
+        let _answered = stoppable(&world.root)?;
+        world.progress.say("building the working tree");
+        // First, as the other build leaves its programs in the place of this one's.
+        let program = Some(std::env::current_exe()?);
+        let source = Source { name: "head", root: &world.root, commit, program };
+        let folder = out.join(source.name);
+        source.build(world, settings, &folder)?;
+        let head = Side::new(world, source.name, source.commit, study, settings, folder)?;
+        let base = against.map(|(rev, commit)| {
+            let folder = out.join("base");
+            kept::put(world, rev, &commit, settings, &folder)?;
+            Side::new(world, "base", commit, study, settings, folder)
+        });
+        Ok(Self { base: base.transpose()?, head })
+    }
+}
+
+fn code(outcome: Outcome) -> ExitCode {
+    ExitCode::from(match outcome {
+        Outcome::Same | Outcome::Better => 0,
+        Outcome::Worse => 1,
+        Outcome::Ambiguous => 3,
+    })
+}
+
+/// An interrupt leaves no worktree behind.
+fn stoppable(root: &Path) -> Result<Answered> {
+    let root: PathBuf = root.to_owned();
+    let last_word = "stopped; nothing was compared".to_owned();
+    Answered::after(move || tree::remove(&root), last_word, 2)
+}
+
+fn settings<'a>(
+    world: &World,
+    arguments: &'a Regress,
+    stored: Option<&Stored>,
+) -> Result<(Study, Settings<'a>)> {
+    let configs = world.root.join(CONFIGS);
+    let study = Study::load(&configs, &arguments.study, None, &study::load_backends(&configs)?)?;
+    let (rows, with_data) = select(&study, &arguments.rows)?;
+    let all = reproduce::all_of_the_machine();
+    let most = stored.map_or(usize::MAX, Stored::pairs);
+    let pairs = usize::from(arguments.pairs).min(most);
+    let mut rules = Rules::default();
+    rules.looks.retain(|look| *look < pairs);
+    rules.looks.push(pairs);
+    if arguments.catch < arguments.least {
+        let what = "--catch is less than --least; what must not be missed matters";
+        return Err(UserError(what.to_owned()).into());
+    }
+    rules.least = Least { time: arguments.least / 100.0, ..rules.least };
+    rules.excluded = Least { time: arguments.catch / 100.0, ..rules.excluded };
+    let settings = Settings {
+        study: study.name.clone(),
+        dataset: study.dataset.clone(),
+        rows,
+        with_data,
+        limits: Limits { threads: arguments.threads.map_or(all.threads, usize::from), ..all },
+        rules,
+        patience: Patience { each: Some(Duration::from_secs(study.timeout.into())), until: None },
+        limit: Duration::from_secs(arguments.limit.into()),
+        all_pairs: arguments.all_pairs,
+        plant: arguments.plant.as_deref(),
+        first: if stored.is_some() { CALIBRATIONS } else { 1 },
+    };
+    Ok((study, settings))
+}
+
+/// The rows that are asked for, and whether the preparation of the data is.
+fn select(study: &Study, wanted: &[String]) -> Result<(Vec<Row>, bool)> {
+    let known =
+        |filter: &String| filter == DATA || study.rows.iter().any(|row| row.matches(filter));
+    if let Some(filter) = wanted.iter().find(|filter| !known(filter)) {
+        let names = |row: &Row| [row.to_string(), row.method.clone(), row.backend.clone()];
+        let near = did_you_mean(filter, study.rows.iter().flat_map(names));
+        let rows = study.rows.iter().map(Row::to_string).collect::<Vec<_>>().join(", ");
+        let name = &study.name;
+        return Err(UserError(format!(
+            "--rows {filter}: study `{name}` has no such row; it has: {DATA}, {rows}{near}"
+        ))
+        .into());
+    }
+    let is_wanted =
+        |row: &&Row| wanted.is_empty() || wanted.iter().any(|filter| row.matches(filter));
+    let with_data = wanted.is_empty() || wanted.iter().any(|filter| filter == DATA);
+    Ok((study.rows.iter().filter(is_wanted).cloned().collect(), with_data))
+}
+
+impl Settings<'_> {
+    /// What a side is built with more than usually.
+    fn features_of(&self, side: &str) -> Option<&'static str> {
+        (side == "head" && self.plant.is_some()).then_some(BURN)
+    }
+}

@@ -1,0 +1,133 @@
+//! Pairs as delimited text, one line a run: for people who look at them with other tools, and for replays.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use modality_protocol::files;
+
+use crate::{Measured, Pair, Quantity, RowPairs};
+
+/// What stands before the quantities of a line.
+const HEAD: [&str; 3] = ["row", "pair", "side"];
+
+/// Text that is not that of pairs, or a file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] files::Error),
+    /// Something in it.
+    #[error("{path}: {what}", path = path.display())]
+    Invalid {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong, and what would be right.
+        what: String,
+    },
+}
+
+/// Writes the pairs whole or not at all, in the digits of 32-bit numbers.
+///
+/// # Errors
+/// [`Error::File`].
+pub(crate) fn write(path: &Path, rows: &[RowPairs]) -> Result<(), Error> {
+    let all: BTreeSet<Quantity> =
+        rows.iter().flat_map(|row| Quantity::of_pairs(&row.pairs)).collect();
+    let names = all.iter().map(Quantity::to_string);
+    let mut text = HEAD.map(str::to_owned).into_iter().chain(names).collect::<Vec<_>>().join(",");
+    for row in rows {
+        for (number, pair) in row.pairs.iter().enumerate() {
+            for (side, measured) in [("base", &pair.base), ("head", &pair.head)] {
+                text += &format!("\n{},{number},{side}", row.row);
+                for quantity in &all {
+                    let value = measured.get(quantity).map(|value| (*value as f32).to_string());
+                    text += &format!(",{}", value.unwrap_or_default());
+                }
+            }
+        }
+    }
+    text.push('\n');
+    Ok(files::write(path, text.as_bytes())?)
+}
+
+/// Reads what [`write`] wrote.
+///
+/// # Errors
+/// [`Error`] naming the file.
+pub(crate) fn read(path: &Path) -> Result<Vec<RowPairs>, Error> {
+    let invalid = |what: String| Error::Invalid { path: path.to_owned(), what };
+    let text = fs::read_to_string(path)
+        .map_err(|cause| files::Error::Io { path: path.to_owned(), cause })?;
+    let mut lines = text.lines();
+    let head: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
+    if head.get(..HEAD.len()) != Some(&HEAD) {
+        return Err(invalid(format!("line 1: its columns must begin with {}", HEAD.join(","))));
+    }
+    let quantities = head[HEAD.len()..].iter().map(|name| name.parse::<Quantity>());
+    let quantities: Vec<Quantity> = quantities.collect::<Result<_, _>>().map_err(invalid)?;
+    let mut rows: Vec<RowPairs> = Vec::new();
+    for (number, line) in lines.enumerate() {
+        let wrong = |what: &str| invalid(format!("line {}: {what}", number + 2));
+        let cells: Vec<&str> = line.split(',').collect();
+        let [row, pair, side, values @ ..] = cells.as_slice() else {
+            return Err(wrong("it has too few columns"));
+        };
+        let measured =
+            measured(&quantities, values).ok_or_else(|| wrong("a value is no number"))?;
+        if rows.last().is_none_or(|last| last.row != *row) {
+            rows.push(RowPairs { row: (*row).to_owned(), pairs: Vec::new() });
+        }
+        let pairs = &mut rows.last_mut().expect("there is one now").pairs;
+        let is_next = |next: usize| pair.parse() == Ok(next);
+        match *side {
+            "base" if is_next(pairs.len()) => {
+                pairs.push(Pair { base: measured, head: Measured::new() });
+            }
+            "head" if pairs.len().checked_sub(1).is_some_and(is_next) => {
+                pairs.last_mut().expect("it has a number").head = measured;
+            }
+            _ => return Err(wrong("a base and a head of each pair must follow one another")),
+        }
+    }
+    Ok(rows)
+}
+
+fn measured(quantities: &[Quantity], values: &[&str]) -> Option<Measured> {
+    let is_whole = values.len() == quantities.len();
+    let known = quantities.iter().zip(values).filter(|(_, value)| !value.is_empty());
+    let known: Option<Measured> =
+        known.map(|(quantity, value)| Some((*quantity, value.parse().ok()?))).collect();
+    known.filter(|_| is_whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use modality_protocol::Stage;
+
+    #[test]
+    fn pairs_are_the_same_before_and_after_a_file() {
+        let (solve, total) = (Quantity::Stage(Stage::Solve), Quantity::Total);
+        let pair = |seconds: f64| Pair {
+            base: [(solve, seconds), (total, 2.5)].into(),
+            head: [(total, 0.125)].into(),
+        };
+        let row = |row: &str, pairs| RowPairs { row: row.to_owned(), pairs };
+        let rows = [row("data", vec![pair(1.0)]), row("m/b", vec![pair(0.5), pair(0.0625)])];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("samples.csv");
+        write(&path, &rows).unwrap();
+        assert_eq!(read(&path).unwrap(), rows);
+
+        let text = fs::read_to_string(&path).unwrap();
+        for (from, to, wanted) in [
+            ("row,", "rows,", "line 1: its columns must begin with row,pair,side"),
+            ("solve", "sovle", "`sovle` is no quantity that is compared"),
+            ("m/b,1,head", "m/b,2,head", "line 7: a base and a head of each pair"),
+            ("0.125", "x", "line 3: a value is no number"),
+        ] {
+            fs::write(&path, text.replacen(from, to, 1)).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+}
