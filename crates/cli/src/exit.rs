@@ -2,7 +2,7 @@
 
 use std::{io, process::ExitCode};
 
-use modality_compare::{Error as CompareError, Mismatch};
+use modality_compare::Mismatch;
 use modality_data::Error as DataError;
 use modality_harness::Error as HarnessError;
 use modality_protocol::files::Error as FileError;
@@ -23,9 +23,7 @@ fn is_users_mistake(error: &anyhow::Error) -> bool {
         )
         | (_, Some(DataError::Io { cause, .. })) => is_wrong_path(cause),
         (Some(_), _) | (_, Some(_)) => true,
-        (None, None) => {
-            error.is::<UserError>() || error.is::<Mismatch>() || error.is::<CompareError>()
-        }
+        (None, None) => error.is::<UserError>() || error.is::<Mismatch>(),
     }
 }
 

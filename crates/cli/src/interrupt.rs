@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use anyhow::{Context as _, Result};
 use modality_protocol::words::warn;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
@@ -17,11 +17,13 @@ struct Farewell {
     last_word: String,
     tidy: Box<dyn FnOnce() + Send>,
     /// Otherwise as a shell tells it of a program that a signal ended.
-    code: Option<i32>,
+    code: Option<u8>,
 }
 
-/// As long as it lives, an interrupt is answered in so many words.
-pub(crate) struct Answered(());
+/// As long as it lives, an interrupt is answered in so many words; then, as it was before.
+pub(crate) struct Answered {
+    before: Option<Farewell>,
+}
 
 impl Answered {
     /// Has Ctrl-C, and a request of the system's to stop, end this process with `last_word`; runners end with it, as
@@ -40,23 +42,23 @@ impl Answered {
     pub(crate) fn after(
         tidy: impl FnOnce() + Send + 'static,
         last_word: String,
-        code: i32,
+        code: u8,
     ) -> Result<Self> {
         Self::with(Farewell { last_word, tidy: Box::new(tidy), code: Some(code) })
     }
 
     fn with(farewell: Farewell) -> Result<Self> {
         static LISTENING: Once = Once::new();
-        *of_process() = Some(farewell);
+        let before = of_process().replace(farewell);
         let mut outcome = Ok(());
         LISTENING.call_once(|| outcome = listen());
-        outcome.map(|()| Self(()))
+        outcome.map(|()| Self { before })
     }
 }
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        *of_process() = None;
+        *of_process() = self.before.take();
     }
 }
 
@@ -66,7 +68,8 @@ fn of_process() -> MutexGuard<'static, Option<Farewell>> {
 
 /// In a thread of its own, where everything may be done that a handler of signals may not.
 fn listen() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("interrupts cannot be handled")?;
+    let mut signals =
+        Signals::new([SIGHUP, SIGINT, SIGTERM]).context("interrupts cannot be handled")?;
     std::thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             // Held to the end, so that nothing is said after it.
@@ -77,7 +80,7 @@ fn listen() -> Result<()> {
                 tidy();
                 // Off the line that a bar may be on.
                 warn(format_args!("\n{last_word}"));
-                code = own.unwrap_or(code);
+                code = own.map_or(code, i32::from);
             }
             std::process::exit(code);
         }

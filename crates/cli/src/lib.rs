@@ -53,7 +53,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Report { folder } => report::run(folder)?,
         Command::Compare(arguments) => compare::run(arguments)?,
         Command::Calibrate(arguments) => return calibrate::run(world, arguments),
-        Command::Regress(arguments) => return regress::run(world, arguments),
+        Command::Regress(arguments) => return Ok(regress::run(world, arguments)),
         Command::GpuCheck(arguments) => return gpu_check::run(world, arguments),
         Command::CheckBackend(arguments) => return check_backend::run(world, arguments),
         Command::List => list::run(world)?,

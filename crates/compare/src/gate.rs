@@ -15,7 +15,7 @@ pub struct Rules {
     pub alpha: f64,
     /// What a difference must come to, to be called one.
     pub least: Least,
-    /// What must not be missed: nothing is called the same as long as it may be worse by so much.
+    /// What must not be missed: at each look, nothing is called the same that may be worse by so much, at 99 %.
     pub excluded: Least,
     /// Numbers of pairs after which it is decided what is still open, ascending.
     pub looks: Vec<usize>,
@@ -26,7 +26,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         let excluded = Least { time: 0.1, memory: 0.1, error: 5e-3, exact: 1e-4 };
-        // With ten times to look at, twelve pairs could not be enough to call one slower: 2^-12 is hardly less than 0.01 / 4 / 10.
+        // With a dozen times to look at, twelve pairs could not be enough to call one slower: 2^-12 is more than 0.01 / 4 / 12.
         let looks = vec![14, 28, 56, 112];
         Self { alpha: 0.01, least: Least::default(), excluded, looks, share: 0.05 }
     }
@@ -54,7 +54,7 @@ pub struct Finding {
     pub base: f64,
     /// Median of what is compared.
     pub head: f64,
-    /// Estimate of the ratio.
+    /// Estimate of the ratio; of what is the same each time, that of the pair in which it is not most of all.
     pub ratio: f64,
     /// What the ratio may be, two-sided, at 95 %.
     pub interval: Option<Interval>,
@@ -256,7 +256,10 @@ impl Finding {
         self.base = median(both.iter().map(|(base, _)| *base)).unwrap_or(f64::NAN);
         self.head = median(both.iter().map(|(_, head)| *head)).unwrap_or(f64::NAN);
         self.pairs = paired.count();
-        self.ratio = paired.ratio();
+        self.ratio = match self.quantity.kind() {
+            Kind::Exact => paired.farthest(),
+            _ => paired.ratio(),
+        };
         self.interval = paired.interval(0.95);
         let (larger, smaller) = (paired.p_larger(), paired.p_smaller());
         (self.p_worse, self.p_better) =

@@ -28,7 +28,7 @@ pub use calibration::{Tally, replay};
 pub use comparison::{Comparison, Line, Mismatch, SeedErrors};
 pub use gate::{Decided, Finding, Gate, Outcome, RowPairs, Rules};
 pub use paired::{Interval, Paired};
-pub use quantity::{Kind, Measured, Pair, Quantity};
+pub use quantity::{Kind, Measured, Pair, Quantity, median};
 pub use regression::{FORMAT, Regression, SideFacts};
 pub use samples::Error;
 pub use verdict::{Least, Verdict};

@@ -40,12 +40,10 @@ impl Paired {
         (count(-1.0), count(1.0))
     }
 
-    /// Smallest and largest ratio of a pair.
-    pub fn range(&self) -> Interval {
-        let fold = |start: f64, choose: fn(f64, f64) -> f64| {
-            self.logs.iter().copied().fold(start, choose).exp()
-        };
-        Interval { low: fold(f64::INFINITY, f64::min), high: fold(f64::NEG_INFINITY, f64::max) }
+    /// The ratio of the pair that is farthest from 1.
+    pub fn farthest(&self) -> f64 {
+        let far = self.logs.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
+        far.expect("there are pairs").exp()
     }
 
     /// The estimate of Hodges and Lehmann (1963): the median of the means of every two log ratios, each with itself too.

@@ -89,13 +89,18 @@ impl Regression {
         let invalid = |what| samples::Error::Invalid { path: path.to_owned(), what };
         let text = std::fs::read(path)
             .map_err(|cause| files::Error::Io { path: path.to_owned(), cause })?;
-        let read: Self = serde_json::from_slice(&text).map_err(|error| {
+        let other = |error: serde_json::Error| {
             invalid(format!("it is no record of a comparison of two states of the source: {error}"))
-        })?;
-        if read.format != FORMAT {
-            let what = format!("its format is {}; this program reads {FORMAT}", read.format);
-            return Err(invalid(what));
+        };
+        let value: serde_json::Value = serde_json::from_slice(&text).map_err(other)?;
+        match value["format"].as_u64() {
+            Some(format) if format != u64::from(FORMAT) => {
+                let what = format!("its format is {format}; this program reads {FORMAT}");
+                return Err(invalid(what));
+            }
+            _ => {}
         }
+        let read: Self = serde_json::from_value(value).map_err(other)?;
         Ok(Self { samples: samples::read(&path.with_file_name(Self::SAMPLES))?, ..read })
     }
 }

@@ -8,6 +8,9 @@ use crate::{Measured, Pair, Quantity, RowPairs};
 
 /// What stands before the quantities of a line.
 const HEAD: [&str; 3] = ["row", "pair", "side"];
+/// The sides.
+const BASE: &str = "base";
+const SIDE: &str = "head";
 
 /// Text that is not that of pairs, or a file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -32,21 +35,25 @@ pub enum Error {
 pub(crate) fn write(path: &Path, rows: &[RowPairs]) -> Result<(), Error> {
     let all: BTreeSet<Quantity> =
         rows.iter().flat_map(|row| Quantity::of_pairs(&row.pairs)).collect();
+    let mut text = csv::Writer::from_writer(Vec::new());
+    let line = |row: &str, number: usize, side: &str, measured: &Measured| {
+        let value = |quantity| measured.get(quantity).map(|value| (*value as f32).to_string());
+        let values = all.iter().map(|quantity| value(quantity).unwrap_or_default());
+        let head = [row.to_owned(), number.to_string(), side.to_owned()];
+        head.into_iter().chain(values).collect::<Vec<_>>()
+    };
     let names = all.iter().map(Quantity::to_string);
-    let mut text = HEAD.map(str::to_owned).into_iter().chain(names).collect::<Vec<_>>().join(",");
-    for row in rows {
-        for (number, pair) in row.pairs.iter().enumerate() {
-            for (side, measured) in [("base", &pair.base), ("head", &pair.head)] {
-                text += &format!("\n{},{number},{side}", row.row);
-                for quantity in &all {
-                    let value = measured.get(quantity).map(|value| (*value as f32).to_string());
-                    text += &format!(",{}", value.unwrap_or_default());
-                }
-            }
+    let mut lines = vec![HEAD.map(str::to_owned).into_iter().chain(names).collect()];
+    for RowPairs { row, pairs } in rows {
+        for (number, Pair { base, head }) in pairs.iter().enumerate() {
+            lines.push(line(row, number, BASE, base));
+            lines.push(line(row, number, SIDE, head));
         }
     }
-    text.push('\n');
-    Ok(files::write(path, text.as_bytes())?)
+    for line in lines {
+        text.write_record(line).expect("memory takes lines of one length");
+    }
+    Ok(files::write(path, &text.into_inner().expect("memory takes all"))?)
 }
 
 /// Reads what [`write`] wrote.
@@ -55,19 +62,20 @@ pub(crate) fn write(path: &Path, rows: &[RowPairs]) -> Result<(), Error> {
 /// [`Error`] naming the file.
 pub(crate) fn read(path: &Path) -> Result<Vec<RowPairs>, Error> {
     let invalid = |what: String| Error::Invalid { path: path.to_owned(), what };
-    let text = fs::read_to_string(path)
-        .map_err(|cause| files::Error::Io { path: path.to_owned(), cause })?;
-    let mut lines = text.lines();
-    let head: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    if head.get(..HEAD.len()) != Some(&HEAD) {
+    let broken = |error: csv::Error| invalid(error.to_string());
+    let text = fs::read(path).map_err(|cause| files::Error::Io { path: path.to_owned(), cause })?;
+    let mut text = csv::Reader::from_reader(text.as_slice());
+    let head: Vec<String> = text.headers().map_err(broken)?.iter().map(str::to_owned).collect();
+    if head.get(..HEAD.len()).is_none_or(|first| first != HEAD) {
         return Err(invalid(format!("line 1: its columns must begin with {}", HEAD.join(","))));
     }
     let quantities = head[HEAD.len()..].iter().map(|name| name.parse::<Quantity>());
     let quantities: Vec<Quantity> = quantities.collect::<Result<_, _>>().map_err(invalid)?;
     let mut rows: Vec<RowPairs> = Vec::new();
-    for (number, line) in lines.enumerate() {
+    for (number, line) in text.records().enumerate() {
+        let line = line.map_err(broken)?;
         let wrong = |what: &str| invalid(format!("line {}: {what}", number + 2));
-        let cells: Vec<&str> = line.split(',').collect();
+        let cells: Vec<&str> = line.iter().collect();
         let [row, pair, side, values @ ..] = cells.as_slice() else {
             return Err(wrong("it has too few columns"));
         };
@@ -79,24 +87,34 @@ pub(crate) fn read(path: &Path) -> Result<Vec<RowPairs>, Error> {
         let pairs = &mut rows.last_mut().expect("there is one now").pairs;
         let is_next = |next: usize| pair.parse() == Ok(next);
         match *side {
-            "base" if is_next(pairs.len()) => {
+            BASE if is_next(pairs.len()) && pairs.last().is_none_or(is_whole) => {
                 pairs.push(Pair { base: measured, head: Measured::new() });
             }
-            "head" if pairs.len().checked_sub(1).is_some_and(is_next) => {
-                pairs.last_mut().expect("it has a number").head = measured;
+            SIDE if pairs.last().is_some_and(|pair| !is_whole(pair))
+                && is_next(pairs.len() - 1) =>
+            {
+                pairs.last_mut().expect("there is one").head = measured;
             }
             _ => return Err(wrong("a base and a head of each pair must follow one another")),
         }
     }
-    Ok(rows)
+    match rows.iter().flat_map(|row| &row.pairs).all(is_whole) {
+        true => Ok(rows),
+        false => Err(invalid("a head of a pair is missing".to_owned())),
+    }
+}
+
+fn is_whole(pair: &Pair) -> bool {
+    !pair.head.is_empty()
 }
 
 fn measured(quantities: &[Quantity], values: &[&str]) -> Option<Measured> {
-    let is_whole = values.len() == quantities.len();
     let known = quantities.iter().zip(values).filter(|(_, value)| !value.is_empty());
-    let known: Option<Measured> =
-        known.map(|(quantity, value)| Some((*quantity, value.parse().ok()?))).collect();
-    known.filter(|_| is_whole)
+    known
+        .map(|(quantity, value)| {
+            Some((*quantity, value.parse().ok().filter(|value: &f64| value.is_finite())?))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -112,7 +130,8 @@ mod tests {
             head: [(total, 0.125)].into(),
         };
         let row = |row: &str, pairs| RowPairs { row: row.to_owned(), pairs };
-        let rows = [row("data", vec![pair(1.0)]), row("m/b", vec![pair(0.5), pair(0.0625)])];
+        let rows =
+            [row("data", vec![pair(1.0)]), row("m a=1,b=2/c", vec![pair(0.5), pair(0.0625)])];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("samples.csv");
         write(&path, &rows).unwrap();
@@ -122,8 +141,10 @@ mod tests {
         for (from, to, wanted) in [
             ("row,", "rows,", "line 1: its columns must begin with row,pair,side"),
             ("solve", "sovle", "`sovle` is no quantity that is compared"),
-            ("m/b,1,head", "m/b,2,head", "line 7: a base and a head of each pair"),
+            ("/c\",1,head", "/c\",2,head", "line 7: a base and a head of each pair"),
             ("0.125", "x", "line 3: a value is no number"),
+            ("0.125", "NaN", "line 3: a value is no number"),
+            ("data,0,head", "data,1,head", "line 3: a base and a head"),
         ] {
             fs::write(&path, text.replacen(from, to, 1)).unwrap();
             let error = read(&path).unwrap_err().to_string();

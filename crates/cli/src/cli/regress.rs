@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use modality_protocol::Stage;
 
 #[derive(Debug, Args)]
 pub(crate) struct Regress {
@@ -29,7 +30,7 @@ pub(crate) struct Regress {
     #[arg(long, value_name = "PERCENT", default_value_t = 10.0, value_parser = percent)]
     pub(crate) catch: f64,
     /// Pairs of runs at most, of each row
-    #[arg(long, value_name = "N", default_value_t = 112, value_parser = clap::value_parser!(u16).range(6..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 112, value_parser = clap::value_parser!(u16).range(14..=1000))]
     pub(crate) pairs: u16,
     /// Seconds after which no further pair is begun
     #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..))]
@@ -47,7 +48,7 @@ pub(crate) struct Regress {
     #[arg(long)]
     pub(crate) all_pairs: bool,
     /// Have a stage of the working tree's runs take longer by a share, `solve:0.1` for instance, to see whether that is found
-    #[arg(long, value_name = "STAGE:SHARE")]
+    #[arg(long, value_name = "STAGE:SHARE", value_parser = planted)]
     pub(crate) plant: Option<String>,
 }
 
@@ -55,5 +56,16 @@ fn percent(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(percent) if percent > 0.0 && percent < 1000.0 => Ok(percent),
         _ => Err("write a number of percent above 0, `--least 3` for instance".to_owned()),
+    }
+}
+
+fn planted(text: &str) -> Result<String, String> {
+    let wrong = || "write a stage and a share, `--plant solve:0.1` for instance".to_owned();
+    let (stage, share) = text.split_once(':').ok_or_else(wrong)?;
+    let is_share = share.parse().is_ok_and(|share: f64| share > 0.0 && share < 10.0);
+    let mut stages = Stage::ALL.into_iter().map(Stage::name);
+    match is_share && stages.any(|name| name == stage) {
+        true => Ok(text.to_owned()),
+        false => Err(wrong()),
     }
 }

@@ -1,7 +1,7 @@
 //! Pairs of runs, until it is known.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,11 @@ use modality_harness::{
 };
 use modality_toolchain::{UserError, World};
 
-use super::{DATA, Settings, side::Side, stored::Stored};
+use super::{
+    DATA, Settings,
+    side::Side,
+    stored::{Factors, Stored},
+};
 
 /// What is compared with.
 pub(super) enum Base<'a> {
@@ -38,8 +42,8 @@ pub(super) struct Measuring<'a> {
 }
 
 enum Against<'a> {
-    Built(Bed<'a>),
-    Stored(&'a Stored, f64),
+    Built(Box<Bed<'a>>),
+    Stored(&'a Stored, Factors),
 }
 
 /// A side with all that its runs take.
@@ -88,13 +92,13 @@ impl<'a> Measuring<'a> {
                 let (base_plan, base_records) = side.rehearse(settings)?;
                 remarks.extend(differences(&base_plan, &plan, &repeats));
                 let rows = comparable(&base_records, &records, &mut remarks)?;
-                (Against::Built(bed(side, base_plan, None)?), rows)
+                (Against::Built(Box::new(bed(side, base_plan, None)?)), rows)
             }
             Base::Stored(stored) => {
                 stored.check(&plan, &records, environment)?;
-                let factor = stored.factor(&records);
-                remarks.push(stored.remark(factor));
-                (Against::Stored(stored, factor), stored.rows(&records, &mut remarks))
+                let factors = stored.factors(&records);
+                remarks.push(stored.remark(&factors));
+                (Against::Stored(stored, factors), stored.rows(&records, &mut remarks)?)
             }
         };
         if settings.with_data && base.has(DATA) {
@@ -149,8 +153,8 @@ fn one(
     settings: &Settings<'_>,
 ) -> Result<Option<Pair>> {
     let other = match base {
-        Against::Stored(stored, factor) => {
-            let Some(base) = stored.measured(row, pair, *factor) else { return Ok(None) };
+        Against::Stored(stored, factors) => {
+            let base = stored.measured(row, pair, factors).expect("it has so many pairs");
             return Ok(Some(Pair { base, head: head.run(row, pair, settings)? }));
         }
         Against::Built(other) => other,
@@ -166,7 +170,7 @@ impl Against<'_> {
     fn has(&self, row: &str) -> bool {
         match self {
             Self::Built(_) => true,
-            Self::Stored(stored, _) => stored.measured(row, 0, 1.0).is_some(),
+            Self::Stored(stored, _) => stored.has(row),
         }
     }
 
@@ -224,9 +228,14 @@ fn differences(base: &Plan, head: &Plan, repeats: &[Repeat]) -> Vec<String> {
     for row in &head.rows {
         let before = base.rows.iter().find(|other| other.name() == row.name());
         let Some(before) = before.filter(|before| before.params != row.params) else { continue };
-        let changed =
-            row.params.iter().filter(|(key, value)| before.params.get(*key) != Some(value));
-        let changed: Vec<String> = changed.map(|(key, value)| format!("{key} = {value}")).collect();
+        let keys = row.params.keys().chain(before.params.keys());
+        let changed: BTreeSet<&String> =
+            keys.filter(|key| before.params.get(*key) != row.params.get(*key)).collect();
+        let now = |key: &&String| match row.params.get(*key) {
+            Some(value) => format!("{key} = {value}"),
+            None => format!("no {key}"),
+        };
+        let changed: Vec<String> = changed.iter().map(now).collect();
         remarks.push(format!(
             "{} has other hyperparameters now: {}",
             row.name(),

@@ -3,17 +3,19 @@
 mod kept;
 mod measure;
 mod replay;
+mod seed;
 mod side;
 mod stored;
 mod tree;
 
 use std::{
-    path::{Path, PathBuf},
+    fs,
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use modality_compare::{Least, Outcome, Regression, Rules, SideFacts};
 use modality_harness::{
     bench::Patience,
@@ -22,17 +24,28 @@ use modality_harness::{
     presence::Presence,
     study::{self, DatasetChoice, Row, Study},
 };
-use modality_protocol::{did_you_mean, words::print};
+use modality_protocol::{
+    did_you_mean,
+    words::{print, warn},
+};
 use modality_report::regression;
-use modality_toolchain::{UserError, World, cache::Cache};
+use modality_toolchain::{UserError, World, cache::Cache, sentence};
 
-use crate::{cli::Regress, interrupt::Answered, output, reproduce, root::CONFIGS};
+use crate::{cli::Regress, interrupt::Answered, output, portable, reproduce, root::CONFIGS};
 use measure::{Base, Measuring};
 use side::{Side, Source};
 use stored::Stored;
 
+/// Exit code where nothing could be compared, and the last word of one that is stopped.
+const NOT_COMPARED: u8 = 2;
+const STOPPED: &str = "stopped; nothing is decided";
+/// The two sides, by which their folders are called as well.
+const BASE: &str = "base";
+const HEAD: &str = "head";
 /// The name under which the preparation of the data is a row.
 const DATA: &str = "data";
+/// Pairs with which something can be told of all that is looked at ([`Rules::default`]).
+const FEWEST: usize = 14;
 /// Runs of each row by which the speed of the machine is held against that of another time.
 const CALIBRATIONS: usize = 5;
 /// What has a planted slowdown built in.
@@ -55,7 +68,15 @@ struct Settings<'a> {
     first: usize,
 }
 
-pub(crate) fn run(world: &World, arguments: &Regress) -> Result<ExitCode> {
+/// Whatever keeps the two from being compared is told with an exit code of its own: that of a failure says that something is worse.
+pub(crate) fn run(world: &World, arguments: &Regress) -> ExitCode {
+    compare(world, arguments).unwrap_or_else(|error| {
+        warn(format_args!("error: {}", sentence(&error)));
+        ExitCode::from(NOT_COMPARED)
+    })
+}
+
+fn compare(world: &World, arguments: &Regress) -> Result<ExitCode> {
     let start = Instant::now();
     if let Some(folder) = &arguments.replay {
         return replay::run(folder).map(|()| ExitCode::SUCCESS);
@@ -69,9 +90,9 @@ pub(crate) fn run(world: &World, arguments: &Regress) -> Result<ExitCode> {
     let place = output::choose(&world.root, "regress", arguments.out.as_deref(), false)?;
     let (output, _claim) = place.claim()?;
     let out = std::path::absolute(output.root())?;
+    let _answered = Answered::after(|| (), STOPPED.to_owned(), NOT_COMPARED)?;
     let sides = Sides::build(world, (&study, &settings), against, commit, &out)?;
     let _presence = Presence::enter(&Cache::from_env()?.measuring(), "regress").ok();
-    let _answered = Answered::after(|| (), "stopped; nothing is decided".to_owned(), 2)?;
     let environment = Environment::observe(&world.root);
     let base = match (&sides.base, &stored) {
         (Some(side), _) => Base::Built(side),
@@ -112,6 +133,10 @@ pub(crate) fn run(world: &World, arguments: &Regress) -> Result<ExitCode> {
         samples: known.decided.rows,
     };
     regression::write(&regression, &out)?;
+    for side in [BASE, HEAD] {
+        // What was measured is written; programs and data can be made again.
+        let _ = fs::remove_dir_all(out.join(side));
+    }
     print(regression::table(&regression))?;
     world.progress.say(&format!("results: {}", output::shown(&out).display()));
     Ok(code(regression.outcome))
@@ -132,18 +157,17 @@ impl Sides {
         commit: String,
         out: &Path,
     ) -> Result<Self> {
-        let _answered = stoppable(&world.root)?;
         world.progress.say("building the working tree");
         // First, as the other build leaves its programs in the place of this one's.
         let program = Some(std::env::current_exe()?);
-        let source = Source { name: "head", root: &world.root, commit, program };
+        let source = Source { name: HEAD, root: &world.root, commit, program, target: None };
         let folder = out.join(source.name);
         source.build(world, settings, &folder)?;
         let head = Side::new(world, source.name, source.commit, study, settings, folder)?;
         let base = against.map(|(rev, commit)| {
-            let folder = out.join("base");
+            let folder = out.join(BASE);
             kept::put(world, rev, &commit, settings, &folder)?;
-            Side::new(world, "base", commit, study, settings, folder)
+            Side::new(world, BASE, commit, study, settings, folder)
         });
         Ok(Self { base: base.transpose()?, head })
     }
@@ -155,13 +179,6 @@ fn code(outcome: Outcome) -> ExitCode {
         Outcome::Worse => 1,
         Outcome::Ambiguous => 3,
     })
-}
-
-/// An interrupt leaves no worktree behind.
-fn stoppable(root: &Path) -> Result<Answered> {
-    let root: PathBuf = root.to_owned();
-    let last_word = "stopped; nothing was compared".to_owned();
-    Answered::after(move || tree::remove(&root), last_word, 2)
 }
 
 fn settings<'a>(
@@ -176,8 +193,11 @@ fn settings<'a>(
     let most = stored.map_or(usize::MAX, Stored::pairs);
     let pairs = usize::from(arguments.pairs).min(most);
     let mut rules = Rules::default();
-    rules.looks.retain(|look| *look < pairs);
-    rules.looks.push(pairs);
+    if pairs < FEWEST {
+        let what = format!("the baseline has {pairs} pairs; {FEWEST} are needed to tell anything");
+        return Err(UserError(what).into());
+    }
+    rules.looks = looks(pairs);
     if arguments.catch < arguments.least {
         let what = "--catch is less than --least; what must not be missed matters";
         return Err(UserError(what.to_owned()).into());
@@ -200,6 +220,12 @@ fn settings<'a>(
     Ok((study, settings))
 }
 
+/// From the fewest pairs on, each time twice as many.
+fn looks(pairs: usize) -> Vec<usize> {
+    let doubled = std::iter::successors(Some(FEWEST), |look| Some(look * 2));
+    doubled.take_while(|look| look * 3 / 2 <= pairs).chain([pairs]).collect()
+}
+
 /// The rows that are asked for, and whether the preparation of the data is.
 fn select(study: &Study, wanted: &[String]) -> Result<(Vec<Row>, bool)> {
     let known =
@@ -216,13 +242,56 @@ fn select(study: &Study, wanted: &[String]) -> Result<(Vec<Row>, bool)> {
     }
     let is_wanted =
         |row: &&Row| wanted.is_empty() || wanted.iter().any(|filter| row.matches(filter));
+    if wanted.iter().all(|filter| filter == DATA) && !wanted.is_empty() {
+        let what = format!(
+            "--rows {DATA}: name a method, a backend or a row as well; data alone is not compared"
+        );
+        return Err(UserError(what).into());
+    }
     let with_data = wanted.is_empty() || wanted.iter().any(|filter| filter == DATA);
     Ok((study.rows.iter().filter(is_wanted).cloned().collect(), with_data))
 }
 
 impl Settings<'_> {
+    /// Puts the published files of the data set, as far as they are in the user's cache, into another.
+    fn link_published(&self, cache: &Path) -> Result<()> {
+        let published = Cache::from_env()?.downloads(&self.dataset.name);
+        match published.is_dir() {
+            true => link(&published, &Cache::at(cache).downloads(&self.dataset.name)),
+            false => Ok(()),
+        }
+    }
+
     /// What a side is built with more than usually.
     fn features_of(&self, side: &str) -> Option<&'static str> {
-        (side == "head" && self.plant.is_some()).then_some(BURN)
+        (side == HEAD && self.plant.is_some()).then_some(BURN)
+    }
+}
+
+/// Files without a copy of them, where that can be.
+fn link(published: &Path, there: &Path) -> Result<()> {
+    let context = || there.display().to_string();
+    fs::create_dir_all(there).with_context(context)?;
+    for entry in fs::read_dir(published).with_context(|| published.display().to_string())? {
+        let path = entry.with_context(context)?.path();
+        let place = there.join(path.file_name().unwrap_or_default());
+        if path.is_file() && fs::hard_link(&path, &place).is_err() {
+            portable::copy(&path, &place)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_at_doubled_numbers_of_pairs() {
+        assert_eq!(looks(112), Rules::default().looks);
+        assert_eq!(looks(14), [14]);
+        assert_eq!(looks(20), [20]);
+        assert_eq!(looks(30), [14, 30]);
+        assert_eq!(looks(300), [14, 28, 56, 112, 300]);
     }
 }

@@ -49,21 +49,23 @@ pub(super) struct Source<'a> {
     pub(super) root: &'a Path,
     pub(super) commit: String,
     pub(super) program: Option<PathBuf>,
+    /// Where cargo leaves what it builds, if not where it would.
+    pub(super) target: Option<PathBuf>,
 }
 
 impl Source<'_> {
     /// Builds what the rows need, and gathers it in `folder` with all that it reads. Rows whose backends the source does not have
-    /// are left out.
+    /// are left out. Says whether all others could be had.
     pub(super) fn build(
         &self,
         world: &World,
         settings: &Settings<'_>,
         folder: &Path,
-    ) -> Result<()> {
-        let Self { name, root, commit, program } = self;
+    ) -> Result<bool> {
+        let Self { name, root, commit, program, target } = self;
         let mut at_source =
             World::new(root.to_path_buf(), world.progress.is_quiet(), world.network.is_offline());
-        at_source.target = Some(target(&world.root));
+        at_source.target = target.clone();
         let built = |error: anyhow::Error| error.context(format!("{name}, {commit:.12}"));
         let program = match program {
             Some(program) => program.clone(),
@@ -74,6 +76,7 @@ impl Source<'_> {
         let wanted = settings.rows.iter().filter(|row| has(&backends, row));
         let wanted = wanted.map(|row| row.backend.as_str());
         let features = settings.features_of(name);
+        let mut is_whole = true;
         for (backend, ready) in runners::ready_with(&at_source, &backends, wanted, features)? {
             match ready {
                 Ok(runner) if backends[&backend].package.is_some() => {
@@ -81,6 +84,7 @@ impl Source<'_> {
                 }
                 Ok(_) => {}
                 Err(missing) if missing.status == Status::Unavailable => {
+                    is_whole = false;
                     world.progress.say(&format!("{name}: backend `{backend}`: {}", missing.reason));
                 }
                 Err(missing) => {
@@ -93,7 +97,7 @@ impl Source<'_> {
         for (from, to) in taken.iter().chain(&portable::files(root)?) {
             portable::copy(from, &folder.join(to))?;
         }
-        Ok(())
+        Ok(is_whole)
     }
 }
 
@@ -110,6 +114,11 @@ impl Side {
         let configs = folder.join(CONFIGS);
         let backends = study::load_backends(&configs)?;
         let rows: Vec<&Row> = settings.rows.iter().filter(|row| has(&backends, row)).collect();
+        if rows.is_empty() {
+            let what =
+                format!("{name}, {commit:.12}, has none of the rows that are to be compared");
+            return Err(UserError(what).into());
+        }
         write_study(&world.root.join(CONFIGS), &configs, &study.name, &rows)?;
         let world = World::new(folder.clone(), true, world.network.is_offline());
         Ok(Self { name, commit, folder, world })
@@ -119,6 +128,7 @@ impl Side {
     /// not counted.
     pub(super) fn rehearse(&self, settings: &Settings<'_>) -> Result<(Plan, Vec<RunRecord>)> {
         let output = Output::new(self.folder.join("first"));
+        settings.link_published(&self.folder.join("cache"))?;
         let limits = settings.limits;
         let mut command = self.command(&self.folder.join("cache"))?;
         command.args(["reproduce", "--study", &settings.study]);
@@ -128,10 +138,17 @@ impl Side {
         command.arg("--out").arg(output.root());
         let ended = command.stdout(Stdio::null()).stderr(Stdio::piped()).output();
         let ended = ended.with_context(|| format!("{} cannot be started", self.name))?;
+        let said = || anyhow!("{}: {}", self.name, last_words(&ended.stderr));
         if !output.plan().exists() {
-            bail!("{}: {}", self.name, last_words(&ended.stderr));
+            return Err(said());
         }
-        Ok((Plan::load(&output.plan())?, RunRecord::load_all(&output.records())?))
+        let (plan, records) =
+            (Plan::load(&output.plan())?, RunRecord::load_all(&output.records())?);
+        // It may have been ended in the middle.
+        if records.len() < plan.rows.len() * plan.repeats.len() {
+            return Err(said());
+        }
+        Ok((plan, records))
     }
 
     /// The random choices of as many repeats as there may be pairs.
@@ -202,11 +219,7 @@ impl Side {
     pub(super) fn prepare(&self, plan: &Plan, settings: &Settings<'_>) -> Result<Measured> {
         let place = tempfile::Builder::new().prefix("prepared-").tempdir_in(&self.folder);
         let place = place.with_context(|| self.folder.display().to_string())?;
-        let published = Cache::from_env()?.downloads(&settings.dataset.name);
-        if published.is_dir() {
-            let there = Cache::at(place.path()).downloads(&settings.dataset.name);
-            link(&published, &there)?;
-        }
+        settings.link_published(place.path())?;
         let mut command = self.command(place.path())?;
         command.args(["fetch", &settings.dataset.name, "--task", &plan.dataset.task.to_string()]);
         command.args(settings.dataset.size.iter().flat_map(|size| ["--size", size]));
@@ -258,12 +271,6 @@ fn has(backends: &Backends, row: &Row) -> bool {
     backends.get(&row.backend).is_some_and(|backend| backend.methods.contains(&row.method))
 }
 
-/// Where cargo builds both sides, which have most of their dependencies in common.
-fn target(root: &Path) -> PathBuf {
-    let chosen = std::env::var_os("CARGO_TARGET_DIR").filter(|folder| !folder.is_empty());
-    root.join(chosen.map_or("target".into(), PathBuf::from))
-}
-
 /// The study of the working tree, with those of its rows that the side can run: what is asked is the same of both.
 fn write_study(from: &Path, to: &Path, name: &str, rows: &[&Row]) -> Result<()> {
     let file = Path::new(STUDIES).join(format!("{name}.toml"));
@@ -279,20 +286,6 @@ fn write_study(from: &Path, to: &Path, name: &str, rows: &[&Row]) -> Result<()> 
     let path = to.join(&file);
     let text = toml::to_string(&table).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     fs::write(&path, text).with_context(|| path.display().to_string())
-}
-
-/// The published files, without a copy of them.
-fn link(published: &Path, there: &Path) -> Result<()> {
-    let context = || there.display().to_string();
-    fs::create_dir_all(there).with_context(context)?;
-    for entry in fs::read_dir(published).with_context(|| published.display().to_string())? {
-        let path = entry.with_context(context)?.path();
-        let place = there.join(path.file_name().unwrap_or_default());
-        if path.is_file() && fs::hard_link(&path, &place).is_err() {
-            portable::copy(&path, &place)?;
-        }
-    }
-    Ok(())
 }
 
 /// What a program of this project said of its end.

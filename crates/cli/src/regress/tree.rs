@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -24,13 +25,15 @@ impl Worktree {
     /// # Errors
     /// Git's own words where it fails.
     pub(super) fn add(root: &Path, commit: &str) -> Result<Self> {
-        let worktree = Self { checkout: root.to_owned() };
+        let _alone = alone();
         // One that an earlier process left when it was killed.
-        remove(root);
-        let place = worktree.folder();
+        take_away(root);
+        let place = root.join(PLACE);
         let place = place.to_string_lossy();
-        git(root, &["worktree", "add", "--force", "--detach", &place, commit])?;
-        Ok(worktree)
+        // Twice, as one that was being made when git was killed is locked.
+        let how = ["worktree", "add", "--force", "--force", "--detach"];
+        git(root, &[&how[..], &[&place, commit]].concat()).inspect_err(|_| take_away(root))?;
+        Ok(Self { checkout: root.to_owned() })
     }
 
     pub(super) fn folder(&self) -> PathBuf {
@@ -46,8 +49,26 @@ impl Drop for Worktree {
 
 /// Removes what [`Worktree::add`] made, whether it is there or not.
 pub(super) fn remove(root: &Path) {
+    let _alone = alone();
+    take_away(root);
+}
+
+/// [`remove`], after which this process makes none any more: it is about to end.
+pub(super) fn remove_for_good(root: &Path) {
+    let alone = alone();
+    take_away(root);
+    std::mem::forget(alone);
+}
+
+/// One thread at a time adds and removes: an interrupt comes at any time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn take_away(root: &Path) {
     let place = root.join(PLACE);
-    let _ = git(root, &["worktree", "remove", "--force", &place.to_string_lossy()]);
+    let _ = git(root, &["worktree", "remove", "--force", "--force", &place.to_string_lossy()]);
     // What git no longer knows of, and what it knows of that is no longer there.
     let _ = std::fs::remove_dir_all(&place);
     let _ = git(root, &["worktree", "prune"]);
@@ -165,6 +186,7 @@ mod tests {
         // A process that was killed left it, and something was built in it.
         std::mem::forget(worktree);
         std::fs::write(folder.join("more"), "").unwrap();
+        std::fs::write(root.join(".git/worktrees/base/locked"), "initializing").unwrap();
         let again = Worktree::add(root, &commit("main")).unwrap();
         assert_eq!(std::fs::read_to_string(folder.join("file")).unwrap(), "second");
         drop(again);

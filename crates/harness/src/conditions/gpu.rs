@@ -31,10 +31,11 @@ pub(super) struct Gpu {
 }
 
 impl Gpu {
-    /// Nothing where it is no accelerator, or the library is not there.
+    /// Nothing where it is no accelerator, the library is not there, or there are several devices: CUDA counts them in another order.
     pub(super) fn of(device: DeviceId) -> Option<Self> {
         let DeviceId::Cuda(index) = device else { return None };
-        let nvml = Nvml::init().ok()?;
+        let nvml =
+            Nvml::init().ok().filter(|nvml| nvml.device_count().is_ok_and(|count| count == 1))?;
         Some(Self { nvml, index: index.into(), mhz: Vec::new(), seen: GpuConditions::default() })
     }
 
