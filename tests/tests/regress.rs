@@ -174,7 +174,7 @@ fn what_cannot_be_compared_is_refused_before_anything_is_built() {
         (&["--against", "no-such-commit"][..], "--against no-such-commit: "),
         (&["--against", "HEAD", "--rows", "tsvd-kr"], "; did you mean `tsvd-krr`?"),
         (&["--against", "HEAD", "--study", "smok"], "; did you mean `smoke`?"),
-        (&["--against", "HEAD", "--least", "0"], "`--least 3` for instance"),
+        (&["--against", "HEAD", "--least", "few"], "`--least 3` for instance"),
         (&["--against", "HEAD", "--plant", "sovle:0.1"], "`--plant solve:0.1` for instance"),
         (&["--against", "HEAD", "--rows", "data"], "name a method, a backend or a row as well"),
         (&["--against", "HEAD", "--catch", "1"], "--catch is less than --least"),

@@ -158,7 +158,7 @@ pub(crate) struct Compare {
 fn percent(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent),
-        _ => Err("write a number of percent from 0 to 1000, `--least 5` for instance".to_owned()),
+        _ => Err("write a number of percent from 0 to 1000, `--least 3` for instance".to_owned()),
     }
 }
 

@@ -70,7 +70,7 @@ impl Regression {
     pub const FILE: &str = "regress.json";
 
     /// What was measured, beside it.
-    pub const SAMPLES: &str = "samples.csv";
+    const SAMPLES: &str = "samples.csv";
 
     /// Writes it and what was measured into `folder`, each whole or not at all.
     ///

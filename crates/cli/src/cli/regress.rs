@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use modality_protocol::Stage;
 
+use super::percent;
+
 #[derive(Debug, Args)]
 pub(crate) struct Regress {
     /// Commit, branch or tag that the working tree is compared with
@@ -50,13 +52,6 @@ pub(crate) struct Regress {
     /// Have a stage of the working tree's runs take longer by a share, `solve:0.1` for instance, to see whether that is found
     #[arg(long, value_name = "STAGE:SHARE", value_parser = planted)]
     pub(crate) plant: Option<String>,
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(percent) if percent > 0.0 && percent < 1000.0 => Ok(percent),
-        _ => Err("write a number of percent above 0, `--least 3` for instance".to_owned()),
-    }
 }
 
 fn planted(text: &str) -> Result<String, String> {

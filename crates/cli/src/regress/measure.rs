@@ -24,11 +24,22 @@ use super::{
 };
 
 /// What is compared with.
-pub(super) enum Base<'a> {
+pub(super) enum Base {
     /// Another state of the source, measured along.
-    Built(&'a Side),
+    Built { rev: String, side: Side },
     /// What was measured another time.
-    Stored(&'a Stored),
+    Stored(Stored),
+}
+
+impl Base {
+    /// What is kept of it.
+    pub(super) fn facts(&self, conditions: Conditions) -> SideFacts {
+        let (name, commit) = match self {
+            Self::Built { rev, side } => (rev, &side.commit),
+            Self::Stored(stored) => (&stored.shown, stored.commit()),
+        };
+        SideFacts { name: name.clone(), commit: commit.clone(), conditions }
+    }
 }
 
 /// Both sides, ready to be measured.
@@ -77,7 +88,7 @@ impl<'a> Measuring<'a> {
     /// [`UserError`] where no row is left, and what a side says that cannot be run.
     pub(super) fn begin(
         world: &'a World,
-        base: Base<'a>,
+        base: &'a Base,
         head: &'a Side,
         settings: &'a Settings<'a>,
         environment: &Environment,
@@ -88,7 +99,7 @@ impl<'a> Measuring<'a> {
         let bed =
             |side, plan, planted| Bed::new(side, plan, &repeats, planted, settings, environment);
         let (base, mut rows) = match base {
-            Base::Built(side) => {
+            Base::Built { side, .. } => {
                 let (base_plan, base_records) = side.rehearse(settings)?;
                 remarks.extend(differences(&base_plan, &plan, &repeats));
                 let rows = comparable(&base_records, &records, &mut remarks)?;

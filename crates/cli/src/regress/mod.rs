@@ -82,44 +82,28 @@ fn compare(world: &World, arguments: &Regress) -> Result<ExitCode> {
         return replay::run(folder).map(|()| ExitCode::SUCCESS);
     }
     let commit = tree::head(&world.root, arguments.dirty)?;
-    let stored = arguments.baseline.as_deref().map(Stored::load).transpose()?;
-    let (study, settings) = settings(world, arguments, stored.as_ref())?;
-    let against = arguments.against.as_deref();
-    let against = against.map(|rev| -> Result<_> { Ok((rev, tree::resolve(&world.root, rev)?)) });
-    let against = against.transpose()?;
+    let against = Against::of(world, arguments)?;
+    let (study, settings) = settings(world, arguments, against.pairs())?;
     let place = output::choose(&world.root, "regress", arguments.out.as_deref(), false)?;
     let (output, _claim) = place.claim()?;
     let out = std::path::absolute(output.root())?;
     let _answered = Answered::after(|| (), STOPPED.to_owned(), NOT_COMPARED)?;
-    let sides = Sides::build(world, (&study, &settings), against, commit, &out)?;
+    let head = head(world, &study, &settings, commit, &out)?;
+    let base = against.build(world, &study, &settings, &out)?;
     let _presence = Presence::enter(&Cache::from_env()?.measuring(), "regress").ok();
     let environment = Environment::observe(&world.root);
-    let base = match (&sides.base, &stored) {
-        (Some(side), _) => Base::Built(side),
-        (None, Some(stored)) => Base::Stored(stored),
-        (None, None) => unreachable!("one of the two was asked for"),
-    };
-    let measuring = Measuring::begin(world, base, &sides.head, &settings, &environment)?;
-    let known = measuring.go_on()?;
-    let (base, name) = match (&sides.base, &stored) {
-        (Some(side), _) => (side.commit.clone(), arguments.against.clone()),
-        (None, stored) => {
-            let commit = stored.as_ref().map_or("", Stored::commit).to_owned();
-            (commit, arguments.baseline.as_ref().map(|path| path.display().to_string()))
-        }
-    };
+    let known = Measuring::begin(world, &base, &head, &settings, &environment)?.go_on()?;
     let [base_seen, head_seen] = known.conditions;
-    let side = |name: &str, commit: &str, conditions| SideFacts {
-        name: name.to_owned(),
-        commit: commit.to_owned(),
-        conditions,
-    };
     let regression = Regression {
         format: modality_compare::FORMAT,
         study: study.name,
         dataset: known.plan.dataset,
-        base: side(&name.unwrap_or_default(), &base, base_seen),
-        head: side("working tree", &sides.head.commit, head_seen),
+        base: base.facts(base_seen),
+        head: SideFacts {
+            name: "working tree".to_owned(),
+            commit: head.commit.clone(),
+            conditions: head_seen,
+        },
         environment,
         threads: settings.limits.threads,
         outcome: Outcome::of(&known.decided.findings),
@@ -142,34 +126,63 @@ fn compare(world: &World, arguments: &Regress) -> Result<ExitCode> {
     Ok(code(regression.outcome))
 }
 
-/// What was built.
-struct Sides {
-    /// Nothing where what is compared with was measured another time.
-    base: Option<Side>,
-    head: Side,
+/// The working tree, built.
+fn head(
+    world: &World,
+    study: &Study,
+    settings: &Settings<'_>,
+    commit: String,
+    out: &Path,
+) -> Result<Side> {
+    world.progress.say("building the working tree");
+    let program = Some(std::env::current_exe()?);
+    let source = Source { name: HEAD, root: &world.root, commit, program, target: None };
+    let folder = out.join(HEAD);
+    source.build(world, settings, &folder)?;
+    Side::new(world, HEAD, source.commit, study, settings, folder)
 }
 
-impl Sides {
+/// What is to be compared with.
+enum Against {
+    Commit { rev: String, commit: String },
+    Stored(Stored),
+}
+
+impl Against {
+    fn of(world: &World, arguments: &Regress) -> Result<Self> {
+        match (&arguments.against, &arguments.baseline) {
+            (Some(rev), _) => {
+                let commit = tree::resolve(&world.root, rev)?;
+                Ok(Self::Commit { rev: rev.clone(), commit })
+            }
+            (None, Some(path)) => Ok(Self::Stored(Stored::load(path)?)),
+            (None, None) => Err(UserError("name a commit, by --against".to_owned()).into()),
+        }
+    }
+
+    /// Pairs that there can be, where that is known.
+    fn pairs(&self) -> Option<usize> {
+        match self {
+            Self::Commit { .. } => None,
+            Self::Stored(stored) => Some(stored.pairs()),
+        }
+    }
+
     fn build(
+        self,
         world: &World,
-        (study, settings): (&Study, &Settings<'_>),
-        against: Option<(&str, String)>,
-        commit: String,
+        study: &Study,
+        settings: &Settings<'_>,
         out: &Path,
-    ) -> Result<Self> {
-        world.progress.say("building the working tree");
-        // First, as the other build leaves its programs in the place of this one's.
-        let program = Some(std::env::current_exe()?);
-        let source = Source { name: HEAD, root: &world.root, commit, program, target: None };
-        let folder = out.join(source.name);
-        source.build(world, settings, &folder)?;
-        let head = Side::new(world, source.name, source.commit, study, settings, folder)?;
-        let base = against.map(|(rev, commit)| {
-            let folder = out.join(BASE);
-            kept::put(world, rev, &commit, settings, &folder)?;
-            Side::new(world, BASE, commit, study, settings, folder)
-        });
-        Ok(Self { base: base.transpose()?, head })
+    ) -> Result<Base> {
+        let (rev, commit) = match self {
+            Self::Stored(stored) => return Ok(Base::Stored(stored)),
+            Self::Commit { rev, commit } => (rev, commit),
+        };
+        let folder = out.join(BASE);
+        kept::put(world, &rev, &commit, settings, &folder)?;
+        let side = Side::new(world, BASE, commit, study, settings, folder)?;
+        Ok(Base::Built { rev, side })
     }
 }
 
@@ -184,13 +197,13 @@ fn code(outcome: Outcome) -> ExitCode {
 fn settings<'a>(
     world: &World,
     arguments: &'a Regress,
-    stored: Option<&Stored>,
+    stored: Option<usize>,
 ) -> Result<(Study, Settings<'a>)> {
     let configs = world.root.join(CONFIGS);
     let study = Study::load(&configs, &arguments.study, None, &study::load_backends(&configs)?)?;
     let (rows, with_data) = select(&study, &arguments.rows)?;
     let all = reproduce::all_of_the_machine();
-    let most = stored.map_or(usize::MAX, Stored::pairs);
+    let most = stored.unwrap_or(usize::MAX);
     let pairs = usize::from(arguments.pairs).min(most);
     let mut rules = Rules::default();
     if pairs < FEWEST {

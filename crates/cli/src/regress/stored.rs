@@ -26,7 +26,8 @@ pub(super) struct Factors {
 
 /// The side that was compared then.
 pub(super) struct Stored {
-    shown: String,
+    /// Its file.
+    pub(super) shown: String,
     then: Regression,
 }
 
@@ -40,7 +41,7 @@ impl Stored {
     }
 
     /// What the side was built from.
-    pub(super) fn commit(&self) -> &str {
+    pub(super) fn commit(&self) -> &String {
         &self.then.head.commit
     }
 

@@ -16,7 +16,7 @@ use crate::{
     grid::{self, Cell, Grid, beside},
     table, template,
 };
-pub use words::verdict;
+use words::verdict;
 
 /// The table for a terminal, at most 100 columns wide, with the verdict under it.
 pub fn table(regression: &Regression) -> String {
@@ -28,10 +28,7 @@ pub fn table(regression: &Regression) -> String {
 }
 
 /// The summary in Markdown.
-///
-/// # Errors
-/// [`Error::Template`].
-pub fn markdown(regression: &Regression) -> Result<String> {
+fn markdown(regression: &Regression) -> Result<String> {
     let Regression { study, base, head, remarks, .. } = regression;
     template::render(
         "regress.md",
@@ -47,31 +44,20 @@ pub fn markdown(regression: &Regression) -> Result<String> {
     )
 }
 
-/// JUnit XML: a test case a row and quantity.
-///
-/// # Errors
-/// [`Error::Junit`].
-pub fn junit(regression: &Regression) -> Result<String> {
-    junit::xml(regression)
-}
-
 /// Ratios with their intervals, by row and quantity.
-///
-/// # Errors
-/// [`Error::Template`].
-pub fn svg(regression: &Regression) -> Result<String> {
+fn svg(regression: &Regression) -> Result<String> {
     template::render("ratios.svg", figure::Scene::new(regression))
 }
 
 /// Writes `regress.json`, `samples.csv`, `regress.md`, `junit.xml`, `ratios.svg` and `ratios.png` into `folder`, each whole or not at all.
 ///
 /// # Errors
-/// [`Error::Compare`] or [`Error::Write`] naming the file; otherwise as the single parts.
+/// [`Error::Compare`](crate::Error::Compare) or [`Error::Write`](crate::Error::Write) naming the file; otherwise [`Error::Template`](crate::Error::Template), [`Error::Junit`](crate::Error::Junit) or [`Error::Figure`](crate::Error::Figure).
 pub fn write(regression: &Regression, folder: &Path) -> Result<()> {
     let drawn = svg(regression)?;
     let outputs = [
         ("regress.md", markdown(regression)?.into_bytes()),
-        ("junit.xml", junit(regression)?.into_bytes()),
+        ("junit.xml", junit::xml(regression)?.into_bytes()),
         ("ratios.png", drawing::png(&drawn)?),
         ("ratios.svg", drawn.into_bytes()),
     ];

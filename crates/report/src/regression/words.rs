@@ -5,12 +5,13 @@ use modality_compare::{Finding, Kind, Outcome, Regression, SideFacts, Verdict};
 use crate::{comparison::percent, format};
 
 /// What came of it, in a sentence that names what is worse, or what could not be told.
-pub fn verdict(regression: &Regression) -> String {
+pub(super) fn verdict(regression: &Regression) -> String {
     let of = |verdict| {
         regression.findings.iter().filter(move |finding| finding.verdict == Some(verdict))
     };
     let named = |verdict| format::list(&of(verdict).map(named).collect::<Vec<_>>());
     let least = regression.rules.least;
+    let has_errors = regression.findings.iter().any(|f| f.quantity.kind() == Kind::Error);
     let also = |verdict, word: &str| match of(verdict).count() {
         0 => String::new(),
         _ => format!(" {word}: {}.", named(verdict)),
@@ -36,9 +37,10 @@ pub fn verdict(regression: &Regression) -> String {
             format!("Better: {}. Nothing is worse.", named(Verdict::Better))
         }
         Outcome::Same => format!(
-            "Same: no time is known to be longer by {}, and that any is by {} is ruled out; memory and errors are the same.",
+            "Same: no time is known to be longer by {}, and that any is by {} is ruled out{}.",
             percent(least.time),
             percent(regression.rules.excluded.time),
+            if has_errors { "; memory and errors are the same" } else { "" },
         ),
     }
 }
@@ -67,7 +69,7 @@ pub(super) fn how(regression: &Regression) -> String {
         "Each pair is one process of each side, one right after the other, with the same seed; which is first alternates. A \
          time is slower if Wilcoxon's signed-rank test of the pairs' log ratios says so (exact, one-sided; {alpha} over all times and \
          looks, by Holm's procedure) and the estimate is above {least}; it is the same if the estimate is not, and {excluded} is ruled \
-         out at 99 %. It was looked at after {looks} pairs, and only what was still open was run further. Memory and errors are \
+         out at 99 % at one of the looks: after {looks} pairs, and only what was still open was run further. Memory and errors are \
          decided likewise, by limits of their own; counted operations and the captured energy at once, and shown where they differ.",
         alpha = percent(rules.alpha),
         least = percent(rules.least.time),
