@@ -26,7 +26,7 @@ use super::{
 /// What is compared with.
 pub(super) enum Base {
     /// Another state of the source, measured along.
-    Built { rev: String, side: Side },
+    Built { rev: String, side: Box<Side> },
     /// What was measured another time.
     Stored(Stored),
 }

@@ -182,7 +182,7 @@ impl Against {
         let folder = out.join(BASE);
         kept::put(world, &rev, &commit, settings, &folder)?;
         let side = Side::new(world, BASE, commit, study, settings, folder)?;
-        Ok(Base::Built { rev, side })
+        Ok(Base::Built { rev, side: Box::new(side) })
     }
 }
 

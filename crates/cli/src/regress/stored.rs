@@ -28,7 +28,7 @@ pub(super) struct Factors {
 pub(super) struct Stored {
     /// Its file.
     pub(super) shown: String,
-    then: Regression,
+    then: Box<Regression>,
 }
 
 impl Stored {
@@ -37,7 +37,7 @@ impl Stored {
     /// # Errors
     /// [`modality_compare::Error`] naming the file.
     pub(super) fn load(path: &Path) -> Result<Self> {
-        Ok(Self { shown: path.display().to_string(), then: Regression::load(path)? })
+        Ok(Self { shown: path.display().to_string(), then: Box::new(Regression::load(path)?) })
     }
 
     /// What the side was built from.
