@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 use modality_harness::{
     bench::Bench,
     host::Runner,
-    plan::{PlannedRow, row_name},
+    plan::PlannedRow,
     record::{RunRecord, Status},
     study::{Backend, Backends},
 };
@@ -156,11 +156,7 @@ fn what_is_missing(rows: &[Prepared<'_>]) -> Vec<String> {
 
 /// Whether too little time is left for what a run of the row takes.
 fn is_too_late(bench: &Bench, row: &PlannedRow, before: &[RunRecord]) -> bool {
-    let is_same = |record: &&RunRecord| {
-        let run = &record.run;
-        let name = row_name(&run.method, &run.variant, &run.backend);
-        name == row.name() && record.cells == row.cells
-    };
+    let is_same = |record: &&RunRecord| record.run.row() == row.name() && record.cells == row.cells;
     let same = before.iter().filter(is_same);
     let needed = same.fold(SHORTEST_RUN_S, |most, record| most.max(record.usage.total_s));
     let left = bench.patience().until.map(|end| end.saturating_duration_since(Instant::now()));

@@ -55,12 +55,11 @@ impl Tally {
             Outcome::Better => &mut self.better,
             Outcome::Ambiguous => &mut self.ambiguous,
         } += 1;
-        let is_planted = |finding: &&Finding| {
-            planted
-                .is_some_and(|(row, quantity)| finding.row == row && finding.quantity == quantity)
+        let is_caught = |finding: &Finding| {
+            planted == Some((&*finding.row, finding.quantity))
+                && finding.verdict == Some(Verdict::Worse)
         };
-        let caught = findings.iter().filter(is_planted);
-        self.caught += usize::from(caught.clone().any(|f| f.verdict == Some(Verdict::Worse)));
+        self.caught += usize::from(findings.iter().any(is_caught));
     }
 }
 

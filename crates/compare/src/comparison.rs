@@ -1,6 +1,6 @@
 //! Two rows, run with the same seeds.
 
-use modality_harness::{plan::row_name, record::RunRecord};
+use modality_harness::record::RunRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::{Interval, Least, Pair, Paired, Quantity, Verdict, quantity::median};
@@ -97,7 +97,8 @@ impl Comparison {
             };
             records.iter().filter_map(of_run).collect()
         };
-        let names = [base, head].map(|records| records.first().map(name).unwrap_or_default());
+        let names = [base, head]
+            .map(|records| records.first().map(|record| record.run.row()).unwrap_or_default());
         let [base_name, head_name] = names;
         if let (Some(one), Some(other)) = (base.first(), head.first())
             && one.dataset.sha256 != other.dataset.sha256
@@ -157,9 +158,4 @@ impl Line {
             verdict: least.judge(quantity, interval),
         })
     }
-}
-
-fn name(record: &RunRecord) -> String {
-    let run = &record.run;
-    row_name(&run.method, &run.variant, &run.backend)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result, conditions::Conditions, environment::Environment, format, metrics::Metrics,
+    plan::row_name,
 };
 use modality_protocol::{DeviceKind, Epoch, Phase, Stage, Task, files};
 
@@ -279,6 +280,11 @@ impl RunId {
     /// File name of the run's record.
     pub fn file_name(&self) -> String {
         format!("{}.json", self.stem())
+    }
+
+    /// Name of its row, as [`row_name`].
+    pub fn row(&self) -> String {
+        row_name(&self.method, &self.variant, &self.backend)
     }
 
     /// Stem of every file that belongs to the run.

@@ -2,8 +2,7 @@
 
 use modality_harness::{
     environment::Environment,
-    plan::row_name,
-    record::{DatasetId, RunId, RunRecord},
+    record::{DatasetId, RunRecord},
 };
 
 use crate::{
@@ -87,10 +86,6 @@ impl Summary {
     }
 }
 
-fn name(run: &RunId) -> String {
-    row_name(&run.method, &run.variant, &run.backend)
-}
-
 fn check(first: &RunRecord, records: &[RunRecord]) -> Result<()> {
     let mixed = |what, first: String, other: String| Err(Error::Mixed { what, first, other });
     for record in records {
@@ -104,14 +99,14 @@ fn check(first: &RunRecord, records: &[RunRecord]) -> Result<()> {
     }
     match records.windows(2).find(|pair| pair[0].run == pair[1].run) {
         None => Ok(()),
-        Some(pair) => Err(Error::Twice { row: name(&pair[0].run), repeat: pair[0].run.repeat }),
+        Some(pair) => Err(Error::Twice { row: pair[0].run.row(), repeat: pair[0].run.repeat }),
     }
 }
 
 /// The records of each row, with its name; expects them in order of [`crate::order::of_runs`].
 pub(crate) fn groups(records: &[RunRecord]) -> impl Iterator<Item = (String, &[RunRecord])> {
-    let groups = records.chunk_by(|a, b| name(&a.run) == name(&b.run));
-    groups.filter_map(|group| Some((name(&group.first()?.run), group)))
+    let groups = records.chunk_by(|a, b| a.run.row() == b.run.row());
+    groups.filter_map(|group| Some((group.first()?.run.row(), group)))
 }
 
 fn machines(records: &[RunRecord]) -> Vec<Machine> {
@@ -119,7 +114,7 @@ fn machines(records: &[RunRecord]) -> Vec<Machine> {
         |environment: &Environment| Environment { started_unix: 0, ..environment.clone() };
     let mut found: Vec<Machine> = Vec::new();
     for record in records {
-        let name = name(&record.run);
+        let name = record.run.row();
         match found
             .iter_mut()
             .find(|machine| timeless(&machine.environment) == timeless(&record.environment))

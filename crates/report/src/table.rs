@@ -40,11 +40,11 @@ pub(crate) fn comparisons(sides: &[SideBySide]) -> String {
 
 /// One row beside another, without what is told elsewhere.
 fn comparison(side: &SideBySide, told: &[&String]) -> String {
-    let grid = |grid: &Grid| lay_out(grid, ContentArrangement::Dynamic, |cell| cell.one_line());
     let (costs, left_out) = side.costs();
-    let mut out = wrap(&side.rows(), 2) + &wrap(&side.sentence(), 0) + "\n" + &grid(&costs);
+    let mut out =
+        wrap(&side.rows(), 2) + &wrap(&side.sentence(), 0) + "\n" + &lay_out_plain(&costs);
     out.extend(left_out.map(|left_out| wrap(&left_out, 0)));
-    out = out + "\nRMSE by seed\n" + &grid(&side.errors());
+    out = out + "\nRMSE by seed\n" + &lay_out_plain(&side.errors());
     out.extend(side.errors_say().map(|said| wrap(&said, 0)));
     out.push('\n');
     out.extend(side.notes.iter().filter(|note| !told.contains(note)).map(|note| wrap(note, 0)));
@@ -78,7 +78,7 @@ fn table(summary: &Summary) -> String {
         .unwrap_or_else(|| under(&plain, ContentArrangement::Dynamic))
 }
 
-/// A grid without spreads.
+/// A grid as wide as it may be, spreads beside their values.
 pub(crate) fn lay_out_plain(grid: &Grid) -> String {
     lay_out(grid, ContentArrangement::Dynamic, grid::Cell::one_line)
 }

@@ -12,7 +12,7 @@ use modality_harness::{
     conditions::Conditions,
     environment::Environment,
     host::Runner,
-    plan::{Plan, PlannedRow, Repeat, row_name},
+    plan::{Plan, PlannedRow, Repeat},
     record::{RunRecord, Status},
 };
 use modality_toolchain::{UserError, World};
@@ -265,8 +265,8 @@ fn comparable(
     let mut rows = Vec::new();
     let mut left_out = BTreeMap::<String, Vec<String>>::new();
     for record in head {
-        let row = name(record);
-        let before = base.iter().find(|other| name(other) == row);
+        let row = record.run.row();
+        let before = base.iter().find(|other| other.run.row() == row);
         match (before, record.status) {
             (Some(before), Status::Ok) if before.status == Status::Ok => rows.push(row),
             (Some(before), status) if before.status == Status::Ok => {
@@ -284,9 +284,4 @@ fn comparable(
         |(why, rows): (String, Vec<String>)| format!("not compared: {}: {why}", rows.join(", "));
     remarks.extend(left_out.into_iter().map(remark));
     Ok(rows)
-}
-
-pub(super) fn name(record: &RunRecord) -> String {
-    let run = &record.run;
-    row_name(&run.method, &run.variant, &run.backend)
 }

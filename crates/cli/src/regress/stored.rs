@@ -15,8 +15,6 @@ use modality_harness::{
 };
 use modality_toolchain::UserError;
 
-use super::measure::name;
-
 /// How much slower the machine is now than it was then, at products of matrices, which every run measures on its device.
 pub(super) struct Factors {
     /// Of rows that are not among the others, as they measure none.
@@ -86,8 +84,8 @@ impl Stored {
         same("the number of cores", &count(then.environment.cores), &count(environment.cores))?;
         same("the number of threads", &count(then.threads), &count(plan.threads))?;
         for record in records.iter().filter(|record| record.status == Status::Ok) {
-            if let Some(device) = then.devices.get(&name(record)) {
-                same(&format!("the device of {}", name(record)), device, &record.device)?;
+            if let Some(device) = then.devices.get(&record.run.row()) {
+                same(&format!("the device of {}", record.run.row()), device, &record.device)?;
             }
         }
         Ok(())
@@ -104,7 +102,7 @@ impl Stored {
     ) -> Result<Vec<String>, UserError> {
         let mut rows = BTreeSet::new();
         for record in records {
-            let row = name(record);
+            let row = record.run.row();
             match (self.has(&row), record.status) {
                 (true, Status::Ok) => drop(rows.insert(row)),
                 (true, status) => {
@@ -133,7 +131,7 @@ impl Stored {
             )
         };
         let now = |row: &RowPairs| {
-            let of_row = records.iter().filter(|record| name(record) == row.row);
+            let of_row = records.iter().filter(|record| record.run.row() == row.row);
             median(of_row.filter_map(|record| record.usage.product_gflops))
         };
         let factor = |row: &RowPairs| Some((row.row.clone(), then(row)? / now(row)?));
